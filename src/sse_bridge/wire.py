@@ -1,0 +1,295 @@
+"""text/event-stream both ways: events to bytes, bytes to events, and JSON that fits one line.
+
+The rules that everything here keeps:
+
+1. Only CR LF, LF and CR end a line. str.splitlines() would also split at U+2028 and others.
+2. One encode() is one event, or none where there is no data: nothing that could break out of its
+   frame becomes a ServerSentEvent. It is refused, never repaired. Line ends in data become LF.
+3. An event without any field encodes to no bytes: a lone blank line would be an event of its own
+   to readers that dispatch every blank line (httpx-sse, the openai SDK).
+4. The decoder gives the same events however the bytes are cut, and never raises for what they
+   say. Its one error, BufferExceeded, is for size alone, and comes at the same place for every cut.
+5. A decoded event has the fields of its own block: event None or "" both mean "message", id is None
+   where the block had none. The id in force is the decoder's last_event_id.
+"""
+
+import codecs
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from json.encoder import encode_basestring
+from typing import Any, NoReturn
+
+# Every Python converts this many digits, whatever sys.set_int_max_str_digits() says.
+_RETRY_DIGITS = 640
+_RETRY_LIMIT = 10**_RETRY_DIGITS
+# An error message need not repeat a whole answer.
+_SHOWN = 200
+
+
+@dataclass(init=False, frozen=True, slots=True)
+class ServerSentEvent:
+    """One event, checked when made; without data it is invisible to clients."""
+
+    data: str | None = None
+    event: str | None = None
+    id: str | None = None
+    retry: int | None = None
+    comment: str | None = None
+
+    def __init__(
+        self,
+        data: str | None = None,
+        event: str | None = None,
+        id: str | None = None,
+        retry: int | None = None,
+        comment: str | None = None,
+    ) -> None:
+        _set_data(self, None if data is None else _text("data", data))
+        _set_event(self, None if event is None else _line("event", event))
+        _set_id(self, None if id is None else _line("id", id))
+        _set_retry(self, None if retry is None else _milliseconds(retry))
+        _set_comment(self, None if comment is None else _text("comment", comment))
+
+    def encode(self) -> bytes:
+        """Return the bytes of one frame, to be written at once."""
+        frame = ""
+        if self.comment is not None:
+            frame = _lines("", self.comment)
+        if self.retry is not None:
+            frame += f"retry: {self.retry}\n"
+        if self.event is not None:
+            frame += f"event: {self.event}\n"
+        if self.id is not None:
+            frame += f"id: {self.id}\n"
+        if self.data is not None:
+            frame += _lines("data", self.data)
+        return f"{frame}\n".encode() if frame else b""
+
+
+# What a frozen class is filled with; object.__setattr__() takes twice as long.
+_new_event = object.__new__
+_set_data, _set_event, _set_id, _set_retry, _set_comment = (
+    vars(ServerSentEvent)[field].__set__ for field in ServerSentEvent.__slots__
+)
+
+
+def data_frame(data: str, event: str | None = None) -> bytes:
+    """Return the bytes of ServerSentEvent(data, event), without the cost of making one."""
+    head = "" if event is None else _event_line(event)
+    if "\n" in data or "\r" in data:
+        return f"{head}{_lines('data', data)}\n".encode()
+    return f"{head}data: {data}\n\n".encode()
+
+
+@lru_cache(maxsize=64)  # A dialect has a few names, and says one in nearly every frame.
+def _event_line(event: str) -> str:
+    return f"event: {_line('event', event)}\n"
+
+
+def _lines(name: str, text: str) -> str:
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\n" in text:
+        text = text.replace("\n", f"\n{name}: ")
+    return f"{name}: {text}\n"
+
+
+def _text(field: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{field} must be a str or None, got {_show(value)}")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            message = f"{field} has a lone surrogate, which UTF-8 cannot carry: {_show(value)}"
+            raise ValueError(message) from None
+    # A subclass (a str enum) may format itself as something else than it was checked as.
+    return str.__str__(value)
+
+
+def _line(field: str, value: Any) -> str:
+    text = _text(field, value)
+    if "\n" in text or "\r" in text or "\0" in text:
+        raise ValueError(f"{field} must be a single line without NUL, got {_show(value)}")
+    return text
+
+
+def _milliseconds(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"retry must be a non-negative int, got {_show(value)}")
+    if value >= _RETRY_LIMIT:
+        raise ValueError(f"retry must have at most {_RETRY_DIGITS} digits, got {_show(value)}")
+    return int.__int__(value)
+
+
+def _show(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out an int of more than 4300 digits.
+        return f"an int of {value.bit_length()} bits"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+class BufferExceeded(ValueError):
+    """An event was larger than the decoder may keep; .events are those complete before it."""
+
+    def __init__(self, limit: int, events: list[ServerSentEvent]) -> None:
+        super().__init__(
+            f"an event needs more than max_buffer, {limit} bytes: "
+            "allow more with Decoder(max_buffer=...)"
+        )
+        self.events = events
+
+
+class Decoder:
+    """Turns the bytes of an event stream, cut anywhere, into its events."""
+
+    def __init__(self, *, max_buffer: int = 16 * 1024 * 1024) -> None:
+        if max_buffer <= 0:
+            raise ValueError(f"max_buffer must be positive, got {_show(max_buffer)}")
+        self._max_buffer = max_buffer
+        self._last_event_id = ""
+        self._retry: int | None = None
+        # Lines are kept, split and told apart as bytes: UTF-8 is decoded only when an event is
+        # whole, so no border can cut a character, and a piece costs no more than its own length.
+        self._tail = bytearray()
+        self._data = bytearray()
+        self.eof()
+
+    @property
+    def last_event_id(self) -> str:
+        """What a reconnecting client sends as Last-Event-ID."""
+        return self._last_event_id
+
+    @property
+    def retry(self) -> int | None:
+        """The reconnection time in milliseconds that the stream asked for, if it did."""
+        return self._retry
+
+    def eof(self) -> None:
+        """Discard an unfinished event; last_event_id and retry stay for the next stream."""
+        self._tail.clear()
+        self._data.clear()
+        self._event: str | None = None
+        self._own_id: str | None = None
+        self._own_retry: int | None = None
+        self._at_start = True
+        self._after_cr = False
+        self._exceeded = False
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Return the events that this chunk completes."""
+        events: list[ServerSentEvent] = []
+        data = self._data
+        for line in self._split(chunk):
+            if not line:
+                self._dispatch(events)
+            elif len(line) + len(data) > self._max_buffer:
+                self._exceed(events)
+            elif line.startswith(b"data: "):  # By far the most frequent line.
+                data += line[6:]
+                data += b"\n"
+            else:
+                self._field(line)
+        if len(self._tail) + len(data) > self._max_buffer:
+            self._exceed(events)
+        return events
+
+    def _split(self, chunk: bytes) -> list[bytes]:
+        if self._exceeded:
+            self._exceed([])
+        if self._at_start:
+            chunk = self._without_mark(chunk)
+        if self._after_cr and chunk:
+            self._after_cr = False
+            chunk = chunk.removeprefix(b"\n")
+        if chunk.find(b"\r") >= 0:  # Much faster than `in`, which tries an int first.
+            # A CR ends its line at once; the LF that may follow it is dropped when it comes.
+            self._after_cr = chunk.endswith(b"\r")
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = chunk.split(b"\n")
+        rest = lines.pop()
+        if lines and self._tail:
+            lines[0] = bytes(self._tail) + lines[0]
+            self._tail.clear()
+        if rest:
+            self._tail += rest
+        return lines
+
+    def _without_mark(self, chunk: bytes) -> bytes:
+        head = bytes(self._tail) + chunk
+        self._tail.clear()
+        if len(head) < len(codecs.BOM_UTF8) and codecs.BOM_UTF8.startswith(head):
+            self._tail += head  # The mark may come in pieces.
+            return b""
+        self._at_start = False
+        return head.removeprefix(codecs.BOM_UTF8)
+
+    def _field(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")  # A comment is a field without a name.
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data += value + b"\n"
+        elif name == b"event":
+            self._event = value.decode("utf-8", "replace")
+        elif name == b"id" and b"\0" not in value:
+            self._own_id = value.decode("utf-8", "replace")
+        elif name == b"retry" and value.isdigit():  # bytes.isdigit() knows ASCII digits only.
+            digits = value.lstrip(b"0") or b"0"
+            if len(digits) <= _RETRY_DIGITS:
+                self._retry = self._own_retry = int(digits)
+
+    def _dispatch(self, events: list[ServerSentEvent]) -> None:
+        if self._own_id is not None:
+            self._last_event_id = self._own_id
+        if self._data:
+            self._data.pop()  # One trailing LF.
+            data = self._data.decode("utf-8", "replace")
+            self._data.clear()
+            events.append(_decoded(data, self._event, self._own_id, self._own_retry))
+        self._event = self._own_id = self._own_retry = None
+
+    def _exceed(self, events: list[ServerSentEvent]) -> NoReturn:
+        self.eof()
+        self._exceeded = True  # What follows has lost its beginning, until eof() says otherwise.
+        raise BufferExceeded(self._max_buffer, events)
+
+
+def _decoded(
+    data: str, event: str | None, own_id: str | None, retry: int | None
+) -> ServerSentEvent:
+    # Past the checks: they cost time, and a NUL in an event type is legal on the wire.
+    made = _new_event(ServerSentEvent)
+    _set_data(made, data)
+    _set_event(made, event)
+    _set_id(made, own_id)
+    _set_retry(made, retry)
+    _set_comment(made, None)
+    return made
+
+
+def encode_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
+    """Return one compact line of JSON; for what JSON cannot say (NaN too) raise as json does."""
+    return escape_separators(_encoder(default).encode(value))
+
+
+@lru_cache(maxsize=8)  # Making a JSONEncoder costs more than encoding a small object with it.
+def _encoder(default: Callable[[Any], Any] | None) -> json.JSONEncoder:
+    return json.JSONEncoder(
+        ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=default
+    )
+
+
+def escape_separators(text: str) -> str:
+    """Escape, in JSON, the characters at which some readers wrongly end a line."""
+    if text.isascii():
+        return text
+    text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return text.replace("\x85", "\\u0085")
+
+
+def quote(text: str) -> str:
+    """Return the text as a JSON string on one line."""
+    return escape_separators(encode_basestring(text))

@@ -1,0 +1,219 @@
+"""Events, their bytes and their JSON, rule by rule."""
+
+import copy
+import dataclasses
+import enum
+import json
+import math
+import pickle
+
+import pytest
+
+from sse_bridge.wire import (
+    Decoder,
+    ServerSentEvent,
+    data_frame,
+    encode_json,
+    escape_separators,
+    quote,
+)
+
+NOT_LINE_ENDS = "\x85\u2028\u2029\v\f\x1c\x1d\x1e"
+
+
+@pytest.mark.parametrize(
+    "event, frame",
+    [
+        (ServerSentEvent("x"), b"data: x\n\n"),
+        (ServerSentEvent(" x "), b"data:  x \n\n"),
+        (ServerSentEvent(""), b"data: \n\n"),
+        (ServerSentEvent("a\nb"), b"data: a\ndata: b\n\n"),
+        (ServerSentEvent("a\r\nb\rc\nd"), b"data: a\ndata: b\ndata: c\ndata: d\n\n"),
+        (ServerSentEvent("\n"), b"data: \ndata: \n\n"),
+        (ServerSentEvent("\n\r"), b"data: \ndata: \ndata: \n\n"),
+        (ServerSentEvent("a\n"), b"data: a\ndata: \n\n"),
+        (ServerSentEvent("x", event="e"), b"event: e\ndata: x\n\n"),
+        (ServerSentEvent("x", event=" e "), b"event:  e \ndata: x\n\n"),
+        (ServerSentEvent("x", id="1"), b"id: 1\ndata: x\n\n"),
+        (ServerSentEvent("x", id=""), b"id: \ndata: x\n\n"),
+        (ServerSentEvent("x", retry=0), b"retry: 0\ndata: x\n\n"),
+        (ServerSentEvent("x", comment="c"), b": c\ndata: x\n\n"),
+        (ServerSentEvent(comment="a\rdata: b\r\n\nc"), b": a\n: data: b\n: \n: c\n\n"),
+        (ServerSentEvent(comment=""), b": \n\n"),
+        (ServerSentEvent(event="e"), b"event: e\n\n"),
+        (ServerSentEvent(id="1"), b"id: 1\n\n"),
+        (ServerSentEvent(retry=5), b"retry: 5\n\n"),
+        (ServerSentEvent("d", "e", "i", 5, "c"), b": c\nretry: 5\nevent: e\nid: i\ndata: d\n\n"),
+        (ServerSentEvent("é"), "data: é\n\n".encode()),
+    ],
+)
+def test_the_bytes_of_a_frame(event, frame):
+    assert event.encode() == frame
+
+
+@pytest.mark.parametrize("char", NOT_LINE_ENDS + "\0")
+def test_data_is_not_split_anywhere_else(char):
+    assert ServerSentEvent(f"a{char}b").encode() == f"data: a{char}b\n\n".encode()
+
+
+@pytest.mark.parametrize("fields", [{"event": "e"}, {"id": "1"}, {"retry": 5}, {"comment": "c"}])
+def test_without_data_no_data_line_is_written_and_no_event_comes(fields):
+    frame = ServerSentEvent(**fields).encode()
+    assert b"data" not in frame
+    assert Decoder().feed(data_frame("a") + frame + data_frame("b")) == [
+        ServerSentEvent("a"),
+        ServerSentEvent("b"),
+    ]
+
+
+def test_an_event_without_any_field_is_no_bytes_at_all():
+    assert ServerSentEvent().encode() == b""
+
+
+@pytest.mark.parametrize("field", ["event", "id"])
+@pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\r\nb", "a\n", "\n", "\ra", "a\0b", "\0"])
+def test_what_breaks_out_of_its_line_is_refused(field, value):
+    with pytest.raises(ValueError, match=f"{field} must be a single line") as refused:
+        ServerSentEvent("x", **{field: value})
+    assert repr(value) in str(refused.value)
+
+
+@pytest.mark.parametrize("value", [True, False, -1, 1.0, math.nan, "5", "5\ndata: x", b"5", [5]])
+def test_a_retry_that_is_no_non_negative_int_is_refused(value):
+    with pytest.raises(ValueError, match="retry must be a non-negative int") as refused:
+        ServerSentEvent("x", retry=value)
+    assert repr(value) in str(refused.value)
+
+
+def test_a_retry_that_no_decoder_could_read_back_is_refused():
+    largest = ServerSentEvent("x", retry=10**640 - 1)
+    assert Decoder().feed(largest.encode()) == [largest]
+    for value in (10**640, 10**5000):
+        with pytest.raises(ValueError, match="retry must have at most 640 digits, got "):
+            ServerSentEvent("x", retry=value)
+
+
+def test_an_int_that_python_refuses_to_write_out_is_shown_by_its_size():
+    with pytest.raises(
+        ValueError, match="retry must be a non-negative int, got an int of 16610 bits"
+    ):
+        ServerSentEvent("x", retry=-(10**5000))
+
+
+@pytest.mark.parametrize("field", ["data", "event", "id", "comment"])
+@pytest.mark.parametrize("value", ["\ud800", "a\udfffb", "\ude00\ud83d"])
+def test_a_lone_surrogate_is_refused(field, value):
+    with pytest.raises(ValueError, match=f"{field} has a lone surrogate") as refused:
+        ServerSentEvent(**{field: value})
+    assert repr(value) in str(refused.value)
+
+
+@pytest.mark.parametrize("field", ["data", "event", "id", "comment"])
+@pytest.mark.parametrize("value", [1, 1.5, True, b"x", {"a": 1}, ["x"]])
+def test_what_is_no_text_is_a_type_error(field, value):
+    with pytest.raises(TypeError, match=f"{field} must be a str or None") as refused:
+        ServerSentEvent(**{field: value})
+    assert repr(value) in str(refused.value)
+
+
+def test_a_huge_value_is_shown_in_part():
+    with pytest.raises(ValueError, match="id must") as refused:
+        ServerSentEvent(id="\n" * 1_000_000)
+    assert len(str(refused.value)) < 300
+
+
+class Colour(str, enum.Enum):  # noqa: UP042 - its format is the trap
+    RED = "red"
+
+
+class Level(int, enum.Enum):
+    HIGH = 3
+
+
+def test_enums_are_written_as_their_values():
+    event = ServerSentEvent(Colour.RED, Colour.RED, Colour.RED, Level.HIGH, Colour.RED)
+    assert event.encode() == b": red\nretry: 3\nevent: red\nid: red\ndata: red\n\n"
+    assert type(event.data) is str
+    assert type(event.retry) is int
+
+
+def test_data_frame_is_the_same_frame():
+    for text in ("x", "", "a\nb", "a\rb", "a\r\nb\r", "\n", "é\u2028"):
+        assert data_frame(text) == ServerSentEvent(text).encode()
+        assert data_frame(text, "e") == ServerSentEvent(text, "e").encode()
+
+
+@pytest.mark.parametrize("event", ["a\nb", "a\r", "a\0"])
+def test_data_frame_refuses_what_breaks_out_of_its_line(event):
+    with pytest.raises(ValueError, match="event must be a single line"):
+        data_frame("x", event)
+
+
+def test_data_frame_cannot_carry_a_lone_surrogate():
+    with pytest.raises(UnicodeEncodeError):
+        data_frame("\ud800")
+
+
+# The value
+
+
+def test_an_event_is_a_value():
+    event = ServerSentEvent("x", "e", id="1", retry=5, comment="c")
+    same = ServerSentEvent(data="x", event="e", id="1", retry=5, comment="c")
+    assert event == same
+    assert hash(event) == hash(same)
+    assert event != ServerSentEvent("x")
+    assert ServerSentEvent("x") != ServerSentEvent(None)
+    assert ServerSentEvent(None) != ServerSentEvent("")
+    assert "data='x'" in repr(event)
+    assert not hasattr(event, "__dict__")
+
+
+def test_an_event_cannot_be_changed():
+    event = ServerSentEvent("x")
+    with pytest.raises(AttributeError):
+        event.id = "a\nb"
+    with pytest.raises(ValueError, match="id must"):
+        dataclasses.replace(event, id="a\nb")
+
+
+def test_an_event_can_be_copied_and_pickled():
+    for event in (
+        ServerSentEvent("x", id="1"),
+        *Decoder().feed(b"event: a\0\nretry: 1\ndata: x\n\n"),
+    ):
+        assert copy.deepcopy(event) == event
+        assert pickle.loads(pickle.dumps(event)) == event
+
+
+# JSON on one line
+
+
+@pytest.mark.parametrize("char", NOT_LINE_ENDS + '\r\n\0"\\\x7f/')
+def test_json_stays_on_one_line_for_every_reader(char):
+    text = f"a{char}é"
+    for line in (quote(text), encode_json(text), encode_json([text])[1:-1]):
+        assert json.loads(line) == text
+        assert line.splitlines() == [line]
+
+
+def test_separators_are_escaped_by_name():
+    assert quote("\u2028\u2029\x85\v\f") == r'"\u2028\u2029\u0085\u000b\f"'
+    assert encode_json({"\u2028": "\x85"}) == r'{"\u2028":"\u0085"}'
+    assert escape_separators('"a\u2029é"') == r'"a\u2029é"'
+
+
+def test_json_is_compact_and_leaves_other_text_readable():
+    assert encode_json({"a": [1, "你好"], "b": None}) == '{"a":[1,"你好"],"b":null}'
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, [-math.inf]])
+def test_json_has_no_nan(value):
+    with pytest.raises(ValueError, match="JSON"):
+        encode_json(value)
+
+
+def test_json_asks_default_about_what_it_does_not_know():
+    with pytest.raises(TypeError):
+        encode_json({1, 2})
+    assert encode_json({"s": {1}}, default=list) == '{"s":[1]}'
