@@ -1,0 +1,35 @@
+"""A vendor's words into ours: one module for each vendor."""
+
+from __future__ import annotations
+
+from .auto import Auto
+from .base import Adapter
+from .dashscope import DashScope
+from .frames import Frames
+from .openai import OpenAI
+from .plain import Plain
+
+__all__ = ["Adapter", "Auto", "DashScope", "Frames", "OpenAI", "Plain", "by_name"]
+
+_NAMED: dict[str, Adapter] = {
+    "auto": Auto(),
+    "plain": Plain(),
+    "openai": OpenAI(),
+    "frames": Frames(),
+}
+_LATER = ("anthropic",)
+
+
+def by_name(name: str) -> Adapter:
+    """The adapter of that name; raises `ValueError` for a name that is unknown or still to come."""
+    if name in _NAMED:
+        return _NAMED[name]
+    known = ", ".join(map(repr, _NAMED))
+    if name == "dashscope":
+        raise ValueError(
+            "adapter 'dashscope' must say which text its chunks carry: "
+            "adapters.DashScope(incremental_output=True) or adapters.DashScope(incremental_output=False)"
+        )
+    if name in _LATER:
+        raise ValueError(f"adapter {name!r} comes in a later release; there are {known}")
+    raise ValueError(f"adapter must be one of {known} or an Adapter, got {name!r}")

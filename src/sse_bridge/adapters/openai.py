@@ -1,0 +1,97 @@
+"""The openai adapter: chunks of chat.completions, from the SDK or of its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, UpstreamError
+from .base import Parts, Reader, Wish, get, read_usage, real_reason
+from .objects import can_be_json, object_json
+
+CHUNK = "chat.completion.chunk"
+
+
+class OpenAI:
+    """Chunks of ``chat.completions`` with ``stream=True``, from any OpenAI-compatible service."""
+
+    name = "openai"
+
+    def reader(self, wish: Wish) -> Reader:
+        """A new stream's way of reading chunks."""
+        return OpenAIReader(wish)
+
+
+class OpenAIReader:
+    def __init__(self, wish: Wish) -> None:
+        self._passes = wish.passes == "openai"
+        self._collect = wish.collect
+
+    def read(self, chunk: Any) -> Parts:
+        if get(chunk, "object") == "error":
+            raise in_band_error(chunk)
+        if self._passes and get(chunk, "object") == CHUNK and can_be_json(chunk):
+            return (native(chunk, self._collect),)
+        return tuple(say(chunk))
+
+    def end(self) -> Parts:
+        return ()
+
+
+def native(chunk: Any, collect: bool) -> Native:
+    """The chunk whole, with what the Summary wants read off it."""
+    choices = get(chunk, "choices")
+    return Native(
+        "openai",
+        object_json(chunk),
+        real_reason(get(choices[0], "finish_reason")) if choices else None,
+        read_usage(get(chunk, "usage")),
+        tuple(say(chunk)) if collect else (),
+    )
+
+
+def say(chunk: Any) -> Iterable[Part]:
+    """What the chunk says in our words."""
+    for choice in get(chunk, "choices") or ():  # choices may be [] or None
+        index = get(choice, "index") or 0
+        for part in _say_choice(choice):
+            yield Choice(index, part) if index else part
+    usage = read_usage(get(chunk, "usage"))
+    if usage is not None:
+        yield usage
+
+
+def _say_choice(choice: Any) -> Iterable[Part]:
+    delta = get(choice, "delta")
+    reasoning = get(delta, "reasoning_content") or get(delta, "reasoning")
+    if isinstance(reasoning, str) and reasoning:
+        yield Reasoning(reasoning)
+    # A refusal is what the user is told instead of an answer; legacy completions have their text here.
+    for text in (get(delta, "content"), get(delta, "refusal"), get(choice, "text")):
+        if isinstance(text, str) and text:
+            yield text
+    for position, call in enumerate(get(delta, "tool_calls") or ()):
+        yield _tool_call(call, position)
+    if reason := real_reason(get(choice, "finish_reason")):
+        yield Finish(reason)
+
+
+def _tool_call(call: Any, position: int) -> ToolCall:
+    function, index = get(call, "function"), get(call, "index")
+    return ToolCall(
+        position if index is None else index,
+        get(call, "id") or None,  # DashScope writes "" in later fragments
+        get(function, "name") or None,
+        get(function, "arguments") or "",
+    )
+
+
+def in_band_error(chunk: Any) -> UpstreamError:
+    """Some servers send ``{"object": "error", ...}`` as a chunk, and the SDK raises nothing."""
+    code = get(chunk, "code")
+    status = code if isinstance(code, int) else None
+    return UpstreamError(
+        str(get(chunk, "message") or "the model's service sent an error"),
+        status_code=status,
+        code=None if code is None else str(code),
+    )

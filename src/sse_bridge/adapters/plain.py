@@ -1,0 +1,115 @@
+"""The plain adapter: text, bytes, events and objects as they are."""
+
+from __future__ import annotations
+
+import codecs
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..parts import Frame, Part, Value
+from ..wire import ServerSentEvent
+from .base import Parts, Reader, Wish
+from .objects import object_json
+
+_log = logging.getLogger("sse_bridge")
+
+_EVENT_FIELDS = frozenset({"data", "event", "id", "retry", "comment"})
+
+
+class Plain:
+    """``str`` and ``bytes`` are text, a `ServerSentEvent` is sent as given, anything else is JSON."""
+
+    name = "plain"
+
+    def reader(self, wish: Wish) -> Reader:
+        """A new stream's way of reading chunks."""
+        return PlainReader()
+
+
+class PlainReader:
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._first_text = True
+
+    def read(self, chunk: Any) -> Parts:
+        kind = type(chunk)
+        if kind is str:
+            return self.text(chunk)
+        read = _BY_TYPE.get(kind)
+        if read is None:
+            read = _BY_TYPE[kind] = _choose(chunk)
+        return read(self, chunk)
+
+    def end(self) -> Parts:
+        rest = self._decode(b"", True)
+        return (rest,) if rest else ()
+
+    def text(self, chunk: str) -> Parts:
+        if not chunk:
+            return ()
+        if self._first_text:
+            self._first_text = False
+            _warn_if_framed(chunk)
+        return (chunk,)
+
+    def subclass_of_text(self, chunk: str) -> Parts:
+        return self.text(str.__str__(chunk))
+
+    def bytes(self, chunk: Any) -> Parts:
+        return self.text(self._decode(bytes(chunk)))
+
+    def nothing(self, chunk: None) -> Parts:
+        return ()
+
+    def event(self, chunk: ServerSentEvent) -> Parts:
+        return (Frame(chunk.encode()),)
+
+    def mapping(self, chunk: Mapping[Any, Any]) -> Parts:
+        _warn_if_event(chunk)
+        return self.object(chunk)
+
+    def object(self, chunk: Any) -> tuple[Part, ...]:
+        return (Value(object_json(chunk)),)
+
+
+_Read = Callable[[PlainReader, Any], Parts]
+_BY_TYPE: dict[type, _Read] = {}
+
+
+def _choose(chunk: Any) -> _Read:
+    """How to read a type of chunk that was not seen before."""
+    if chunk is None:
+        return PlainReader.nothing
+    if isinstance(chunk, str):
+        return PlainReader.subclass_of_text
+    if isinstance(chunk, (bytes, bytearray, memoryview)):
+        return PlainReader.bytes
+    if isinstance(chunk, ServerSentEvent):
+        return PlainReader.event
+    if isinstance(chunk, Mapping):
+        return PlainReader.mapping
+    return PlainReader.object
+
+
+def _warn_if_framed(chunk: str) -> None:
+    if chunk.startswith(("data:", "event:", "id:", "retry:")) and chunk.endswith(
+        ("\n\n", "\r\n\r\n")
+    ):
+        _log.warning(
+            'the text %r looks framed already and is sent as text; give adapter="frames" to pass frames',
+            chunk[:80],
+        )
+
+
+def _warn_if_event(chunk: Mapping[Any, Any]) -> None:
+    global _event_warned
+    if not _event_warned and chunk and chunk.keys() <= _EVENT_FIELDS:
+        _event_warned = True
+        _log.warning(
+            "the mapping %.200r is sent as JSON; to send an event, yield ServerSentEvent(**chunk)",
+            chunk,
+        )
+
+
+_event_warned = False  # once a process is enough
