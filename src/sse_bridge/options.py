@@ -1,0 +1,216 @@
+"""The keywords that every face takes: checked in one place, and the Stream made from them."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
+from typing import Any, TypedDict
+
+from . import adapters, dialects
+from .adapters.base import Adapter, Reader, Wish
+from .dialects.base import Dialect
+from .parts import Start
+from .stream import GENERAL_FAILURE, Limits, Stream, Summary
+
+_log = logging.getLogger("sse_bridge")
+
+
+class Words(TypedDict, total=False):
+    """The keywords, for the faces' signatures; `Options` says what they mean."""
+
+    dialect: str | Dialect
+    adapter: str | Adapter
+    ping: float | None
+    hold: float | None
+    first_chunk_timeout: float | None
+    stall_timeout: float | None
+    max_duration: float | None
+    send_timeout: float | None
+    cleanup_timeout: float
+    max_streams: int | None
+    on_end: Callable[[Summary], Any] | None
+    collect: bool
+    retry: int | None
+    describe: Callable[[BaseException], str] | None
+    cancel: Callable[[], Any] | None
+    interrupt: bool
+
+
+class Options:
+    """What a face was told; the same for every stream that it opens. Times are in seconds.
+
+    Arguments: `dialect`, ``"plain"`` (default), ``"openai"``, ``"delta"`` or a Dialect; `adapter`, ``"auto"``
+    (default), a name or an Adapter; `ping` (15), silence on the wire before a keep-alive, None or 0 for none;
+    `hold` (5), how long the status line may wait for the first chunk, None for as long as it takes;
+    `first_chunk_timeout`, `stall_timeout`, `max_duration` (None, never); `send_timeout` (30), how long
+    one write may block, None for ever; `cleanup_timeout` (5), how long the source's cleanup and `on_end` may take;
+    `max_streams` (None, any number), open streams of this process before a 503; `on_end`, called once with a
+    `Summary`; `collect` (False), gather text, reasoning and tool calls into it; `retry`, milliseconds;
+    `describe`, exception to the message for the client; `cancel`, called first to end the upstream call;
+    `interrupt` (True), whether a thread blocked on an upstream read may be interrupted.
+
+    Raises `TypeError` or `ValueError` that names the argument and shows the value.
+    """
+
+    def __init__(
+        self,
+        *,
+        dialect: str | Dialect = "plain",
+        adapter: str | Adapter = "auto",
+        ping: float | None = 15.0,
+        hold: float | None = 5.0,
+        first_chunk_timeout: float | None = None,
+        stall_timeout: float | None = None,
+        max_duration: float | None = None,
+        send_timeout: float | None = 30.0,
+        cleanup_timeout: float = 5.0,
+        max_streams: int | None = None,
+        on_end: Callable[[Summary], Any] | None = None,
+        collect: bool = False,
+        retry: int | None = None,
+        describe: Callable[[BaseException], str] | None = None,
+        cancel: Callable[[], Any] | None = None,
+        interrupt: bool = True,
+    ) -> None:
+        self.dialect = _dialect(dialect)
+        self.adapter = _adapter(adapter)
+        self.adapter_named = adapter != "auto"
+        self.limits = Limits(
+            ping=_seconds("ping", ping) or inf,
+            hold=_seconds("hold", hold),
+            first_chunk_timeout=_patience("first_chunk_timeout", first_chunk_timeout),
+            stall_timeout=_patience("stall_timeout", stall_timeout),
+            max_duration=_patience("max_duration", max_duration),
+        )
+        self.send_timeout = _patience("send_timeout", send_timeout)
+        self.cleanup_timeout = _cleanup(cleanup_timeout)
+        self.max_streams = _count("max_streams", max_streams)
+        self.retry = _count("retry", retry)
+        self.on_end = _callable("on_end", on_end)
+        self.describe = _callable("describe", describe)
+        self.cancel = _callable("cancel", cancel)
+        self.collect = _flag("collect", collect)
+        self.interrupt = _flag("interrupt", interrupt)
+
+    def open(self, *, framed: bool = False) -> tuple[Stream, Reader]:
+        """A new connection's Stream and its way of reading chunks.
+
+        `framed`: the source is somebody else's event stream, which has its own way to say that it is finished.
+        """
+        adapter = adapters.by_name("frames") if framed and not self.adapter_named else self.adapter
+        wish = Wish(self.dialect.passes, self.dialect.takes_objects, self.collect)
+        stream = Stream(
+            self.dialect.voice(),
+            Start(f"chatcmpl-{os.urandom(12).hex()}", int(time.time())),
+            self.limits,
+            retry=self.retry,
+            collect=self.collect,
+            describe=self._description if self.describe else None,
+            say_end=not framed,
+        )
+        return stream, adapter.reader(wish)
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers of an event stream in this dialect; never a hop-by-hop one."""
+        return [*DEFAULT_HEADERS, *self.dialect.headers]
+
+    def _description(self, error: BaseException) -> str:
+        """The app's own words for the client; a fault in them must not cost the stream its ending."""
+        assert self.describe is not None
+        try:
+            return str(self.describe(error)).encode("utf-8", "replace").decode()
+        except Exception:
+            _log.exception("describe raised")
+            return GENERAL_FAILURE
+
+
+DEFAULT_HEADERS = (
+    ("Content-Type", "text/event-stream; charset=utf-8"),
+    ("Cache-Control", "no-cache, no-transform"),
+    ("X-Accel-Buffering", "no"),
+)
+
+FINISHED_ID = "[DONE]"  # a reconnect with this Last-Event-ID is answered 204
+
+
+def _dialect(dialect: Any) -> Dialect:
+    if isinstance(dialect, str):
+        return dialects.by_name(dialect)
+    if isinstance(dialect, type) or not callable(getattr(dialect, "voice", None)):
+        raise TypeError(f"dialect must be a name or a Dialect, got {dialect!r}")
+    made: Dialect = dialect
+    return made
+
+
+def _adapter(adapter: Any) -> Adapter:
+    if isinstance(adapter, str):
+        return adapters.by_name(adapter)
+    if isinstance(adapter, type) or not callable(getattr(adapter, "reader", None)):
+        raise TypeError(f"adapter must be a name or an Adapter, got {adapter!r}")
+    made: Adapter = adapter
+    return made
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number of seconds, got {value!r}")
+    if math.isnan(value) or value < 0:
+        raise ValueError(f"{name} must not be negative, got {value!r}")
+    return float(value)
+
+
+def _seconds(name: str, value: Any) -> float:
+    """Seconds; None is for ever."""
+    return inf if value is None else _number(name, value)
+
+
+def _patience(name: str, value: Any) -> float:
+    """Seconds of patience; None is for ever, and no patience at all is a mistake."""
+    seconds = _seconds(name, value)
+    if seconds == 0:
+        raise ValueError(f"{name} must be more than 0, or None for no limit, got {value!r}")
+    return seconds
+
+
+def _cleanup(value: Any) -> float:
+    if value is None:
+        raise TypeError("cleanup_timeout must be a number of seconds, got None")
+    return _number("cleanup_timeout", value)
+
+
+def _count(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int or None, got {value!r}")
+    if value < 0:
+        raise ValueError(f"{name} must not be negative, got {value!r}")
+    return value
+
+
+def _callable(name: str, value: Any) -> Callable[..., Any] | None:
+    if value is not None and not callable(value):
+        raise TypeError(f"{name} must be callable or None, got {value!r}")
+    made: Callable[..., Any] | None = value
+    return made
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+def merge_headers(
+    ours: list[tuple[str, str]], theirs: Mapping[str, str] | Iterable[tuple[str, str]] | None
+) -> list[tuple[str, str]]:
+    """Our headers and the user's; where both name one, the user's."""
+    if theirs is None:
+        return ours
+    own = list(theirs.items() if isinstance(theirs, Mapping) else theirs)
+    named = {name.lower() for name, _ in own}
+    return [pair for pair in ours if pair[0].lower() not in named] + own
