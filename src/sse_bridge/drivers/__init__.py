@@ -1,0 +1,1 @@
+"""Whoever waits: one loop for each way to wait, the same Stream under all of them."""

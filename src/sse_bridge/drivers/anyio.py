@@ -1,0 +1,191 @@
+"""The driver for ASGI, on asyncio and on trio: the request's task waits and writes.
+
+Rules of this file:
+
+1. The request's task is the writer. The source and the listener are tasks or threads outside its scopes.
+2. `receive` is listened to from the first moment to the last, also while the status is on hold.
+3. Cleanup is waited for under a shield, so a server that cancels the request cannot cut it short.
+4. A write that does not wait costs no timer.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+import time
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
+from functools import partial
+from math import inf
+from typing import Any
+
+import anyio
+
+from ..options import Options
+from ..stream import Ending, Summary
+from .connection import Connection
+from .waiting import current_home
+from .workers import await_on_end, call_on_end
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Begin = Callable[[], Awaitable[None]]
+Write = Callable[[bytes, bool], Coroutine[Any, Any, None]]
+
+BATCH_BYTES = 64 * 1024  # no single write is larger
+
+
+async def drive(
+    source: Any,
+    options: Options,
+    context: contextvars.Context,
+    *,
+    receive: Receive,
+    begin: Begin,
+    write: Write,
+    framed: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Stream a source until it ends or nobody is left to hear it; raises a failure that came within `hold`.
+
+    Arguments: `source`; `options`; `context`, in which the source runs; `receive`, ASGI's; `begin`, sends the
+    status and headers; `write`, sends bytes of the body and whether more will come; `framed`, the source is an
+    event stream already.
+    """
+    writer = _Writer(source, options, context, begin, write, framed=framed, clock=clock)
+    await writer.run(receive)
+
+
+class _Writer:
+    def __init__(
+        self,
+        source: Any,
+        options: Options,
+        context: contextvars.Context,
+        begin: Begin,
+        write: Write,
+        *,
+        framed: bool,
+        clock: Callable[[], float],
+    ) -> None:
+        self._clock = clock
+        self._home = home = current_home()
+        self._signal = signal = home.signal()
+        self._listening = home.scope()
+        self._begin: Begin | None = begin
+        self._write = write
+        self._send_timeout = options.send_timeout
+        self._connection = Connection(
+            source, options, context, lambda: home.soon(signal.set), lambda: home, framed=framed
+        )
+        self._stream = self._connection.stream
+
+    async def run(self, receive: Receive) -> None:
+        data = self._connection.start(self._clock())
+        self._listen(receive)
+        try:
+            await self._write_all(data)
+        finally:
+            self._stream.gone()  # unless it has an ending: then it is too late for this one
+            self._listening.cancel()
+            with anyio.CancelScope(shield=True):
+                await self._release()
+            self._signal.close()
+        if (refusal := self._connection.refusal) is not None:
+            raise refusal
+
+    def _listen(self, receive: Receive) -> None:
+        scope, hang_up = self._listening, self._connection.handover.hang_up
+
+        async def run() -> None:
+            await scope.run(lambda: listen(receive, hang_up))
+
+        self._home.spawn(run, contextvars.copy_context())
+
+    async def _write_all(self, data: bytes) -> None:
+        stream, step, idle = self._stream, self._connection.step, self._connection.handover.idle
+        while True:
+            if not stream.held:
+                await self._send(data)
+            if stream.ending is not None:
+                return
+            if idle():
+                await self._signal.wait(stream.deadline)
+            else:
+                await self._home.pause()  # a source that is always ready must not starve the others
+            data = step(self._clock())
+
+    async def _send(self, data: bytes) -> None:
+        """Write what is ready: the status before the first of it, the end of the body with the last."""
+        try:
+            if self._begin is not None:
+                begin, self._begin = self._begin, None
+                await begin()
+            while len(data) > BATCH_BYTES and self._stream.ending is not Ending.SLOW:
+                await self._patiently(self._write(data[:BATCH_BYTES], True))
+                data = data[BATCH_BYTES:]
+            ending = self._stream.ending
+            if data or ending not in (None, Ending.GONE, Ending.SLOW):
+                await self._patiently(self._write(data, ending is None))
+        except OSError:  # what ASGI 2.4 servers raise for a client that has left
+            self._stream.gone()
+
+    async def _patiently(self, writing: Coroutine[Any, Any, None]) -> None:
+        """Await a write, but not for ever; the timer is made only for a write that really waits."""
+        try:
+            waits_for = writing.send(None)
+        except StopIteration:
+            return
+        if self._send_timeout == inf:
+            await _resume(writing, waits_for)
+            return
+        with anyio.move_on_after(self._send_timeout) as patience:
+            await _resume(writing, waits_for)
+        if patience.cancelled_caught:
+            self._stream.gone(Ending.SLOW)
+
+    async def _release(self) -> None:
+        """Stop the source, give its cleanup some time, and let the request go."""
+        connection, since = self._connection, self._clock()
+        connection.conclude(since)
+        while not connection.worker.done and self._clock() < (until := connection.patience(since)):
+            await self._signal.wait(until)
+        on_end = connection.release()
+        if on_end is not None and connection.farewell.summary is not None:
+            with anyio.move_on_after(connection.options.cleanup_timeout):
+                await self._call_on_end(on_end, connection.farewell.summary)
+
+    async def _call_on_end(self, on_end: Callable[[Summary], Any], summary: Summary) -> None:
+        if inspect.iscoroutinefunction(on_end):
+            await await_on_end(on_end, summary)
+            return
+        context = self._connection.context.copy()
+        await self._home.in_thread(
+            lambda: context.run(call_on_end, on_end, summary, lambda: self._home)
+        )
+
+
+async def listen(receive: Receive, hang_up: Callable[[], None]) -> None:
+    """Read on until the client leaves. What is left of the request's body is not for anybody."""
+    bodies = 0
+    while bodies < 2:  # a server that repeats the end of the body has nothing more to tell
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            hang_up()
+            return
+        bodies += not message.get("more_body", False)
+
+
+@types.coroutine
+def _resume(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that was stepped once and gave `waits_for`."""
+    while True:
+        try:
+            sent = yield waits_for
+        except BaseException as error:
+            resume = partial(coroutine.throw, error)
+        else:
+            resume = partial(coroutine.send, sent)
+        try:
+            waits_for = resume()
+        except StopIteration:
+            return

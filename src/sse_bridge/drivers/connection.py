@@ -1,0 +1,170 @@
+"""What every driver shares: one stream, its source's worker, and the way between them.
+
+A driver waits; a connection says what comes next. `step` turns whatever is ready into bytes; once the
+stream has an ending, `conclude` stops the source and `release` ends the request, with `patience` between them.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+from collections.abc import Callable
+from itertools import chain
+from typing import Any
+
+from ..options import Options
+from ..registry import streams
+from ..stream import Ending, Summary
+from . import sources
+from .handover import Ended, Handover
+from .waiting import Home
+from .workers import Farewell, TaskWorker, ThreadWorker, Worker
+
+_log = logging.getLogger("sse_bridge")
+
+# A source that is not being closed by then is blocked: its request does not wait for it.
+GRACE = 0.1
+
+
+class Connection:
+    """One stream and its source.
+
+    Arguments: `source`, checked already; `options`; `context`, in which the source runs; `wake_writer`, called
+    from the source's side; `home`, gives the loop for async sources; `framed`, the source is an event stream
+    already.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        options: Options,
+        context: contextvars.Context,
+        wake_writer: Callable[[], None],
+        home: Callable[[], Home],
+        *,
+        framed: bool = False,
+    ) -> None:
+        self.options = options
+        self.stream, self._reader = options.open(framed=framed)
+        self.handover = Handover(wake_writer)
+        self.farewell = Farewell(options.on_end)
+        self.context = context
+        self.home = home
+        self.worker = self._worker_for(source, context)
+
+    def start(self, now: float) -> bytes:
+        """Open the stream and let the source begin; raises `TooManyStreams` before either."""
+        streams.enter(self.options.max_streams)
+        try:
+            data = self.stream.start(now)
+            self.worker.start()
+        except BaseException:  # no thread to be had, or a dialect that cannot begin
+            streams.leave()
+            raise
+        return data
+
+    @property
+    def refusal(self) -> Exception | None:
+        """What the face raises instead of an answer: the failure of a stream that has not yet said a byte."""
+        error = self.stream.error
+        if not self.stream.held or error is None:
+            return None
+        if isinstance(error, Exception):
+            return error
+        # SystemExit and its like would end the server's own thread or task.
+        refusal = RuntimeError(f"the source raised {error!r}")
+        refusal.__cause__ = error
+        return refusal
+
+    def step(self, now: float) -> bytes:
+        """Whatever is ready, as bytes; then what time demands."""
+        if self.handover.gone:
+            self.stream.gone()
+            return b""
+        ended = self.handover.ended
+        data = b""
+        if taken := self.handover.take():
+            parts = taken[0] if len(taken) == 1 else chain.from_iterable(taken)
+            data = self.stream.feed(parts, now, len(taken))
+        if ended is not None:
+            return data + self._last_word(ended, now)
+        if now >= self.stream.deadline:
+            data += self.stream.tick(now)
+        return data
+
+    def conclude(self, now: float) -> None:
+        """The stream has an ending: stop the source and say what happened."""
+        summary = self.stream.summary(now)
+        if self.handover.ended is None:
+            self._cancel()
+            self.worker.stop()
+        self.handover.close()
+        log_ending(summary, held=self.stream.held)
+        self.farewell.summary = summary
+        self.worker.conclude()
+
+    def patience(self, since: float) -> float:
+        """Until when the source's cleanup is waited for; asked anew at each wake-up."""
+        timeout = self.options.cleanup_timeout
+        return since + (timeout if self.worker.cleaning else min(GRACE, timeout))
+
+    def release(self) -> Callable[[Summary], Any] | None:
+        """The request is over; `on_end` if it is left to the driver to call it."""
+        streams.leave()
+        if not self._still_runs():
+            return None
+        streams.straggles(self.worker)
+        if self._still_runs():
+            _log.warning(
+                "a source still runs although its stream is over (%s); there are %d such",
+                self.stream.ending,
+                streams.stragglers,
+            )
+        else:  # it ended just now, before it could be counted as a straggler
+            streams.ended(self.worker)
+        return self.farewell.claim()
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _still_runs(self) -> bool:
+        return not self.worker.done
+
+    def _last_word(self, ended: Ended, now: float) -> bytes:
+        data = self.stream.feed(ended.rest, now, 0) if ended.rest else b""
+        if ended.error is None:
+            return data + self.stream.finish(now)
+        return data + self.stream.fail(ended.error, now)
+
+    def _worker_for(self, source: Any, context: contextvars.Context) -> Worker:
+        common = (source, self._reader, self.handover, self.farewell, context)
+        if sources.is_async(source):
+            return TaskWorker(*common, self.home(), self._hop)
+        return ThreadWorker(*common, self.home, self._hop)
+
+    def _hop(self, source: Any) -> None:
+        """What a callable or an awaitable gave runs elsewhere: a task's on a thread, a thread's in a task."""
+        self.worker = self._worker_for(source, contextvars.copy_context())
+        self.worker.start()
+
+    def _cancel(self) -> None:
+        """The user's own way to end the upstream call comes first."""
+        if self.options.cancel is None:
+            return
+        try:
+            self.options.cancel()
+        except Exception:
+            _log.exception("cancel raised")
+
+
+def log_ending(summary: Summary, *, held: bool) -> None:
+    """One line for each ending; a failure that the framework is about to raise is its own to log."""
+    about = (summary.duration, summary.events)
+    match summary.ending:
+        case Ending.FAILED if not held:
+            _log.error("stream failed after %.3f s, %d events", *about, exc_info=summary.error)
+        case Ending.GONE:
+            _log.info("client left after %.3f s, %d events", *about)
+        case Ending.SLOW | Ending.STALLED | Ending.EXPIRED:
+            _log.warning("stream ended as %s after %.3f s, %d events", summary.ending, *about)
+        case _:
+            _log.debug("stream ended as %s after %.3f s, %d events", summary.ending, *about)

@@ -1,0 +1,123 @@
+"""The way of parts from one source to one writer: bounded, and without a lock.
+
+Rules of this file:
+
+1. There is one source and one writer. Both touch `_ready` by append and popleft only, which are atomic.
+2. A side that is about to sleep says so first and then looks once more; the other side makes its change
+   first and then looks whether somebody sleeps. So no wake-up is lost.
+3. `ended` is read before what is ready is taken, or the last parts could be missed.
+4. After `close` there is no room: the source hears it at its next chunk.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ..parts import Part
+
+ROOM = 64  # chunks that may wait for the writer; a source that is further ahead waits
+
+
+class Ended(NamedTuple):
+    """The source's last word: what it raised, or None where it ran dry, and what its reader had left over."""
+
+    error: BaseException | None
+    rest: Sequence[Part]
+
+
+class Handover:
+    """Chunks' parts on their way; `wake_writer` and `wake_source` are callable from the other side's thread."""
+
+    __slots__ = (
+        "_ready",
+        "_room",
+        "_source_sleeps",
+        "_writer_sleeps",
+        "ended",
+        "gone",
+        "wake_source",
+        "wake_writer",
+    )
+
+    def __init__(self, wake_writer: Callable[[], None]) -> None:
+        self.wake_writer = wake_writer
+        self.wake_source: Callable[[], None] = _nobody
+        self.ended: Ended | None = None
+        self.gone = False
+        self._ready: deque[Sequence[Part]] = deque()
+        self._room = ROOM
+        self._writer_sleeps = False
+        self._source_sleeps = False
+
+    # -- the source's side ------------------------------------------------------------------------
+
+    def put(self, parts: Sequence[Part]) -> bool:
+        """Hand over what one chunk says; False when there is no room for another."""
+        self._ready.append(parts)
+        if self._writer_sleeps:
+            self.poke_writer()
+        return len(self._ready) < self._room
+
+    def full(self) -> bool:
+        """Say that the source is about to sleep until woken; False when there is room after all, or never again."""
+        self._source_sleeps = True
+        if len(self._ready) < self._room or self.closed:
+            self._source_sleeps = False
+            return False
+        return True
+
+    def end(self, error: BaseException | None, rest: Sequence[Part] = ()) -> None:
+        """Nothing more will come."""
+        self.ended = Ended(error, rest)
+        self.poke_writer()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the writer wants no more."""
+        return self._room == 0
+
+    # -- the writer's side ------------------------------------------------------------------------
+
+    def take(self) -> list[Sequence[Part]]:
+        """All that is ready, chunk by chunk."""
+        ready = self._ready
+        taken = [ready.popleft() for _ in range(len(ready))]
+        if self._source_sleeps:
+            self._poke_source()
+        return taken
+
+    def idle(self) -> bool:
+        """Say that the writer is about to sleep; False when there is something for it after all."""
+        self._writer_sleeps = True
+        if self._ready or self.ended is not None or self.gone:
+            self._writer_sleeps = False
+            return False
+        return True
+
+    def close(self) -> None:
+        """The writer wants no more."""
+        self._room = 0
+        self._ready.clear()
+        self._poke_source()
+
+    # -- anybody's --------------------------------------------------------------------------------
+
+    def hang_up(self) -> None:
+        """The client left."""
+        self.gone = True
+        self.poke_writer()
+
+    def poke_writer(self) -> None:
+        """Wake the writer, asleep or not."""
+        self._writer_sleeps = False
+        self.wake_writer()
+
+    def _poke_source(self) -> None:
+        self._source_sleeps = False
+        self.wake_source()
+
+
+def _nobody() -> None:
+    """Nobody waits on the other side yet."""

@@ -1,0 +1,68 @@
+"""The driver for nobody in particular: no thread, no task, no timer. The reference: read it first.
+
+Whoever walks it waits. So a keep-alive or a timeout comes only when the source gives its next chunk, and
+a failure within `hold` is raised where the first bytes are asked for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import Any
+
+from ..adapters.base import Reader
+from ..options import Options
+from ..stream import Stream
+
+Clock = Callable[[], float]
+
+
+def drive(
+    source: Iterable[Any], options: Options, clock: Clock = time.monotonic
+) -> Iterator[bytes]:
+    """Walk a sync source to its end; bytes come out as they are made."""
+    stream, reader = options.open()
+    yield stream.start(clock())
+    try:
+        for chunk in source:
+            yield _say(stream, reader, chunk, clock())
+            if stream.ending is not None:
+                break
+        else:
+            yield _finish(stream, reader, clock())
+    except Exception as error:
+        yield _fail(stream, error, clock())
+
+
+async def adrive(
+    source: AsyncIterable[Any], options: Options, clock: Clock = time.monotonic
+) -> AsyncIterator[bytes]:
+    """The same for an async source."""
+    stream, reader = options.open()
+    yield stream.start(clock())
+    try:
+        async for chunk in source:
+            yield _say(stream, reader, chunk, clock())
+            if stream.ending is not None:
+                break
+        else:
+            yield _finish(stream, reader, clock())
+    except Exception as error:
+        yield _fail(stream, error, clock())
+
+
+def _say(stream: Stream, reader: Reader, chunk: Any, now: float) -> bytes:
+    """What one chunk says, and what time has come to demand."""
+    data = stream.feed(reader.read(chunk), now)
+    return data + stream.tick(now)
+
+
+def _finish(stream: Stream, reader: Reader, now: float) -> bytes:
+    return stream.feed(reader.end(), now, 0) + stream.finish(now)
+
+
+def _fail(stream: Stream, error: Exception, now: float) -> bytes:
+    data = stream.fail(error, now)
+    if stream.held:
+        raise error
+    return data

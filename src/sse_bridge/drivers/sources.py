@@ -1,0 +1,155 @@
+"""What the user handed over: what it is, how it is opened, how it is closed."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+_log = logging.getLogger("sse_bridge")
+
+_WANTED = "source must be an iterable, an async iterable, an awaitable of one, or a callable that gives one"
+
+
+def check_source(source: Any) -> None:
+    """Raise `TypeError` for what cannot be a source, or is an answer already."""
+    if _is_answer(source):
+        raise TypeError(
+            f"source must give chunks, but this {type(source).__name__} is an answer already: "
+            f"did you forget stream=True? Got {source!r:.200}"
+        )
+    if not (_is_iterable(source) or inspect.isawaitable(source) or callable(source)):
+        raise TypeError(f"{_WANTED}, got {source!r:.200}")
+
+
+def check_opened(source: Any) -> None:
+    """The same for what a callable or an awaitable gave."""
+    check_source(source)
+    if not _is_iterable(source):
+        raise TypeError(f"{_WANTED}; the callable or awaitable gave {source!r:.200}")
+
+
+def _is_answer(source: Any) -> bool:
+    return isinstance(source, (str, bytes, bytearray, memoryview, Mapping)) or is_sdk_answer(source)
+
+
+def is_sdk_answer(thing: Any) -> bool:
+    """Whether this is the whole answer that an SDK gives without ``stream=True``."""
+    if isinstance(thing, Mapping):
+        return "status_code" in thing and "output" in thing  # DashScope's
+    return hasattr(type(thing), "model_fields") or hasattr(type(thing), "__fields__")  # pydantic's
+
+
+def takes_no_arguments(function: Any) -> bool:
+    """Whether it can be called with nothing, as a source is."""
+    try:
+        inspect.signature(function).bind()
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _is_iterable(source: Any) -> bool:
+    return hasattr(source, "__iter__") or hasattr(source, "__aiter__")
+
+
+def is_async(source: Any) -> bool:
+    """Whether a loop must open or iterate it; a callable of unknown kind is called on a thread first."""
+    if hasattr(source, "__aiter__") or inspect.isawaitable(source):
+        return True
+    return inspect.iscoroutinefunction(source) or inspect.isasyncgenfunction(source)
+
+
+def call(source: Any) -> Any:
+    """The source itself, from a callable that gives it."""
+    if callable(source) and not _is_iterable(source) and not inspect.isawaitable(source):
+        return source()
+    return source
+
+
+def discard(source: Any) -> None:
+    """Close a source that was never iterated, in whatever thread this is."""
+    for name in ("close", "aclose"):
+        close = getattr(source, name, None)
+        if callable(close):
+            _drop(close, source)
+            return
+
+
+def _drop(close: Any, source: Any) -> None:
+    try:
+        outcome = close()
+        if inspect.isawaitable(outcome):
+            # An async generator that never ran has nothing to await: one step closes it.
+            getattr(outcome, "send", _ignore)(None)
+    except StopIteration:
+        pass
+    except Exception:
+        _log.exception("closing an unused source raised")
+
+
+def _ignore(_: None) -> None:
+    """Nothing to step."""
+
+
+def close_sync(iterator: Any, source: Any) -> None:
+    """Close the iterator, and the object that it was made from: an SDK's stream is not closed with its iterator."""
+    for thing in _distinct(iterator, source):
+        close = getattr(thing, "close", None)
+        if callable(close):
+            try:
+                close()
+            except Exception as error:
+                report_cleanup(error)
+
+
+async def close_async(iterator: Any, source: Any) -> None:
+    """The same for an async source; the SDKs call it `aclose` or `close`."""
+    for thing in _distinct(iterator, source):
+        close = getattr(thing, "aclose", None) or getattr(thing, "close", None)
+        if callable(close):
+            try:
+                outcome = close()
+                if inspect.isawaitable(outcome):
+                    await outcome
+            except Exception as error:
+                report_cleanup(error)
+
+
+def _distinct(iterator: Any, source: Any) -> list[Any]:
+    return [source] if iterator is None or iterator is source else [iterator, source]
+
+
+def report_cleanup(error: BaseException) -> None:
+    """What a source's cleanup raised goes to the log only."""
+    if isinstance(error, RuntimeError) and "ignored GeneratorExit" in str(error):
+        _log.warning("a source yielded while it was being closed; what it yielded is dropped")
+    else:
+        _log.error("a source's cleanup raised", exc_info=error)
+
+
+class OneRequest:
+    """A source for each request, from a callable; or the one that was given, once."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self._factory = callable(source) and not hasattr(source, "__iter__")
+        self._taken = False
+
+    def take(self, request: Any) -> Any:
+        if self._factory:
+            return partial(self._source, request)
+        if self._taken:
+            raise RuntimeError(
+                "this EventStream was given a source, which serves one request; "
+                "give it a callable to serve many"
+            )
+        self._taken = True
+        return self._source
+
+    def discard(self) -> None:
+        if not (self._factory or self._taken):
+            self._taken = True
+            discard(self._source)

@@ -1,0 +1,293 @@
+"""Ways to sleep until woken or until a time, and the loops that async sources run on.
+
+A *signal* has one sleeper and remembers one wake-up; it may wake for nothing. A *home* is an event loop
+seen from outside: it runs calls and tasks, whichever thread asks for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from math import inf
+from typing import Any, Protocol
+
+
+class ThreadSignal:
+    """Wakes one sleeping thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def set(self) -> None:
+        try:
+            self._lock.release()
+        except RuntimeError:  # it is set already
+            pass
+
+    def wait(self, until: float = inf) -> None:
+        """Sleep until set, or until that time of the monotonic clock."""
+        if until == inf:
+            self._lock.acquire()
+        else:
+            # A day is as good as for ever to a timer, and no platform refuses it.
+            self._lock.acquire(timeout=min(max(0.0, until - time.monotonic()), 86_400))
+
+
+class TaskSignal(Protocol):
+    """Wakes one sleeping task; `set` is called in the loop."""
+
+    def set(self) -> None: ...
+    async def wait(self, until: float = inf) -> None: ...
+    def close(self) -> None: ...
+
+
+class Scope(Protocol):
+    """Code that can be cancelled; `cancel` is called in the loop."""
+
+    async def run(self, body: Callable[[], Awaitable[None]]) -> None: ...
+    def cancel(self) -> None: ...
+
+
+class Home(Protocol):
+    """An event loop, for whoever is inside or outside it."""
+
+    def soon(self, call: Callable[[], object]) -> None:
+        """Make this call in the loop: at once when already there."""
+
+    def spawn(
+        self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
+    ) -> None:
+        """Run this as a task of its own; called in the loop."""
+
+    def signal(self) -> TaskSignal: ...
+    def scope(self) -> Scope: ...
+    async def pause(self) -> None:
+        """Let others have a turn."""
+
+    async def in_thread(self, call: Callable[[], None]) -> None:
+        """Make a call that may block, beside the loop, in this task's context."""
+
+
+class AsyncioSignal:
+    """Wakes one sleeping asyncio task, with one timer that is moved as seldom as possible."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._set = False
+        self._sleeper: asyncio.Future[None] | None = None
+        self._until = self._timer_at = inf
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self) -> None:
+        self._set = True
+        self._wake()
+
+    async def wait(self, until: float = inf) -> None:
+        if not self._set:
+            self._sleeper = self._loop.create_future()
+            self._arm(until)
+            try:
+                await self._sleeper
+            finally:
+                self._sleeper = None
+        self._set = False
+
+    def close(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+    def _wake(self) -> None:
+        if self._sleeper is not None and not self._sleeper.done():
+            self._sleeper.set_result(None)
+
+    def _arm(self, until: float) -> None:
+        """A timer that fires too early is moved on then: far cheaper than to move it with every chunk."""
+        self._until = until
+        if until < self._timer_at:
+            self.close()
+            self._timer_at = until
+            self._timer = self._loop.call_later(max(0.0, until - time.monotonic()), self._fire)
+
+    def _fire(self) -> None:
+        self._timer, self._timer_at = None, inf
+        if time.monotonic() >= self._until:
+            self._wake()
+        elif self._sleeper is not None:
+            self._arm(self._until)
+
+
+class AsyncioScope:
+    """A part of a task that is cancelled at most once, so that its cleanup may await."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelled = False
+
+    async def run(self, body: Callable[[], Awaitable[None]]) -> None:
+        self._task = asyncio.current_task()
+        try:
+            if not self._cancelled:
+                await body()
+        except asyncio.CancelledError:
+            if not self._cancelled:
+                raise
+        finally:
+            if self._cancelled and self._task is not None:
+                self._task.uncancel()
+            self._task = None
+
+    def cancel(self) -> None:
+        if not self._cancelled:
+            self._cancelled = True
+            if self._task is not None:
+                self._task.cancel()
+
+
+class AsyncioHome:
+    """The asyncio loop that runs in `thread_id`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
+        self.loop = loop
+        self._thread_id = thread_id
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
+
+    def soon(self, call: Callable[[], object]) -> None:
+        if threading.get_ident() == self._thread_id:
+            call()
+        else:
+            try:
+                self.loop.call_soon_threadsafe(call)
+            except RuntimeError:  # the loop is closed: nobody is left to hear it
+                pass
+
+    def spawn(
+        self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
+    ) -> None:
+        task = self.loop.create_task(run(), context=context)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def signal(self) -> TaskSignal:
+        return AsyncioSignal(self.loop)
+
+    def scope(self) -> Scope:
+        return AsyncioScope()
+
+    async def pause(self) -> None:
+        await asyncio.sleep(0)
+
+    async def in_thread(self, call: Callable[[], None]) -> None:
+        context = contextvars.copy_context()
+        await self.loop.run_in_executor(None, context.run, call)
+
+
+class TrioSignal:
+    """Wakes one sleeping trio task."""
+
+    def __init__(self) -> None:
+        import trio
+
+        self._trio = trio
+        self._event = trio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    async def wait(self, until: float = inf) -> None:
+        with self._trio.move_on_after(max(0.0, until - time.monotonic())):
+            await self._event.wait()
+        self._event = self._trio.Event()
+
+    def close(self) -> None:
+        """No timer outlives a wait."""
+
+
+class TrioScope:
+    """A cancel scope; trio cancels every await in it from then on, shielded ones excepted."""
+
+    def __init__(self) -> None:
+        import trio
+
+        self._scope = trio.CancelScope()
+
+    async def run(self, body: Callable[[], Awaitable[None]]) -> None:
+        with self._scope:
+            await body()
+
+    def cancel(self) -> None:
+        self._scope.cancel()
+
+
+class TrioHome:
+    """The trio loop that runs in this thread."""
+
+    def __init__(self) -> None:
+        import trio
+
+        self._trio = trio
+        self._token = trio.lowlevel.current_trio_token()
+        self._thread_id = threading.get_ident()
+
+    def soon(self, call: Callable[[], object]) -> None:
+        if threading.get_ident() == self._thread_id:
+            call()
+        else:
+            try:
+                self._token.run_sync_soon(call)
+            except self._trio.RunFinishedError:  # nobody is left to hear it
+                pass
+
+    def spawn(
+        self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
+    ) -> None:
+        # A system task, like asyncio's plain one, is outside the scopes of the request.
+        self._trio.lowlevel.spawn_system_task(run, context=context)
+
+    def signal(self) -> TaskSignal:
+        return TrioSignal()
+
+    def scope(self) -> Scope:
+        return TrioScope()
+
+    async def pause(self) -> None:
+        await self._trio.lowlevel.checkpoint()
+
+    async def in_thread(self, call: Callable[[], None]) -> None:
+        await self._trio.to_thread.run_sync(call)
+
+
+def run_in(home: Home, awaitable: Awaitable[Any], context: contextvars.Context) -> Any:
+    """Await this in that loop, in `context`, while the calling thread waits; gives or raises what it does."""
+    future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+    async def run() -> None:
+        try:
+            future.set_result(await awaitable)
+        except BaseException as error:
+            future.set_exception(error)
+
+    home.soon(lambda: home.spawn(run, context))
+    return future.result()
+
+
+def current_home() -> Home:
+    """The loop that the caller runs in."""
+    if "trio" in sys.modules:
+        import trio
+
+        if trio.lowlevel.in_trio_run():
+            return TrioHome()
+    loop = asyncio.get_running_loop()
+    home = getattr(_local, "home", None)
+    if home is None or home.loop is not loop:
+        home = _local.home = AsyncioHome(loop, threading.get_ident())
+    return home
+
+
+_local = threading.local()

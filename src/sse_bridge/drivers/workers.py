@@ -1,0 +1,271 @@
+"""The source's side of a stream: whoever runs the user's generator, on one thread or in one task.
+
+Rules of this file:
+
+1. All steps of one source, its cleanup and its `on_end` run on one thread or in one task, in one copied context.
+2. A worker reads each chunk where it was produced; only immutable parts are handed over.
+3. Whatever a source raises, SystemExit and CancelledError too, is its last word and is handed over.
+4. `stop` asks from outside, from any thread, and returns at once. `done` is set when all is over.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..adapters.base import Reader
+from ..registry import streams
+from ..stream import Summary
+from . import sources
+from .handover import Handover
+from .waiting import Home, ThreadSignal, run_in
+
+_log = logging.getLogger("sse_bridge")
+
+
+class Farewell:
+    """`on_end`, called exactly once, by whichever side claims it first."""
+
+    def __init__(self, on_end: Callable[[Summary], Any] | None) -> None:
+        self.on_end = on_end
+        self.summary: Summary | None = None
+        self._claims = [True]
+
+    def claim(self) -> Callable[[Summary], Any] | None:
+        """The callback, for the first who asks; None for any other."""
+        try:
+            self._claims.pop()  # atomic
+        except IndexError:
+            return None
+        return self.on_end
+
+
+class Worker(Protocol):
+    """What the writer's side knows of the source's side."""
+
+    done: bool
+    cleaning: bool  # the source is being closed: that is worth waiting for
+
+    def start(self) -> None: ...
+    def stop(self) -> None:
+        """End the source, soon."""
+
+    def conclude(self) -> None:
+        """The summary is known."""
+
+
+class ThreadWorker:
+    """Runs a sync source on a fresh thread of its own."""
+
+    def __init__(
+        self,
+        source: Any,
+        reader: Reader,
+        handover: Handover,
+        farewell: Farewell,
+        context: contextvars.Context,
+        home: Callable[[], Home],
+        hop: Callable[[Any], None],
+    ) -> None:
+        self.done = self.cleaning = False
+        self._source = source
+        self._reader = reader
+        self._handover = handover
+        self._farewell = farewell
+        self._context = context
+        self._home = home
+        self._hop = hop
+        self._signal = ThreadSignal()
+        handover.wake_source = self._signal.set
+
+    def start(self) -> None:
+        thread = threading.Thread(
+            target=self._context.run, args=(self._run,), name="sse_bridge source", daemon=True
+        )
+        thread.start()
+
+    def stop(self) -> None:
+        self._handover.close()
+
+    def conclude(self) -> None:
+        self._signal.set()
+
+    def _run(self) -> None:
+        iterator = error = None
+        try:
+            if not self._open():
+                return
+            iterator = iter(self._source)
+            self._iterate(iterator)
+        except BaseException as raised:
+            error = raised
+        self._close(iterator, error)
+
+    def _open(self) -> bool:
+        """Call what is to be called; False where a task went on with it."""
+        if self._handover.closed:
+            return True
+        self._source = sources.call(self._source)
+        if sources.is_async(self._source):
+            self._hop(self._source)
+            return False
+        sources.check_opened(self._source)
+        return True
+
+    def _iterate(self, iterator: Any) -> None:
+        read, put = self._reader.read, self._handover.put
+        if self._handover.closed:
+            return
+        for chunk in iterator:
+            if not put(read(chunk)) and not self._wait_for_room():
+                return
+
+    def _close(self, iterator: Any, error: BaseException | None) -> None:
+        self.cleaning = True
+        try:
+            self._handover.end(error, () if error else self._reader.end())
+            sources.close_sync(iterator, self._source)
+            self._say_farewell()
+        finally:
+            finish(self, self._handover)
+
+    def _wait_for_room(self) -> bool:
+        while self._handover.full():
+            self._signal.wait()
+        return not self._handover.closed
+
+    def _say_farewell(self) -> None:
+        if self._farewell.on_end is None:
+            return
+        while self._farewell.summary is None:
+            self._signal.wait()
+        on_end = self._farewell.claim()
+        if on_end is not None:
+            call_on_end(on_end, self._farewell.summary, self._home)
+
+
+class TaskWorker:
+    """Runs an async source in one task of its own."""
+
+    def __init__(
+        self,
+        source: Any,
+        reader: Reader,
+        handover: Handover,
+        farewell: Farewell,
+        context: contextvars.Context,
+        home: Home,
+        hop: Callable[[Any], None],
+    ) -> None:
+        self.done = False
+        self.cleaning = True  # cancelling begins the cleanup: it is always worth waiting for
+        self._source = source
+        self._reader = reader
+        self._handover = handover
+        self._farewell = farewell
+        self._context = context
+        self._home = home
+        self._hop = hop
+        self._iterator: Any = None
+        self._hopped = False
+        self._signal = home.signal()
+        self._scope = home.scope()
+        handover.wake_source = lambda: home.soon(self._signal.set)
+
+    def start(self) -> None:
+        self._home.soon(lambda: self._home.spawn(self._run, self._context))
+
+    def stop(self) -> None:
+        self._handover.close()
+        self._home.soon(self._scope.cancel)
+
+    def conclude(self) -> None:
+        self._home.soon(self._signal.set)
+
+    async def _run(self) -> None:
+        error = None
+        try:
+            await self._scope.run(self._iterate)
+        except BaseException as raised:
+            error = raised
+        if not self._hopped:
+            await self._close(error)
+
+    async def _iterate(self) -> None:
+        if self._handover.closed:
+            return
+        await self._open()
+        if self._hopped:
+            return
+        self._iterator = aiter(self._source)
+        read, put = self._reader.read, self._handover.put
+        async for chunk in self._iterator:
+            if not put(read(chunk)) and not await self._wait_for_room():
+                return
+
+    async def _open(self) -> None:
+        """Call and await what is to be called and awaited; a thread goes on with what is sync."""
+        source = sources.call(self._source)
+        self._source = await source if inspect.isawaitable(source) else source
+        sources.check_opened(self._source)
+        if not hasattr(self._source, "__aiter__"):
+            self._hopped = True
+            self._hop(self._source)
+
+    async def _close(self, error: BaseException | None) -> None:
+        try:
+            self._handover.end(error, () if error else self._reader.end())
+            await sources.close_async(self._iterator, self._source)
+            await self._say_farewell()
+        finally:
+            finish(self, self._handover)
+
+    async def _wait_for_room(self) -> bool:
+        while self._handover.full():
+            await self._signal.wait()
+        return not self._handover.closed
+
+    async def _say_farewell(self) -> None:
+        farewell = self._farewell
+        if farewell.on_end is None:
+            return
+        while farewell.summary is None:
+            await self._signal.wait()
+        on_end, summary = farewell.claim(), farewell.summary
+        if on_end is None:
+            return
+        if inspect.iscoroutinefunction(on_end):
+            await await_on_end(on_end, summary)
+        else:
+            await self._home.in_thread(lambda: call_on_end(on_end, summary, lambda: self._home))
+
+
+def finish(worker: Worker, handover: Handover) -> None:
+    """All is over: tell the writer, which may be waiting for just that."""
+    worker.done = True
+    if streams.ended(worker):
+        _log.info("a source that outlived its stream has ended; %d still run", streams.stragglers)
+    handover.poke_writer()
+
+
+def call_on_end(
+    on_end: Callable[[Summary], Any], summary: Summary, home: Callable[[], Home]
+) -> None:
+    """Call it on this thread; what it gives to await is awaited in the loop, meanwhile this thread waits."""
+    try:
+        outcome = on_end(summary)
+        if inspect.isawaitable(outcome):
+            run_in(home(), outcome, contextvars.copy_context())
+    except Exception:
+        _log.exception("on_end raised")
+
+
+async def await_on_end(on_end: Callable[[Summary], Any], summary: Summary) -> None:
+    try:
+        await on_end(summary)
+    except Exception:
+        _log.exception("on_end raised")
