@@ -1,0 +1,222 @@
+"""Event streams for Flask: a decorator for views, and a response to return from any.
+
+Rules of this file:
+
+1. The view runs in the request's own thread, as ever; an async one on the loop that its source will run on.
+2. The source runs beside it in a copy of the view's context, taken while that context is active.
+3. The body is wrapped as Flask wraps its own streams, so `teardown_request` runs after the stream too.
+4. What Flask takes for a response passes untouched, but for an event stream that was made by hand.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, Unpack, cast, overload
+
+from flask import Response, current_app, has_request_context, request, stream_with_context
+from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.wrappers import Response as AnyResponse
+
+from .drivers.sources import check_source, discard, is_sdk_answer, takes_no_arguments
+from .drivers.threads import Body, background_home
+from .drivers.waiting import run_in
+from .options import Options, Words
+from .registry import TooManyStreams, streams
+from .wsgi import Headers, is_finished
+
+__all__ = ["EventSourceResponse", "event_stream"]
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_VALUES = (str, bytes, bytearray, dict, list, tuple, type(None))
+
+
+class EventSourceResponse(Response):
+    """A response that streams `source` to the client, and stops it when the client leaves.
+
+    It starts the source and waits out `hold` when it is made.
+
+    Arguments: `source`, any iterable, async iterable, awaitable of one, or callable that gives one; `status`
+    (default 200) and `headers`, which win over ours, as in Flask; `options`, see the option table. Raises what the
+    source raises within `hold`; `werkzeug.exceptions.ServiceUnavailable` at `max_streams`.
+    """
+
+    default_mimetype = "text/event-stream"
+
+    def __init__(
+        self,
+        source: Any,
+        status: int | str | None = None,
+        headers: Headers | None = None,
+        **options: Unpack[Words],
+    ) -> None:
+        check_source(source)
+        checked = Options(**options)
+        if _is_finished():
+            discard(source)
+            super().__init__(status=204)
+            del self.headers["Content-Type"]
+            return
+        super().__init__(status=status, headers=cast(Any, headers))
+        _fill_headers(self, checked)
+        _attach(self, source, checked)
+
+
+@overload
+def event_stream(view: View, /) -> View: ...
+@overload
+def event_stream(
+    view: None = None,
+    /,
+    *,
+    status: int | str | None = None,
+    headers: Headers | None = None,
+    **options: Unpack[Words],
+) -> Callable[[View], View]: ...
+def event_stream(
+    view: Callable[..., Any] | None = None,
+    /,
+    *,
+    status: int | str | None = None,
+    headers: Headers | None = None,
+    **options: Unpack[Words],
+) -> Any:
+    """Make a view's answer a live event stream; used bare or with options, under the route's decorator.
+
+    Arguments: `view`, a generator function, an async generator function, or a function, sync or async,
+    that returns a source; whatever else it returns passes untouched, but a hand-made response of type ``text/event-stream``
+    is taken over; `status`, `headers` and `options`, as for `EventSourceResponse`.
+    """
+    Options(**options)  # bad options are told where they are written
+    respond = functools.partial(
+        EventSourceResponse, status=status, headers=headers, **cast(Any, options)
+    )
+    take_over = functools.partial(_take_over, options=Options(**options))
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        if not callable(view):
+            raise TypeError(f"event_stream decorates a view, got {view!r}")
+
+        @functools.wraps(view)
+        def streaming_view(*args: Any, **kwargs: Any) -> Any:
+            if _is_finished():
+                return Response(status=204)
+            _check_room(options.get("max_streams"))
+            return _answer(_run_view(view, args, kwargs), respond, take_over)
+
+        return streaming_view
+
+    return decorate if view is None else decorate(view)
+
+
+# -- the view's answer ----------------------------------------------------------------------------
+
+
+def _run_view(view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """An async view runs where its source will: what it opens there stays usable when it has returned."""
+    answer = view(*args, **kwargs)
+    if not inspect.iscoroutine(answer):
+        return answer
+    return run_in(background_home(), answer, contextvars.copy_context())
+
+
+def _answer(
+    answer: Any, respond: Callable[[Any], Response], take_over: Callable[[AnyResponse], AnyResponse]
+) -> Any:
+    if isinstance(answer, EventSourceResponse):
+        return answer
+    if isinstance(answer, tuple) and answer and _is_iterator(answer[0]):
+        answer = current_app.make_response(answer)
+    if isinstance(answer, AnyResponse):
+        return take_over(answer) if _is_made_by_hand(answer) else answer
+    if _is_flasks(answer):
+        return answer
+    return respond(_unwrap(answer))
+
+
+def _is_flasks(answer: Any) -> bool:
+    """Whether Flask itself answers with it: a value, a tuple, a WSGI app."""
+    if isinstance(answer, _VALUES):
+        return not is_sdk_answer(answer)
+    return callable(answer) and not _is_iterator(answer) and not takes_no_arguments(answer)
+
+
+def _is_iterator(thing: Any) -> bool:
+    return hasattr(thing, "__next__")
+
+
+# -- streams that were made by hand ---------------------------------------------------------------
+
+
+def _is_made_by_hand(response: AnyResponse) -> bool:
+    return response.mimetype == "text/event-stream" and _is_iterator(response.response)
+
+
+def _take_over(response: AnyResponse, options: Options) -> AnyResponse:
+    """The response keeps its status and headers; its frames are streamed as any source is."""
+    _fill_headers(response, options)
+    source = _unwrap(response.response)
+    response.response = ()
+    try:
+        _attach(response, source, options, framed=True)
+    except BaseException:
+        response.close()  # nobody else will: an error page is sent instead
+        raise
+    return response
+
+
+def _unwrap(source: Any) -> Any:
+    """The generator inside Flask's `stream_with_context`.
+
+    Started on another thread while the view still runs, the wrapper would push the request's context there
+    and fail to pop it. So it is closed here, where it was made, and what it holds is run in a copy
+    of that context.
+    """
+    code = getattr(source, "gi_code", None)
+    if code is None or code.co_filename != stream_with_context.__code__.co_filename:
+        return source
+    if source.gi_frame is None or "gen" not in source.gi_frame.f_locals:
+        return source
+    inner = source.gi_frame.f_locals["gen"]
+    source.close()
+    return inner
+
+
+# -- the response ---------------------------------------------------------------------------------
+
+
+def _attach(response: AnyResponse, source: Any, options: Options, *, framed: bool = False) -> None:
+    """Start the source, wait out `hold`, and give the response its body."""
+    if has_request_context() and request.method == "HEAD":
+        discard(source)
+        return
+    try:
+        body = Body(source, options, contextvars.copy_context(), framed=framed)
+    except TooManyStreams as full:
+        discard(source)
+        raise ServiceUnavailable(retry_after=full.retry_after) from full
+    response.response = cast(
+        Iterator[bytes], stream_with_context(body) if has_request_context() else body
+    )
+    # A wrapper that was never iterated does not close what it wraps.
+    response.call_on_close(body.close)
+
+
+def _fill_headers(response: AnyResponse, options: Options) -> None:
+    """Ours, where the user has set none."""
+    for name, value in options.headers():
+        response.headers.setdefault(name, value)
+
+
+def _is_finished() -> bool:
+    return has_request_context() and is_finished(request.environ)
+
+
+def _check_room(limit: int | None) -> None:
+    try:
+        streams.check(limit)
+    except TooManyStreams as full:
+        raise ServiceUnavailable(retry_after=full.retry_after) from full
