@@ -87,8 +87,8 @@ def event_stream(
     """Make a view's answer a live event stream; used bare or with options, under the route's decorator.
 
     Arguments: `view`, a generator function, an async generator function, or a function, sync or async,
-    that returns a source; whatever else it returns passes untouched, but a hand-made response of type ``text/event-stream``
-    is taken over; `status`, `headers` and `options`, as for `EventSourceResponse`.
+    that returns a source; whatever else it returns passes untouched, but a hand-made response of type
+    ``text/event-stream`` is taken over; `status`, `headers` and `options`, as for `EventSourceResponse`.
     """
     Options(**options)  # bad options are told where they are written
     respond = functools.partial(
@@ -103,7 +103,7 @@ def event_stream(
         @functools.wraps(view)
         def streaming_view(*args: Any, **kwargs: Any) -> Any:
             if _is_finished():
-                return Response(status=204)
+                return EventSourceResponse(())  # a 204
             _check_room(options.get("max_streams"))
             return _answer(_run_view(view, args, kwargs), respond, take_over)
 

@@ -23,7 +23,8 @@ class EventSourceResponse(Response):
     """A response that streams `source` to the client, and stops it when the client leaves.
 
     Arguments: `source`, any iterable, async iterable, awaitable of one, or callable that gives one;
-    `status_code` (default 200), `headers`, which win over ours, and `background`, as in Starlette; `options`, see the option table.
+    `status_code` (default 200), `headers`, which win over ours, and `background`, as in Starlette; `options`,
+    see the option table.
     What the source raises within `hold` is raised before the response has started, for the app's own
     exception handlers; ``HTTPException(503)`` at `max_streams`.
     """

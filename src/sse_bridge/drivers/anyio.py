@@ -13,10 +13,7 @@ from __future__ import annotations
 import contextvars
 import inspect
 import time
-import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
-from functools import partial
-from math import inf
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
 import anyio
@@ -130,17 +127,7 @@ class _Writer:
             self._stream.gone()
 
     async def _patiently(self, writing: Coroutine[Any, Any, None]) -> None:
-        """Await a write, but not for ever; the timer is made only for a write that really waits."""
-        try:
-            waits_for = writing.send(None)
-        except StopIteration:
-            return
-        if self._send_timeout == inf:
-            await _resume(writing, waits_for)
-            return
-        with anyio.move_on_after(self._send_timeout) as patience:
-            await _resume(writing, waits_for)
-        if patience.cancelled_caught:
+        if not await self._home.within(self._send_timeout, writing):
             self._stream.gone(Ending.SLOW)
 
     async def _release(self) -> None:
@@ -173,19 +160,3 @@ async def listen(receive: Receive, hang_up: Callable[[], None]) -> None:
             hang_up()
             return
         bodies += not message.get("more_body", False)
-
-
-@types.coroutine
-def _resume(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that was stepped once and gave `waits_for`."""
-    while True:
-        try:
-            sent = yield waits_for
-        except BaseException as error:
-            resume = partial(coroutine.throw, error)
-        else:
-            resume = partial(coroutine.send, sent)
-        try:
-            waits_for = resume()
-        except StopIteration:
-            return

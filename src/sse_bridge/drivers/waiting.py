@@ -12,7 +12,9 @@ import contextvars
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
 from math import inf
 from typing import Any, Protocol
 
@@ -72,6 +74,9 @@ class Home(Protocol):
 
     async def in_thread(self, call: Callable[[], None]) -> None:
         """Make a call that may block, beside the loop, in this task's context."""
+
+    async def within(self, seconds: float, writing: Coroutine[Any, Any, None]) -> bool:
+        """Await this, but not for longer; whether it got done."""
 
 
 class AsyncioSignal:
@@ -186,6 +191,61 @@ class AsyncioHome:
         context = contextvars.copy_context()
         await self.loop.run_in_executor(None, context.run, call)
 
+    async def within(self, seconds: float, writing: Coroutine[Any, Any, None]) -> bool:
+        # Nearly every write gets done in its first step: then no timer was made for it. One that waits
+        # gets a bare timer; a cancel scope entered between its steps would not nest with its own.
+        try:
+            waits_for = writing.send(None)
+        except StopIteration:
+            return True
+        late = _Late(self.loop, seconds)
+        try:
+            await _resume(writing, waits_for)
+        except asyncio.CancelledError:
+            if not late.cancelled_it():
+                raise
+            return False
+        finally:
+            late.close()
+        return True
+
+
+class _Late:
+    """Cancels the current task when a time is up, and can tell that cancelling from another."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._task = asyncio.current_task()
+        self._fired = False
+        self._timer = None if seconds == inf else loop.call_later(seconds, self._fire)
+
+    def _fire(self) -> None:
+        self._fired = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def cancelled_it(self) -> bool:
+        return self._fired and self._task is not None and self._task.uncancel() == 0
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+@types.coroutine
+def _resume(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that was stepped once and gave `waits_for`."""
+    while True:
+        try:
+            sent = yield waits_for
+        except BaseException as error:
+            resume = partial(coroutine.throw, error)
+        else:
+            resume = partial(coroutine.send, sent)
+        try:
+            waits_for = resume()
+        except StopIteration:
+            return
+
 
 class TrioSignal:
     """Wakes one sleeping trio task."""
@@ -260,6 +320,11 @@ class TrioHome:
 
     async def in_thread(self, call: Callable[[], None]) -> None:
         await self._trio.to_thread.run_sync(call)
+
+    async def within(self, seconds: float, writing: Coroutine[Any, Any, None]) -> bool:
+        with self._trio.move_on_after(seconds) as scope:
+            await writing
+        return not scope.cancelled_caught
 
 
 def run_in(home: Home, awaitable: Awaitable[Any], context: contextvars.Context) -> Any:

@@ -1,0 +1,154 @@
+"""What all drivers share, with the clock as an argument."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+from typing import Any
+
+import pytest
+
+from sse_bridge import Ending, Summary
+from sse_bridge.drivers.connection import GRACE, Connection, log_ending
+from sse_bridge.drivers.threads import background_home
+from sse_bridge.drivers.waiting import ThreadSignal
+from sse_bridge.options import Options
+
+
+class ByHand:
+    """A worker that does what the test says."""
+
+    def __init__(self) -> None:
+        self.done = self.cleaning = False
+        self.calls: list[str] = []
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+    def conclude(self) -> None:
+        self.calls.append("conclude")
+
+
+def connection(**options: Any) -> tuple[Connection, ByHand]:
+    made = Connection(
+        [], Options(**options), contextvars.copy_context(), ThreadSignal().set, background_home
+    )
+    worker = ByHand()
+    made.worker = worker
+    made.start(0.0)
+    return made, worker
+
+
+def close(made: Connection, worker: ByHand) -> None:
+    worker.done = True
+    made.release()
+
+
+def test_what_is_ready_and_the_end_leave_together():
+    made, worker = connection()
+    made.handover.put(["a"])
+    made.handover.put(["b"])
+    made.handover.end(None)
+    assert made.step(1.0) == b"data: a\n\ndata: b\n\nevent: done\nid: [DONE]\ndata: [DONE]\n\n"
+    assert made.stream.ending is Ending.FINISHED
+    close(made, worker)
+
+
+def test_what_a_reader_had_left_over_comes_before_the_end_and_is_no_chunk():
+    made, worker = connection()
+    made.handover.put(["a"])
+    made.handover.end(None, ("rest",))
+    assert made.step(1.0).startswith(b"data: a\n\ndata: rest\n\nevent: done")
+    assert made.stream.summary(1.0).chunks == 1
+    close(made, worker)
+
+
+def test_when_nothing_is_ready_time_decides():
+    made, worker = connection()
+    assert made.step(4.9) == b""
+    assert made.step(5.0) == b": ping\n\n"
+    close(made, worker)
+
+
+def test_a_busy_source_does_not_outlast_max_duration():
+    made, worker = connection(max_duration=10)
+    made.handover.put(["a"])
+    made.step(9.0)
+    made.handover.put(["b"])
+    assert b"max_duration" in made.step(10.0)
+    close(made, worker)
+
+
+def test_a_client_that_left_is_heard_before_what_is_ready():
+    made, worker = connection()
+    made.handover.put(["a"])
+    made.handover.hang_up()
+    assert made.step(1.0) == b""
+    assert made.stream.ending is Ending.GONE
+    close(made, worker)
+
+
+def test_the_source_is_stopped_only_if_it_has_not_ended_itself():
+    made, worker = connection()
+    made.stream.gone()
+    made.conclude(1.0)
+    assert worker.calls == ["start", "stop", "conclude"]
+    close(made, worker)
+    made, worker = connection()
+    made.handover.end(None)
+    made.step(1.0)
+    made.conclude(1.0)
+    assert worker.calls == ["start", "conclude"]
+    close(made, worker)
+
+
+def test_a_cleanup_is_waited_for_and_a_blocked_source_hardly():
+    made, worker = connection(cleanup_timeout=3)
+    assert made.patience(100.0) == 100.0 + GRACE
+    worker.cleaning = True
+    assert made.patience(100.0) == 103.0
+    close(made, worker)
+
+
+def test_a_refusal_is_the_error_of_a_stream_that_said_nothing():
+    made, worker = connection()
+    error = LookupError("early")
+    made.handover.end(error)
+    made.step(1.0)
+    assert made.refusal is error
+    close(made, worker)
+
+
+def test_after_the_first_byte_there_is_no_refusal():
+    made, worker = connection()
+    made.handover.put(["a"])
+    made.step(1.0)
+    made.handover.end(LookupError("late"))
+    made.step(2.0)
+    assert made.refusal is None
+    close(made, worker)
+
+
+@pytest.mark.parametrize(
+    ("ending", "held", "level"),
+    [
+        (Ending.FINISHED, False, "DEBUG"),
+        (Ending.FAILED, False, "ERROR"),
+        (Ending.FAILED, True, "DEBUG"),  # the framework is about to raise and log it
+        (Ending.GONE, False, "INFO"),
+        (Ending.SLOW, False, "WARNING"),
+        (Ending.STALLED, False, "WARNING"),
+        (Ending.EXPIRED, False, "WARNING"),
+        (Ending.SHUTDOWN, False, "DEBUG"),
+    ],
+)
+def test_each_ending_is_one_line(
+    ending: Ending, held: bool, level: str, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.DEBUG, "sse_bridge")
+    log_ending(Summary(ending, error=LookupError("x")), held=held)
+    assert [record.levelname for record in caplog.records] == [level]
+    assert bool(caplog.records[0].exc_info) == (level == "ERROR")

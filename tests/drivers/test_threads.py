@@ -1,0 +1,284 @@
+"""The WSGI driver: what happens when the server's thread lets go, and what the source's thread does then."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import logging
+import threading
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from sse_bridge import Ending, Summary
+from sse_bridge.drivers.handover import ROOM
+from sse_bridge.drivers.threads import Body, background_home
+from sse_bridge.options import Options
+from sse_bridge.registry import streams
+
+
+@pytest.fixture(autouse=True)
+def _no_stream_is_left() -> Iterator[None]:
+    open_before = streams.open
+    yield
+    assert streams.open == open_before
+
+
+def body_of(source: Any, **options: Any) -> Body:
+    return Body(source, Options(**options), contextvars.copy_context())
+
+
+class Ends:
+    """Remembers each Summary and the thread that brought it."""
+
+    def __init__(self) -> None:
+        self.summaries: list[Summary] = []
+        self.threads: list[str] = []
+
+    def __call__(self, summary: Summary) -> None:
+        self.summaries.append(summary)
+        self.threads.append(threading.current_thread().name)
+
+
+def test_close_between_chunks_closes_the_source_on_its_own_thread():
+    events: list[str] = []
+
+    def source() -> Iterator[str]:
+        try:
+            while True:
+                yield "x"
+        finally:
+            events.append(threading.current_thread().name)
+
+    ends = Ends()
+    body = body_of(source(), on_end=ends)
+    next(body)
+    body.close()
+    assert events == ["sse_bridge source"]
+    assert ends.threads == ["sse_bridge source"]
+    assert [summary.ending for summary in ends.summaries] == [Ending.GONE]
+
+
+def test_close_cancels_an_async_source_and_waits_for_its_cleanup():
+    events: list[str] = []
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            yield "a"
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.02)
+            events.append("saved")
+
+    async def on_end(summary: Summary) -> None:
+        await asyncio.sleep(0)
+        events.append(f"on_end {summary.ending}")
+
+    body = body_of(source(), on_end=on_end)
+    next(body)
+    body.close()
+    assert events == ["saved", "on_end gone"]
+
+
+def test_a_source_that_cannot_be_stopped_does_not_hold_the_request():
+    release = threading.Event()
+
+    def source() -> Iterator[str]:
+        yield "a"
+        release.wait(10)
+        yield "b"
+
+    ends = Ends()
+    body = body_of(source(), on_end=ends)
+    next(body)
+    stragglers = streams.stragglers
+    body.close()
+    assert streams.stragglers == stragglers + 1
+    assert [summary.ending for summary in ends.summaries] == [Ending.GONE]
+    assert ends.threads == [threading.current_thread().name]
+    release.set()
+    for thread in threading.enumerate():
+        if thread.name == "sse_bridge source":
+            thread.join(5)
+    assert streams.stragglers == stragglers
+    assert len(ends.summaries) == 1
+
+
+def test_closing_twice_or_after_the_end_changes_nothing():
+    ends = Ends()
+    body = body_of(["a"], on_end=ends)
+    list(body)
+    body.close()
+    body.close()
+    assert [summary.ending for summary in ends.summaries] == [Ending.FINISHED]
+
+
+def test_a_body_that_is_dropped_ends_its_source():
+    closed = threading.Event()
+
+    def source() -> Iterator[str]:
+        try:
+            while True:
+                yield "x"
+        finally:
+            closed.set()
+
+    body = body_of(source())
+    reference = weakref.ref(body)
+    del body
+    gc.collect()
+    assert reference() is None
+    assert closed.wait(5)
+
+
+def test_a_slow_reader_slows_the_source():
+    made = 0
+
+    def source() -> Iterator[str]:
+        nonlocal made
+        while True:
+            made += 1
+            yield "x"
+
+    body = body_of(source())
+    for _ in range(5):
+        next(body)
+    assert made <= 7 * (ROOM + 1)
+    body.close()
+
+
+def test_cancel_is_called_first_and_once_when_the_client_leaves():
+    events: list[str] = []
+
+    def source() -> Iterator[str]:
+        try:
+            while True:
+                yield "x"
+        finally:
+            events.append("closed")
+
+    body = body_of(source(), cancel=lambda: events.append("cancel"))
+    next(body)
+    body.close()
+    assert events == ["cancel", "closed"]
+
+
+def test_cancel_is_not_called_for_a_source_that_ran_dry():
+    events: list[str] = []
+    list(body_of(["a"], cancel=lambda: events.append("cancel")))
+    assert events == []
+
+
+class SdkStream:
+    """Like an SDK's: iterating it gives another object, and only its own close() ends the upstream."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def __iter__(self) -> Iterator[str]:
+        yield "a"
+        yield "b"
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_the_object_that_was_handed_over_is_itself_closed():
+    sdk = SdkStream()
+    body = body_of(sdk)
+    next(body)
+    body.close()
+    assert sdk.closed == 1
+
+
+def test_an_object_that_a_callable_gave_is_closed_too():
+    sdk = SdkStream()
+    list(body_of(lambda: sdk))
+    assert sdk.closed == 1
+
+
+def test_a_source_that_yields_while_it_is_closed_is_warned_about_once(
+    caplog: pytest.LogCaptureFixture,
+):
+    def source() -> Iterator[str]:
+        try:
+            while True:
+                yield "x"
+        finally:
+            yield "one more"
+
+    body = body_of(source())
+    next(body)
+    body.close()
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert ["yielded while it was being closed" in record.message for record in warnings] == [True]
+
+
+def test_what_cleanup_raises_goes_to_the_log_only(caplog: pytest.LogCaptureFixture):
+    def source() -> Iterator[str]:
+        try:
+            while True:
+                yield "x"
+        finally:
+            raise LookupError("in cleanup")
+
+    ends = Ends()
+    body = body_of(source(), on_end=ends)
+    next(body)
+    body.close()
+    assert "in cleanup" in caplog.text
+    assert ends.summaries[0].error is None
+
+
+def test_what_on_end_raises_is_logged(caplog: pytest.LogCaptureFixture):
+    def on_end(summary: Summary) -> None:
+        raise LookupError("in on_end")
+
+    list(body_of(["a"], on_end=on_end))
+    assert "on_end raised" in caplog.text
+
+
+def test_a_client_that_left_is_one_info_line_without_a_traceback(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO, "sse_bridge")
+    body = body_of(iter(lambda: "x", None))
+    next(body)
+    body.close()
+    assert [(record.levelname, record.exc_info) for record in caplog.records] == [("INFO", None)]
+
+
+def test_a_source_that_exits_is_a_failure_like_any_other():
+    def source() -> Iterator[str]:
+        yield "a"
+        raise SystemExit(1)
+
+    assert b"event: error" in b"".join(body_of(source()))
+
+
+def test_sources_of_one_process_share_one_loop():
+    loops: set[Any] = set()
+
+    async def source() -> AsyncIterator[str]:
+        loops.add(asyncio.get_running_loop())
+        yield "a"
+
+    for _ in range(3):
+        list(body_of(source()))
+    assert len(loops) == 1
+    assert background_home() is background_home()
+
+
+def test_a_stall_is_told_while_the_source_is_blocked():
+    release = threading.Event()
+
+    def source() -> Iterator[str]:
+        yield "a"
+        release.wait(10)
+
+    ends = Ends()
+    written = b"".join(body_of(source(), stall_timeout=0.05, on_end=ends))
+    release.set()
+    assert b'"code":"upstream_stalled"' in written
+    assert [summary.ending for summary in ends.summaries] == [Ending.STALLED]

@@ -1,0 +1,168 @@
+"""The keywords of every face: what they take, and what they refuse at once."""
+
+from __future__ import annotations
+
+import inspect
+from math import inf, nan
+from typing import Any
+
+import pytest
+
+from sse_bridge import adapters, dialects
+from sse_bridge.options import DEFAULT_HEADERS, Options, Words, merge_headers
+
+
+def test_the_defaults_are_those_of_the_table():
+    options = Options()
+    limits = options.limits
+    assert options.dialect.name == "plain"
+    assert options.adapter.name == "auto"
+    assert (limits.ping, limits.hold) == (15.0, 5.0)
+    assert limits.first_chunk_timeout == limits.stall_timeout == limits.max_duration == inf
+    assert (options.send_timeout, options.cleanup_timeout) == (30.0, 5.0)
+    assert options.max_streams is options.on_end is options.retry is None
+    assert (options.collect, options.interrupt) == (False, True)
+
+
+def test_the_words_of_the_faces_are_the_arguments_of_options():
+    assert set(Words.__annotations__) == set(inspect.signature(Options).parameters)
+
+
+@pytest.mark.parametrize("off", [None, 0, 0.0])
+def test_ping_can_be_switched_off(off: Any):
+    assert Options(ping=off).limits.ping == inf
+
+
+def test_hold_waits_for_ever_or_never():
+    assert Options(hold=None).limits.hold == inf
+    assert Options(hold=0).limits.hold == 0
+
+
+TIMES = ["ping", "hold", "first_chunk_timeout", "stall_timeout", "max_duration", "send_timeout"]
+
+
+@pytest.mark.parametrize("name", [*TIMES, "cleanup_timeout"])
+@pytest.mark.parametrize("value", ["5", True, [], object])
+def test_a_time_that_is_no_number_is_refused(name: str, value: Any):
+    with pytest.raises(TypeError, match=name):
+        Options(**{name: value})
+
+
+@pytest.mark.parametrize("name", [*TIMES, "cleanup_timeout"])
+@pytest.mark.parametrize("value", [-1, -0.001, nan, -inf])
+def test_a_negative_time_is_refused(name: str, value: float):
+    with pytest.raises(ValueError, match=rf"{name}.*{value}"):
+        Options(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["first_chunk_timeout", "stall_timeout", "max_duration"])
+def test_no_patience_at_all_is_a_mistake(name: str):
+    with pytest.raises(ValueError, match=f"{name} must be more than 0"):
+        Options(**{name: 0})
+
+
+@pytest.mark.parametrize("name", ["max_streams", "retry"])
+@pytest.mark.parametrize("value", [1.5, "1", True])
+def test_a_count_that_is_no_int_is_refused(name: str, value: Any):
+    with pytest.raises(TypeError, match=name):
+        Options(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["max_streams", "retry"])
+def test_a_negative_count_is_refused(name: str):
+    with pytest.raises(ValueError, match=rf"{name}.*-1"):
+        Options(**{name: -1})
+
+
+@pytest.mark.parametrize("name", ["on_end", "describe", "cancel"])
+def test_what_cannot_be_called_is_refused(name: str):
+    with pytest.raises(TypeError, match=f"{name}.*'no'"):
+        Options(**{name: "no"})
+
+
+@pytest.mark.parametrize("name", ["collect", "interrupt"])
+def test_a_flag_is_true_or_false(name: str):
+    with pytest.raises(TypeError, match=f"{name}.*1"):
+        Options(**{name: 1})
+
+
+@pytest.mark.parametrize("name", ["dialect", "adapter"])
+def test_an_unknown_name_is_refused_with_those_that_there_are(name: str):
+    with pytest.raises(
+        ValueError, match=f"{name} must be one of 'plain'.*got 'klingon'|{name}.*'klingon'"
+    ):
+        Options(**{name: "klingon"})
+
+
+@pytest.mark.parametrize(("name", "later"), [("dialect", "ai-sdk"), ("adapter", "anthropic")])
+def test_a_name_that_is_still_to_come_says_so(name: str, later: str):
+    with pytest.raises(ValueError, match="comes in a later release"):
+        Options(**{name: later})
+
+
+@pytest.mark.parametrize("value", [5, None, dialects.Plain, object()])
+def test_what_is_no_dialect_is_refused(value: Any):
+    with pytest.raises(TypeError, match="dialect must be"):
+        Options(dialect=value)
+
+
+@pytest.mark.parametrize("value", [5, None, adapters.Plain, object()])
+def test_what_is_no_adapter_is_refused(value: Any):
+    with pytest.raises(TypeError, match="adapter must be"):
+        Options(adapter=value)
+
+
+def test_the_dashscope_adapter_by_name_asks_which_text_its_chunks_carry():
+    with pytest.raises(ValueError, match="incremental_output=True.*incremental_output=False"):
+        Options(adapter="dashscope")
+
+
+def test_an_unknown_keyword_is_refused():
+    with pytest.raises(TypeError, match="pings"):
+        Options(pings=1)  # type: ignore[call-arg]
+
+
+def test_default_headers_are_exact_and_never_hop_by_hop():
+    assert dict(DEFAULT_HEADERS) == {
+        "Content-Type": "text/event-stream; charset=utf-8",
+        "Cache-Control": "no-cache, no-transform",
+        "X-Accel-Buffering": "no",
+    }
+
+
+def test_a_users_header_wins_whatever_its_case():
+    merged = merge_headers(list(DEFAULT_HEADERS), {"cache-control": "no-store", "X-Own": "1"})
+    names = [name.lower() for name, _ in merged]
+    assert names.count("cache-control") == 1
+    assert ("cache-control", "no-store") in merged
+    assert ("X-Own", "1") in merged
+
+
+def test_headers_may_be_pairs_and_repeat():
+    merged = merge_headers([], [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
+    assert merged == [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
+
+
+def test_describe_that_raises_costs_no_stream_its_ending(caplog: pytest.LogCaptureFixture):
+    def describe(error: BaseException) -> str:
+        raise LookupError("in describe")
+
+    stream, _ = Options(describe=describe, hold=0).open()
+    stream.start(0.0)
+    assert b"interrupted by an error" in stream.fail(ValueError(), 1.0)
+    assert "describe raised" in caplog.text
+
+
+def test_describe_cannot_break_the_frame_it_is_in():
+    stream, _ = Options(describe=lambda error: "two\nlines \ud800", hold=0).open()
+    stream.start(0.0)
+    assert b'"message":"two\\nlines ?"' in stream.fail(ValueError(), 1.0)
+
+
+def test_each_stream_has_an_id_of_its_own():
+    ids = set()
+    for _ in range(10):
+        stream, _ = Options(dialect="openai", hold=0).open()
+        stream.start(0.0)
+        ids.add(stream.feed(["x"], 0.0).split(b'"')[3])
+    assert len(ids) == 10
