@@ -1,0 +1,267 @@
+"""The bare ASGI face, on asyncio and on trio, driven by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import anyio
+import pytest
+
+from sse_bridge import Ending, Summary
+from sse_bridge.asgi import EventStream
+from sse_bridge.registry import streams
+
+DONE = b"event: done\nid: [DONE]\ndata: [DONE]\n\n"
+BODY = b"data: a\n\ndata: b\n\n" + DONE
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _no_stream_is_left() -> Iterator[None]:
+    open_before = streams.open
+    yield
+    assert streams.open == open_before
+
+
+def generator() -> Iterator[str]:
+    yield from ["a", "b"]
+
+
+async def async_generator() -> AsyncIterator[str]:
+    yield "a"
+    yield "b"
+
+
+class Client:
+    """One request; what was sent is kept, and it can hang up."""
+
+    def __init__(self, method: str = "GET", headers: Any = (), spec_version: str = "2.3") -> None:
+        self.scope = {
+            "type": "http",
+            "method": method,
+            "path": "/",
+            "headers": list(headers),
+            "asgi": {"version": "3.0", "spec_version": spec_version},
+        }
+        self.sent: list[dict[str, Any]] = []
+        self.left = anyio.Event()
+        self._body = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive(self) -> dict[str, Any]:
+        if self._body:
+            return self._body.pop()
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        self.sent.append(message)
+
+    async def ask(self, app: Any) -> Client:
+        await app(self.scope, self.receive, self.send)
+        return self
+
+    @property
+    def status(self) -> int:
+        return int(self.sent[0]["status"])
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message.get("body", b"") for message in self.sent)
+
+
+@pytest.mark.parametrize("make", [generator, async_generator, lambda: ["a", "b"]])
+async def test_a_source_is_streamed_with_one_end_of_body(make: Any):
+    client = await Client().ask(EventStream(lambda scope: make()))
+    assert (client.status, client.body) == (200, BODY)
+    assert client.sent[-1]["more_body"] is False
+    assert [message.get("more_body") for message in client.sent].count(False) == 1
+
+
+async def test_an_app_that_was_given_a_source_serves_one_request():
+    app = EventStream(async_generator())
+    assert (await Client().ask(app)).body == BODY
+    with pytest.raises(RuntimeError, match="serves one request"):
+        await Client().ask(app)
+
+
+async def test_what_is_ready_leaves_as_one_write():
+    client = await Client().ask(EventStream(lambda scope: async_generator()))
+    assert [message["type"] for message in client.sent] == [
+        "http.response.start",
+        "http.response.body",
+    ]
+
+
+async def test_headers_are_lower_case_bytes_and_the_users_win():
+    app = EventStream(
+        lambda scope: generator(), status_code=201, headers={"Cache-Control": "no-store"}
+    )
+    client = await Client().ask(app)
+    assert client.status == 201
+    assert dict(client.sent[0]["headers"]) == {
+        b"content-type": b"text/event-stream; charset=utf-8",
+        b"x-accel-buffering": b"no",
+        b"cache-control": b"no-store",
+    }
+
+
+async def test_head_has_headers_and_no_body():
+    client = await Client("HEAD").ask(EventStream(async_generator()))
+    assert (client.status, client.body) == (200, b"")
+
+
+async def test_a_reconnect_after_a_finished_stream_is_answered_204():
+    headers = [[b"last-event-id", b"[DONE]"]]
+    client = await Client(headers=headers).ask(EventStream(async_generator()))
+    assert (client.status, client.body) == (204, b"")
+
+
+async def test_at_max_streams_the_answer_is_503():
+    client = await Client().ask(EventStream(lambda scope: generator(), max_streams=0))
+    assert client.status == 503
+    assert dict(client.sent[0]["headers"])[b"retry-after"]
+
+
+async def test_an_early_failure_is_raised_before_the_response_has_started():
+    async def source() -> AsyncIterator[str]:
+        raise LookupError("early")
+        yield
+
+    client = Client()
+    with pytest.raises(LookupError, match="early"):
+        await client.ask(EventStream(source()))
+    assert client.sent == []
+
+
+@pytest.mark.parametrize("spec_version", ["2.3", "2.4"])
+@pytest.mark.parametrize("moment", ["before the first chunk", "after it"])
+async def test_when_the_client_leaves_an_async_source_is_cancelled_and_cleans_up(
+    moment: str, spec_version: str, anyio_backend: str
+):
+    summaries: list[Summary] = []
+    events: list[str] = []
+    client = Client(spec_version=spec_version)
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            if moment == "after it":
+                yield "a"
+            client.left.set()
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=anyio_backend == "trio"):
+                await anyio.sleep(0.01)
+            events.append("saved")
+
+    async def on_end(summary: Summary) -> None:
+        await anyio.sleep(0)
+        events.append("on_end")
+        summaries.append(summary)
+
+    await client.ask(EventStream(source(), on_end=on_end))
+    assert events == ["saved", "on_end"]
+    assert summaries[0].ending is Ending.GONE
+    assert all(message.get("more_body", True) for message in client.sent)
+    if moment == "before the first chunk":
+        assert client.sent == []
+
+
+async def test_a_server_that_cancels_the_request_does_not_cut_the_cleanup_short():
+    events: list[str] = []
+    running = anyio.Event()
+
+    async def source() -> AsyncIterator[str]:
+        yield "a"
+        running.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0.01)
+            events.append("saved")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Client().ask, EventStream(source()))
+        await running.wait()
+        tasks.cancel_scope.cancel()
+    assert events == ["saved"]
+
+
+async def test_a_client_that_stops_reading_ends_the_stream_as_slow():
+    summaries: list[Summary] = []
+
+    async def endless() -> AsyncIterator[str]:
+        while True:
+            yield "x" * 1000
+
+    class Stuck(Client):
+        async def send(self, message: Any) -> None:
+            await super().send(message)
+            if message["type"] == "http.response.body":
+                await anyio.sleep_forever()
+
+    await Stuck().ask(EventStream(endless(), send_timeout=0.05, on_end=summaries.append))
+    assert summaries[0].ending is Ending.SLOW
+    assert summaries[0].chunks <= 200
+
+
+async def test_an_os_error_from_send_is_a_client_that_left():
+    summaries: list[Summary] = []
+
+    class Broken(Client):
+        async def send(self, message: Any) -> None:
+            raise OSError("gone")
+
+    async def endless() -> AsyncIterator[str]:
+        while True:
+            yield "x"
+
+    await Broken().ask(EventStream(endless(), on_end=summaries.append))
+    assert summaries[0].ending is Ending.GONE
+
+
+async def test_a_server_that_repeats_the_end_of_the_body_is_not_asked_for_ever():
+    class Repeating(Client):
+        async def receive(self) -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+    assert (await Repeating().ask(EventStream(async_generator()))).body == BODY
+
+
+async def test_a_source_that_never_waits_does_not_starve_others():
+    turns = 0
+
+    def endless() -> Iterator[str]:
+        while True:
+            yield "x"
+
+    client = Client()
+
+    async def other() -> None:
+        nonlocal turns
+        for _ in range(20):
+            await anyio.sleep(0)
+            turns += 1
+        client.left.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.ask, EventStream(endless()))
+        tasks.start_soon(other)
+    assert turns == 20
+
+
+async def test_another_kind_of_scope_is_refused():
+    with pytest.raises(RuntimeError, match="'lifespan'"):
+        await EventStream(lambda scope: [])({"type": "lifespan"}, Client().receive, Client().send)
+
+
+async def test_what_is_still_to_come_says_so():
+    with pytest.raises(ImportError, match="later release"):
+        from sse_bridge.asgi import Middleware  # noqa: F401
