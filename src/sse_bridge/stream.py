@@ -171,11 +171,12 @@ class Stream:
             return b""
         self._hear(now, chunks)
         frames: list[bytes] = []
+        write, collects = self._write, self._collected is not None
         try:
             for part in parts:
-                if type(part) is not str or self._collected:  # a str has nothing to note
+                if collects or type(part) is not str:  # a str has nothing to note
                     self._note(part)
-                if frame := self._write(part):
+                if frame := write(part):
                     frames.append(frame)
         except Exception as error:
             return self._say(frames, now) + self.fail(error, now)
@@ -314,7 +315,7 @@ class Stream:
         elif self.held:
             return b""
         else:
-            last_words = (Failure(self._message(error), code, retryable), End())
+            last_words = (Failure(self._message(error), code, retryable),)
         data = self._say([frame for word in last_words if (frame := self._write(word))], now)
         return data or (self._commit() if self.held else b"")
 

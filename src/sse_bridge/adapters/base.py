@@ -9,7 +9,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ..parts import Part, Usage
@@ -45,11 +45,11 @@ class Adapter(Protocol):
 
 
 def get(thing: Any, name: str) -> Any:
-    """A field of an object or a mapping; None where there is none.
+    """A field of an object or a dict; None where there is none.
 
-    A mapping is asked by key only: DashScope's older chunks raise KeyError from getattr with a default.
+    A dict is asked by key only: DashScope's older chunks raise KeyError from getattr with a default.
     """
-    if isinstance(thing, Mapping):
+    if isinstance(thing, dict):
         return thing.get(name)
     return getattr(thing, name, None)
 
@@ -79,3 +79,8 @@ def _count(usage: Any, *names: str) -> int | None:
 def real_reason(reason: Any) -> str | None:
     """A finish reason; DashScope writes the string "null" until there is one."""
     return reason if isinstance(reason, str) and reason and reason != "null" else None
+
+
+def may_work_later(status: int | None) -> bool:
+    """Whether the same request may succeed later; not if it was wrong in itself."""
+    return status not in (400, 401, 403, 404, 413, 422)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, UpstreamError
-from .base import Parts, Reader, Wish, get, read_usage, real_reason
+from .base import Parts, Reader, Wish, get, may_work_later, read_usage, real_reason
 from .objects import object_json
 
 _log = logging.getLogger("sse_bridge")
@@ -54,6 +54,7 @@ class DashScopeReader:
     def __init__(self, incremental_output: bool) -> None:
         self._incremental_output = incremental_output
         self._said: dict[tuple[object, ...], str] = {}
+        self._choices: dict[int, bool] = {}  # those seen, and whether they have finished
         self._warned = False
 
     def read(self, chunk: Any) -> Parts:
@@ -64,27 +65,33 @@ class DashScopeReader:
         return ()
 
     def _say(self, chunk: Any) -> Iterable[Part]:
-        output = get(chunk, "output")
-        finished = False
-        for position, choice in enumerate(choices_of(output)):
-            index = get(choice, "index") or position
-            for part in self._say_choice(choice, index):
-                finished = finished or isinstance(part, Finish)
-                yield Choice(index, part) if index else part
-        usage = read_usage(get(chunk, "usage"), final=finished)
+        finishing = False
+        for position, choice in enumerate(choices_of(get(chunk, "output"))):
+            index = get(choice, "index")
+            number = position if index is None else index
+            self._choices.setdefault(number, False)
+            for part in self._say_choice(choice, number):
+                finishing = finishing or isinstance(part, Finish)
+                yield Choice(number, part) if number else part
+        final = finishing and all(self._choices.values())
+        usage = read_usage(get(chunk, "usage"), final=final)
         if usage is not None:
             yield usage
 
-    def _say_choice(self, choice: Any, index: int) -> Iterable[Part]:
+    def _say_choice(self, choice: Any, number: int) -> Iterable[Part]:
         message = get(choice, "message")
-        if reasoning := self._new(get(message, "reasoning_content"), index, "reasoning"):
+        if reasoning := self._new(get(message, "reasoning_content"), number, "reasoning"):
             yield Reasoning(reasoning)
-        if text := self._new(_text_of(get(message, "content")), index, "text"):
+        if text := self._new(_text_of(get(message, "content")), number, "text"):
             yield text
         for position, call in enumerate(get(message, "tool_calls") or ()):
-            if (part := self._tool_call(call, position, index)) is not None:
+            if (part := self._tool_call(call, position, number)) is not None:
                 yield part
-        if reason := real_reason(get(choice, "finish_reason")):
+        reason = real_reason(get(choice, "finish_reason"))
+        if (
+            reason and not self._choices[number]
+        ):  # a choice that finished first is repeated with its reason
+            self._choices[number] = True
             yield Finish(reason)
 
     def _tool_call(self, call: Any, position: int, choice: int) -> ToolCall | None:
@@ -126,8 +133,13 @@ def native(chunk: Any) -> Native:
     check_status(chunk)
     choices = choices_of(get(chunk, "output"))
     reason = real_reason(get(choices[0], "finish_reason")) if choices else None
-    shown = {key: value for key, value in chunk.items() if key != "headers"}
-    return Native("dashscope", object_json(shown), reason, read_usage(get(chunk, "usage")))
+    usage = read_usage(get(chunk, "usage"))
+    return Native("dashscope", object_json(without_headers(chunk)), reason, usage)
+
+
+def without_headers(chunk: Any) -> dict[str, Any]:
+    """The response less the service's HTTP headers."""
+    return {key: value for key, value in chunk.items() if key != "headers"}
 
 
 def looks_like_dashscope(chunk: Any) -> bool:
@@ -157,7 +169,7 @@ def check_status(chunk: Any) -> None:
         f"DashScope: {code or status}: {get(chunk, 'message') or 'no message'}",
         status_code=status,
         code=code or None,
-        retryable=status not in (400, 401, 403, 404),
+        retryable=may_work_later(status),
     )
 
 

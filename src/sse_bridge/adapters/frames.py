@@ -14,6 +14,8 @@ _log = logging.getLogger("sse_bridge")
 
 # Two line ends in a row; atomic groups keep CR LF from being taken for two.
 _FRAME_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+# At the very end of what has arrived, these lack a line feed that is on its way.
+_CUT_ENDS = (b"\r\n\r", b"\n\r")
 _BOM = b"\xef\xbb\xbf"
 
 FRAME_LIMIT = 16 * 1024 * 1024  # bytes of one frame; more is no event stream
@@ -54,6 +56,8 @@ class FramesReader:
     def _cut(self) -> Parts:
         frames, start = [], 0
         for match in _FRAME_END.finditer(self._rest, self._looked):
+            if match.end() == len(self._rest) and match.group() in _CUT_ENDS:
+                break
             frame = bytes(self._rest[start : match.end()]).lstrip(b"\r\n")
             start = match.end()
             if frame:

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import decimal
-import enum
-import pathlib
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,32 +13,30 @@ from ..wire import encode_json, escape_separators
 def object_json(chunk: Any) -> str:
     """One line of JSON for a mapping, a pydantic object, a dataclass, a list or a JSON value.
 
-    Raises `SerializationError` for what has no JSON form (NaN and infinity have none).
+    Raises `SerializationError` for what has no JSON form, NaN and infinity too; a pydantic object's own JSON
+    has null for these.
     """
     try:
-        # pydantic writes itself, much faster than by way of its dict; a mapping comes before a
-        # dataclass because DashScope's chunks are both.
-        if hasattr(type(chunk), "model_dump_json") and not isinstance(chunk, Mapping):
+        if is_pydantic(type(chunk)):
             return escape_separators(_pydantic_json(chunk))
         return encode_json(chunk, _default)
     except (TypeError, ValueError, RecursionError) as error:
         raise SerializationError(f"cannot write {_shown(chunk)} as JSON: {error}") from error
 
 
-def can_be_json(chunk: Any) -> bool:
-    """Whether an object tells its own fields, or only has attributes."""
-    return (
-        isinstance(chunk, Mapping)
-        or hasattr(type(chunk), "model_dump_json")
-        or dataclasses.is_dataclass(chunk)
-    )
+def is_pydantic(kind: type) -> bool:
+    """Whether objects of this type write themselves as JSON, which is faster than by way of a dict."""
+    return hasattr(kind, "model_dump_json") and not issubclass(kind, dict)
+
+
+def tells_its_fields(kind: type) -> bool:
+    """Whether objects of this type can be written as JSON, or only have attributes."""
+    return is_pydantic(kind) or issubclass(kind, dict) or dataclasses.is_dataclass(kind)
 
 
 def _pydantic_json(chunk: Any) -> str:
     # SDKs build their objects without validation, so a field may have any type: no warning for that.
     text: str = chunk.model_dump_json(exclude_unset=True, warnings=False)
-    if "NaN" in text or "Infinity" in text:
-        encode_json(chunk.model_dump(mode="json", exclude_unset=True, warnings=False))
     return text
 
 
@@ -55,6 +48,17 @@ def _default(value: Any) -> Any:
         return value.model_dump(mode="json", exclude_unset=True, warnings=False)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return _library_value(value)
+
+
+def _library_value(value: Any) -> Any:
+    """What the standard library has beyond JSON; imported here, for few need it and all would wait for it."""
+    import datetime
+    import decimal
+    import enum
+    import pathlib
+    import uuid
+
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
@@ -67,5 +71,8 @@ def _default(value: Any) -> Any:
 
 
 def _shown(chunk: Any) -> str:
-    shown = repr(chunk)
+    try:
+        shown = repr(chunk)
+    except Exception:  # what is too deep for JSON may be too deep for repr
+        return f"an object of type {type(chunk).__name__}"
     return shown if len(shown) <= 200 else f"{shown[:200]}..."

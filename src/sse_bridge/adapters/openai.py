@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, UpstreamError
-from .base import Parts, Reader, Wish, get, read_usage, real_reason
-from .objects import can_be_json, object_json
+from .base import Parts, Reader, Wish, get, may_work_later, read_usage, real_reason
+from .objects import object_json, tells_its_fields
 
 CHUNK = "chat.completion.chunk"
 
@@ -28,9 +28,10 @@ class OpenAIReader:
         self._collect = wish.collect
 
     def read(self, chunk: Any) -> Parts:
-        if get(chunk, "object") == "error":
+        kind = get(chunk, "object")
+        if kind == "error":
             raise in_band_error(chunk)
-        if self._passes and get(chunk, "object") == CHUNK and can_be_json(chunk):
+        if self._passes and kind == CHUNK and tells_its_fields(type(chunk)):
             return (native(chunk, self._collect),)
         return tuple(say(chunk))
 
@@ -53,9 +54,9 @@ def native(chunk: Any, collect: bool) -> Native:
 def say(chunk: Any) -> Iterable[Part]:
     """What the chunk says in our words."""
     for choice in get(chunk, "choices") or ():  # choices may be [] or None
-        index = get(choice, "index") or 0
+        number = get(choice, "index") or 0
         for part in _say_choice(choice):
-            yield Choice(index, part) if index else part
+            yield Choice(number, part) if number else part
     usage = read_usage(get(chunk, "usage"))
     if usage is not None:
         yield usage
@@ -94,4 +95,20 @@ def in_band_error(chunk: Any) -> UpstreamError:
         str(get(chunk, "message") or "the model's service sent an error"),
         status_code=status,
         code=None if code is None else str(code),
+        retryable=may_work_later(status),
     )
+
+
+def looks_like_openai(chunk: Any) -> bool:
+    """Whether this has the shape of a chunk of completions, or of an error that came as one."""
+    if get(chunk, "object") in (CHUNK, "text_completion"):
+        return True
+    if isinstance(chunk, dict):
+        return False
+    choices = getattr(chunk, "choices", _MISSING)
+    if isinstance(choices, list) and choices:
+        return hasattr(choices[0], "delta")
+    return choices is None and get(chunk, "object") == "error"
+
+
+_MISSING = object()

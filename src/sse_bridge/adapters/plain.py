@@ -9,12 +9,14 @@ from typing import Any
 
 from ..parts import Frame, Part, Value
 from ..wire import ServerSentEvent
+from . import dashscope
 from .base import Parts, Reader, Wish
 from .objects import object_json
 
 _log = logging.getLogger("sse_bridge")
 
 _EVENT_FIELDS = frozenset({"data", "event", "id", "retry", "comment"})
+_event_warned = False  # once a process is enough
 
 
 class Plain:
@@ -69,6 +71,9 @@ class PlainReader:
         _warn_if_event(chunk)
         return self.object(chunk)
 
+    def dashscope(self, chunk: Any) -> Parts:
+        return self.object(dashscope.without_headers(chunk))
+
     def object(self, chunk: Any) -> tuple[Part, ...]:
         return (Value(object_json(chunk)),)
 
@@ -87,6 +92,8 @@ def _choose(chunk: Any) -> _Read:
         return PlainReader.bytes
     if isinstance(chunk, ServerSentEvent):
         return PlainReader.event
+    if dashscope.looks_like_dashscope(chunk) and type(chunk) is not dict:
+        return PlainReader.dashscope
     if isinstance(chunk, Mapping):
         return PlainReader.mapping
     return PlainReader.object
@@ -110,6 +117,3 @@ def _warn_if_event(chunk: Mapping[Any, Any]) -> None:
             "the mapping %.200r is sent as JSON; to send an event, yield ServerSentEvent(**chunk)",
             chunk,
         )
-
-
-_event_warned = False  # once a process is enough

@@ -3,8 +3,9 @@
 Rules of this file:
 
 1. A `Dialect` is configuration and may serve many streams at once; its `voice` belongs to one stream.
-2. A voice has one method for each kind of part, found by the part's exact type.
+2. A `Voice` has one method for each kind of part, found by the part's exact type.
 3. A part for which a dialect has no place is left out, with one warning a stream.
+4. Of "finished" and "failed" the client hears one; what the source said itself is not said again.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ from ..parts import (
     Usage,
     Value,
 )
-from ..wire import encode_json
+from ..wire import Decoder, ServerSentEvent, encode_json
 
 _log = logging.getLogger("sse_bridge")
+
+Say = Callable[[Part], bytes]
 
 
 class Dialect(Protocol):
@@ -40,37 +43,55 @@ class Dialect(Protocol):
     passes: str | None  # the protocol whose chunks pass unchanged
     takes_objects: bool  # an object is sent as its JSON, whatever it is; or it must say something
 
-    def voice(self) -> Callable[[Part], bytes]:
+    def voice(self) -> Say:
         """A new stream's way of saying parts."""
 
 
 class Voice:
-    """One stream's words; a subclass overrides what its protocol has a place for."""
+    """One stream's words; a subclass overrides what its protocol has a place for, and gives out `say`."""
 
     name: ClassVar[str]
-    done: ClassVar[bytes] = b""  # the frame that says: finished
+    done: ClassVar[ServerSentEvent]  # the event that says: finished
+    has_choices: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self._said_done = False
-        self._failed = False
+        self.number = 0  # the choice that is being spoken of
+        self._over = False  # finished or failed, by us or by a frame of the source's own
         self._warned: set[str] = set()
+        self._methods: dict[type, Callable[[Any], bytes]] = {
+            str: self.text,
+            Start: self.start,
+            Reasoning: self.reasoning,
+            ToolCall: self.tool_call,
+            Finish: self.finish,
+            Usage: self.usage,
+            Value: self.value,
+            Frame: self.frame,
+            Native: self.native,
+            Choice: self.choice,
+            Failure: self._fail_once,
+            End: self._end_once,
+        }
 
-    def __call__(self, part: Part) -> bytes:
-        return _METHODS[type(part)](self, part)
+    def say(self, part: Part) -> bytes:
+        """The frames for one part; none for what says nothing in this dialect."""
+        return self._methods[type(part)](part)
+
+    # -- what a subclass has words for ------------------------------------------------------------
 
     def start(self, part: Start) -> bytes:
         return b""
 
-    def text(self, part: str, choice: int = 0) -> bytes:
+    def text(self, part: str) -> bytes:
         raise NotImplementedError
 
-    def reasoning(self, part: Reasoning, choice: int = 0) -> bytes:
+    def reasoning(self, part: Reasoning) -> bytes:
         return self.leave_out("reasoning")
 
-    def tool_call(self, part: ToolCall, choice: int = 0) -> bytes:
+    def tool_call(self, part: ToolCall) -> bytes:
         return self.leave_out("a tool call")
 
-    def finish(self, part: Finish, choice: int = 0) -> bytes:
+    def finish(self, part: Finish) -> bytes:
         return b""
 
     def usage(self, part: Usage) -> bytes:
@@ -82,19 +103,29 @@ class Voice:
     def native(self, part: Native) -> bytes:
         return self.value(Value(part.json))
 
-    def frame(self, part: Frame) -> bytes:
-        self._said_done = part.data == self.done
-        return part.data
-
-    def choice(self, part: Choice) -> bytes:
-        return self.leave_out("another choice than the first")
-
     def failure(self, part: Failure) -> bytes:
         raise NotImplementedError
 
-    def end(self, part: End) -> bytes:
-        """The last frame, unless the source framed and sent it itself."""
-        return b"" if self._said_done else self.done
+    def end(self) -> bytes:
+        """The last words of a stream that finished."""
+        return self.done.encode()
+
+    # -- what all have in common ------------------------------------------------------------------
+
+    def frame(self, part: Frame) -> bytes:
+        if b"[DONE]" in part.data:
+            event = Decoder().feed(part.data)[-1:]
+            self._over = [(e.event, e.data) for e in event] == [(self.done.event, self.done.data)]
+        return part.data
+
+    def choice(self, part: Choice) -> bytes:
+        if not self.has_choices:
+            return self.leave_out("another choice than the first")
+        self.number = part.number
+        try:
+            return self.say(part.part)
+        finally:
+            self.number = 0
 
     def leave_out(self, what: str) -> bytes:
         if what not in self._warned:
@@ -102,35 +133,17 @@ class Voice:
             _log.warning("the %s dialect has no place for %s: left out", self.name, what)
         return b""
 
+    def _fail_once(self, part: Failure) -> bytes:
+        if self._over:
+            return b""
+        self._over = True
+        return self.failure(part)
 
-def say_choice(voice: Voice, part: Choice) -> bytes:
-    """A part of another choice, by the method for its kind."""
-    match part.part:
-        case str() as text:
-            return voice.text(text, part.number)
-        case Reasoning() as reasoning:
-            return voice.reasoning(reasoning, part.number)
-        case ToolCall() as call:
-            return voice.tool_call(call, part.number)
-        case Finish() as finish:
-            return voice.finish(finish, part.number)
-    return voice.leave_out(f"{type(part.part).__name__} in a further choice")
-
-
-_METHODS: dict[type, Callable[[Any, Any], bytes]] = {
-    str: lambda voice, part: voice.text(part),
-    Start: lambda voice, part: voice.start(part),
-    Reasoning: lambda voice, part: voice.reasoning(part),
-    ToolCall: lambda voice, part: voice.tool_call(part),
-    Finish: lambda voice, part: voice.finish(part),
-    Usage: lambda voice, part: voice.usage(part),
-    Value: lambda voice, part: voice.value(part),
-    Frame: lambda voice, part: voice.frame(part),
-    Native: lambda voice, part: voice.native(part),
-    Choice: lambda voice, part: voice.choice(part),
-    Failure: lambda voice, part: voice.failure(part),
-    End: lambda voice, part: voice.end(part),
-}
+    def _end_once(self, part: End) -> bytes:
+        if self._over:
+            return b""
+        self._over = True
+        return self.end()
 
 
 def failure_json(part: Failure) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
-from ..parts import Choice, Finish, Part, Reasoning, ToolCall, Usage, Value
+from ..parts import Finish, Native, Reasoning, ToolCall, Usage, Value
 from ..wire import data_frame, encode_json, quote
-from .base import say_choice
+from .base import Say
 from .plain import PlainVoice
 
 
@@ -19,45 +18,48 @@ class Delta:
     passes: str | None = None
     takes_objects = False
 
-    def voice(self) -> Callable[[Part], bytes]:
+    def voice(self) -> Say:
         """A new stream's way of saying parts."""
-        return DeltaVoice()
+        return DeltaVoice().say
 
 
 class DeltaVoice(PlainVoice):
     name: ClassVar[str] = "delta"
+    has_choices: ClassVar[bool] = True
 
-    def text(self, part: str, choice: int = 0) -> bytes:
-        return data_frame(f'{{"text":{quote(part)}{_choice(choice)}}}', "delta")
+    def text(self, part: str) -> bytes:
+        return data_frame(f'{{"text":{quote(part)}{self._choice()}}}', "delta")
 
-    def reasoning(self, part: Reasoning, choice: int = 0) -> bytes:
-        return data_frame(f'{{"text":{quote(part.text)}{_choice(choice)}}}', "reasoning")
+    def reasoning(self, part: Reasoning) -> bytes:
+        return data_frame(f'{{"text":{quote(part.text)}{self._choice()}}}', "reasoning")
 
-    def tool_call(self, part: ToolCall, choice: int = 0) -> bytes:
+    def tool_call(self, part: ToolCall) -> bytes:
         call: dict[str, object] = {"index": part.number}
         if part.id is not None:
             call["id"] = part.id
         if part.name is not None:
             call["name"] = part.name
         call["arguments"] = part.arguments
-        if choice:
-            call["choice"] = choice
-        return data_frame(encode_json(call), "tool_call")
+        return data_frame(f"{encode_json(call)[:-1]}{self._choice()}}}", "tool_call")
 
-    def finish(self, part: Finish, choice: int = 0) -> bytes:
-        return data_frame(f'{{"reason":{quote(part.reason)}{_choice(choice)}}}', "finish")
+    def finish(self, part: Finish) -> bytes:
+        return data_frame(f'{{"reason":{quote(part.reason)}{self._choice()}}}', "finish")
 
     def usage(self, part: Usage) -> bytes:
         if not part.final:
             return b""
-        return data_frame(encode_json(dict(zip(part._fields[:3], part[:3], strict=True))), "usage")
+        counts = {
+            "input_tokens": part.input_tokens,
+            "output_tokens": part.output_tokens,
+            "total_tokens": part.total_tokens,
+        }
+        return data_frame(encode_json(counts), "usage")
 
     def value(self, part: Value) -> bytes:
         return data_frame(part.json, "chunk")
 
-    def choice(self, part: Choice) -> bytes:
-        return say_choice(self, part)
+    def native(self, part: Native) -> bytes:
+        return data_frame(part.json, "chunk")
 
-
-def _choice(index: int) -> str:
-    return f',"choice":{index}' if index else ""
+    def _choice(self) -> str:
+        return f',"choice":{self.number}' if self.number else ""

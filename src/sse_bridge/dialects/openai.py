@@ -6,25 +6,11 @@ a client expects: a role in each choice's first delta, a finish_reason, and usag
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
-from ..parts import (
-    Choice,
-    End,
-    Failure,
-    Finish,
-    Native,
-    Part,
-    Reasoning,
-    Start,
-    ToolCall,
-    Usage,
-)
-from ..wire import data_frame, encode_json, quote
-from .base import Voice, say_choice
-
-DONE = b"data: [DONE]\n\n"
+from ..parts import Failure, Finish, Native, Reasoning, Start, ToolCall, Usage
+from ..wire import ServerSentEvent, data_frame, encode_json, quote
+from .base import Say, Voice
 
 
 class OpenAI:
@@ -44,14 +30,15 @@ class OpenAI:
             raise TypeError(f"model must be a str, got {model!r}")
         self.model = model
 
-    def voice(self) -> Callable[[Part], bytes]:
+    def voice(self) -> Say:
         """A new stream's way of saying parts."""
-        return OpenAIVoice(self.model)
+        return OpenAIVoice(self.model).say
 
 
 class OpenAIVoice(Voice):
     name: ClassVar[str] = "openai"
-    done: ClassVar[bytes] = DONE
+    done: ClassVar[ServerSentEvent] = ServerSentEvent("[DONE]")
+    has_choices: ClassVar[bool] = True
 
     def __init__(self, model: str) -> None:
         super().__init__()
@@ -59,31 +46,30 @@ class OpenAIVoice(Voice):
         self._head = ""  # a chunk's JSON up to its choices
         self._roles: set[int] = set()  # the choices whose role has been told
         self._finish_told = False
-        self._native = False
 
     def start(self, part: Start) -> bytes:
         about = {"id": part.id, "object": "chat.completion.chunk", "created": part.created}
         self._head = encode_json({**about, "model": self._model})[:-1]
         return b""
 
-    def text(self, part: str, choice: int = 0) -> bytes:
-        return self._delta(f'"content":{quote(part)}', choice)
+    def text(self, part: str) -> bytes:
+        return self._delta(f'"content":{quote(part)}')
 
-    def reasoning(self, part: Reasoning, choice: int = 0) -> bytes:
-        return self._delta(f'"reasoning_content":{quote(part.text)}', choice)
+    def reasoning(self, part: Reasoning) -> bytes:
+        return self._delta(f'"reasoning_content":{quote(part.text)}')
 
-    def tool_call(self, part: ToolCall, choice: int = 0) -> bytes:
+    def tool_call(self, part: ToolCall) -> bytes:
         function: dict[str, str] = {"arguments": part.arguments}
         call: dict[str, object] = {"index": part.number, "function": function}
         if part.id is not None:
             call |= {"id": part.id, "type": "function"}
         if part.name is not None:
             function["name"] = part.name
-        return self._delta(f'"tool_calls":[{encode_json(call)}]', choice)
+        return self._delta(f'"tool_calls":[{encode_json(call)}]')
 
-    def finish(self, part: Finish, choice: int = 0) -> bytes:
+    def finish(self, part: Finish) -> bytes:
         self._finish_told = True
-        return self._delta("", choice, quote(part.reason))
+        return self._delta("", quote(part.reason))
 
     def usage(self, part: Usage) -> bytes:
         if not part.final:
@@ -98,26 +84,21 @@ class OpenAIVoice(Voice):
     def native(self, part: Native) -> bytes:
         if part.protocol != "openai":
             return super().native(part)
-        self._native = True
+        self._finish_told = True  # or it has none to tell: we make none up
         return data_frame(part.json)
 
-    def choice(self, part: Choice) -> bytes:
-        return say_choice(self, part)
-
     def failure(self, part: Failure) -> bytes:
-        self._failed = True
         error = {"message": part.message, "type": "server_error", "param": None, "code": part.code}
-        return data_frame(encode_json({"error": error}))
+        return data_frame(encode_json({"error": error})) + self.done.encode()
 
-    def end(self, part: End) -> bytes:
-        last = b""
-        if not (self._failed or self._native or self._finish_told or self._said_done):
-            last = self.finish(Finish("stop"))  # plain text has no reason of its own
-        return last + super().end(part)
+    def end(self) -> bytes:
+        # Plain text has no reason of its own to stop, and clients expect one.
+        last = b"" if self._finish_told else self.finish(Finish("stop"))
+        return last + self.done.encode()
 
-    def _delta(self, fields: str, choice: int, reason: str = "null") -> bytes:
-        if choice not in self._roles:
-            self._roles.add(choice)
+    def _delta(self, fields: str, reason: str = "null") -> bytes:
+        if self.number not in self._roles:
+            self._roles.add(self.number)
             fields = f'"role":"assistant",{fields}'.removesuffix(",")
-        delta = f'{{"index":{choice},"delta":{{{fields}}},"finish_reason":{reason}}}'
+        delta = f'{{"index":{self.number},"delta":{{{fields}}},"finish_reason":{reason}}}'
         return data_frame(f'{self._head},"choices":[{delta}]}}')

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
-from ..parts import End, Failure, Native, Part, Value
+from ..parts import Failure, Native, Value
 from ..wire import ServerSentEvent, data_frame
-from .base import Voice, failure_json
-
-# Its id makes an EventSource that reconnects say so: such a request is answered 204 and not run again.
-DONE = ServerSentEvent(event="done", id="[DONE]", data="[DONE]").encode()
+from .base import Say, Voice, failure_json
 
 
 class Plain:
@@ -21,16 +17,17 @@ class Plain:
     passes: str | None = None
     takes_objects = True
 
-    def voice(self) -> Callable[[Part], bytes]:
+    def voice(self) -> Say:
         """A new stream's way of saying parts."""
-        return PlainVoice()
+        return PlainVoice().say
 
 
 class PlainVoice(Voice):
     name: ClassVar[str] = "plain"
-    done: ClassVar[bytes] = DONE
+    # Its id makes an EventSource that reconnects say so: such a request is answered 204, not run again.
+    done: ClassVar[ServerSentEvent] = ServerSentEvent(event="done", id="[DONE]", data="[DONE]")
 
-    def text(self, part: str, choice: int = 0) -> bytes:
+    def text(self, part: str) -> bytes:
         return data_frame(part)
 
     def value(self, part: Value) -> bytes:
@@ -40,8 +37,4 @@ class PlainVoice(Voice):
         return data_frame(part.json)
 
     def failure(self, part: Failure) -> bytes:
-        self._failed = True
         return data_frame(failure_json(part), "error")
-
-    def end(self, part: End) -> bytes:
-        return b"" if self._failed else super().end(part)

@@ -31,7 +31,8 @@ def drive(
         else:
             yield _finish(stream, reader, clock())
     except Exception as error:
-        yield _fail(stream, error, clock())
+        yield stream.fail(error, clock())
+    _raise_if_held(stream)
 
 
 async def adrive(
@@ -48,7 +49,8 @@ async def adrive(
         else:
             yield _finish(stream, reader, clock())
     except Exception as error:
-        yield _fail(stream, error, clock())
+        yield stream.fail(error, clock())
+    _raise_if_held(stream)
 
 
 def _say(stream: Stream, reader: Reader, chunk: Any, now: float) -> bytes:
@@ -61,8 +63,7 @@ def _finish(stream: Stream, reader: Reader, now: float) -> bytes:
     return stream.feed(reader.end(), now, 0) + stream.finish(now)
 
 
-def _fail(stream: Stream, error: Exception, now: float) -> bytes:
-    data = stream.fail(error, now)
-    if stream.held:
-        raise error
-    return data
+def _raise_if_held(stream: Stream) -> None:
+    """A failure of a stream that has not said a byte is told by raising it."""
+    if stream.held and stream.error is not None:
+        raise stream.error
