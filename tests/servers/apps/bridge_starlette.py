@@ -1,0 +1,23 @@
+"""The story in Starlette: /sync/NAME and /async/NAME."""
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from story import source_for, stream_options
+
+from sse_bridge.starlette import EventSourceResponse
+
+
+async def story(request: Request) -> Response:
+    kind, name = request.path_params["kind"], request.path_params["name"]
+    options = dict(request.query_params)
+    return EventSourceResponse(source_for(name, kind, options), **stream_options(options))
+
+
+def health(request: Request) -> Response:
+    return PlainTextResponse("well")
+
+
+routes = [Route("/{kind}/{name}", story, methods=["GET", "POST"]), Route("/health", health)]
+app = Starlette(routes=routes)

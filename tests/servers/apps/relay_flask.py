@@ -1,0 +1,28 @@
+"""A chat endpoint in Flask that relays a real SDK's stream."""
+
+from typing import Any
+
+import openai
+from flask import Flask, request
+from relay import relay
+
+from sse_bridge import UpstreamError
+from sse_bridge.flask import EventSourceResponse
+
+app = Flask(__name__)
+
+
+@app.errorhandler(openai.RateLimitError)
+def slow_down(error: openai.RateLimitError) -> Any:
+    return {"told": "slow down"}, 429
+
+
+@app.errorhandler(UpstreamError)
+def upstream(error: UpstreamError) -> Any:
+    return {"told": error.code}, error.status_code or 502
+
+
+@app.post("/<kind>/chat/completions")
+def chat(kind: str) -> Any:
+    source, options = relay(kind, request.args)
+    return EventSourceResponse(source, **options)

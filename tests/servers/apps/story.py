@@ -1,0 +1,107 @@
+"""The sources that the Flask and the Starlette app both stream, sync and async."""
+
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any
+
+from gates import async_gate, gate
+
+CHUNKS: list[Any] = [
+    "Hel",
+    "lo ",
+    "",
+    None,
+    "你好\nzwei",
+    {"count": 1},
+    b"\xe4\xbd",
+    b"\xa0",
+    [1.5, None],
+]
+
+Options = Mapping[str, str]
+
+
+def told(options: Options) -> Iterator[Any]:
+    """All at once."""
+    yield from CHUNKS
+
+
+def long(options: Options) -> Iterator[Any]:
+    """More than fits any buffer on the way."""
+    yield from (f"chunk {number} {'x' * 1000}" for number in range(1000))
+
+
+def failing(options: Options) -> Iterator[Any]:
+    """Two chunks, then a failure."""
+    yield "one"
+    yield "two"
+    raise RuntimeError("the secret")
+
+
+def refused(options: Options) -> Iterator[Any]:
+    """A failure before the first chunk."""
+    raise LookupError("early")
+    yield
+
+
+def gated(options: Options) -> Iterator[Any]:
+    """Each chunk when the test permits it."""
+    with gate(options["gate"]) as wait:
+        for number in itertools.count(1):
+            if not wait():
+                return
+            yield f"chunk {number}"
+
+
+def silent(options: Options) -> Iterator[Any]:
+    """One chunk, then blocked until the test permits the end."""
+    with gate(options["gate"]) as wait:
+        yield "one"
+        wait()
+        yield "two"
+
+
+SYNC: dict[str, Callable[[Options], Iterator[Any]]] = {
+    source.__name__: source for source in (told, long, failing, refused, gated, silent)
+}
+
+
+async def async_gated(options: Options) -> AsyncIterator[Any]:
+    async with async_gate(options["gate"]) as wait:
+        for number in itertools.count(1):
+            if not await wait():
+                return
+            yield f"chunk {number}"
+
+
+async def async_silent(options: Options) -> AsyncIterator[Any]:
+    async with async_gate(options["gate"]) as wait:
+        yield "one"
+        await wait()
+        yield "two"
+
+
+ASYNC = {"gated": async_gated, "silent": async_silent}
+
+
+async def as_async(chunks: Iterator[Any]) -> AsyncIterator[Any]:
+    for chunk in chunks:
+        yield chunk
+
+
+def source_for(name: str, kind: str, options: Options) -> Any:
+    """The source of that name, as a sync or an async generator."""
+    if kind == "sync":
+        return SYNC[name](options)
+    return ASYNC[name](options) if name in ASYNC else as_async(SYNC[name](options))
+
+
+def stream_options(options: Options) -> dict[str, Any]:
+    """The library's options that a test gives in the query."""
+    made: dict[str, Any] = {}
+    for name in ("ping", "hold", "stall_timeout"):
+        if name in options:
+            made[name] = float(options[name])
+    if "dialect" in options:
+        made["dialect"] = options["dialect"]
+    return made
