@@ -31,7 +31,7 @@ def pair(timeout: float = 5.0) -> Iterator[tuple[socket.socket, Connection]]:
 
 
 @pytest.mark.parametrize(
-    "sent, body, ending",
+    ("sent", "body", "ending"),
     [
         (CHUNKED + b"4\r\nabcd\r\n0\r\n\r\n", b"abcd", "complete"),
         (CHUNKED + b"4;x=y\r\nabcd\r\n0\r\nTrailer: t\r\n\r\n", b"abcd", "complete"),

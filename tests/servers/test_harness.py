@@ -10,7 +10,7 @@ ALL = [(name, "raw_wsgi:app") for name in WSGI_SERVERS]
 ALL += [(name, "raw_asgi:app") for name in ASGI_SERVERS]
 FRAMES = [b"data: one\n\n", b"data: two\n\n", b"data: three\n\n"]
 
-every_server = pytest.mark.parametrize("name, app", ALL, ids=[name for name, _ in ALL])
+every_server = pytest.mark.parametrize(("name", "app"), ALL, ids=[name for name, _ in ALL])
 
 
 @every_server

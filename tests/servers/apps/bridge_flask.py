@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Flask, Response, request, stream_with_context
-from story import source_for, stream_options
+from story import RUNS, source_for, stream_options
 
 from sse_bridge.flask import EventSourceResponse, event_stream
 
@@ -25,6 +25,11 @@ def by_hand() -> Any:
             yield f"data: {chunk}\n\n"
 
     return Response(frames(), mimetype="text/event-stream")
+
+
+@app.get("/runs")
+def runs() -> str:
+    return str(RUNS[request.args["key"]])
 
 
 @app.get("/health")

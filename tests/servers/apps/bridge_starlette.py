@@ -4,7 +4,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from story import source_for, stream_options
+from story import RUNS, source_for, stream_options
 
 from sse_bridge.starlette import EventSourceResponse
 
@@ -19,5 +19,13 @@ def health(request: Request) -> Response:
     return PlainTextResponse("well")
 
 
-routes = [Route("/{kind}/{name}", story, methods=["GET", "POST"]), Route("/health", health)]
+def runs(request: Request) -> Response:
+    return PlainTextResponse(str(RUNS[request.query_params["key"]]))
+
+
+routes = [
+    Route("/{kind}/{name}", story, methods=["GET", "POST"]),
+    Route("/runs", runs),
+    Route("/health", health),
+]
 app = Starlette(routes=routes)

@@ -1,6 +1,7 @@
 """The sources that the Flask and the Starlette app both stream, sync and async."""
 
 import itertools
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
@@ -21,8 +22,12 @@ CHUNKS: list[Any] = [
 Options = Mapping[str, str]
 
 
+RUNS: Counter[str] = Counter()  # how often a source ran, by the key that its test gave it
+
+
 def told(options: Options) -> Iterator[Any]:
     """All at once."""
+    RUNS[options.get("key", "")] += 1
     yield from CHUNKS
 
 
@@ -102,6 +107,8 @@ def stream_options(options: Options) -> dict[str, Any]:
     for name in ("ping", "hold", "stall_timeout"):
         if name in options:
             made[name] = float(options[name])
+    if "retry" in options:
+        made["retry"] = int(options["retry"])
     if "dialect" in options:
         made["dialect"] = options["dialect"]
     return made

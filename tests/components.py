@@ -1,0 +1,24 @@
+"""Components that a machine may lack: a test then skips, or fails where all are asked for."""
+
+import os
+import shutil
+from typing import Never
+
+import pytest
+
+REQUIRED = os.environ.get("SSE_BRIDGE_REQUIRE_COMPONENTS") == "1"
+
+
+def missing(sentence: str) -> Never:
+    """Skip the test that calls this, or fail it where every component is required."""
+    if REQUIRED:
+        pytest.fail(sentence, pytrace=False)
+    pytest.skip(sentence)
+
+
+def program(*names: str) -> str:
+    """The path of the first of these programs that the machine has."""
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    missing(f"none of these is installed: {', '.join(names)}")
