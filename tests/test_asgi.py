@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from sse_bridge import Ending, Summary
@@ -161,7 +162,7 @@ async def test_when_the_client_leaves_an_async_source_is_cancelled_and_cleans_up
             events.append("saved")
 
     async def on_end(summary: Summary) -> None:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         events.append("on_end")
         summaries.append(summary)
 
@@ -247,7 +248,7 @@ async def test_a_source_that_never_waits_does_not_starve_others():
     async def other() -> None:
         nonlocal turns
         for _ in range(20):
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
             turns += 1
         client.left.set()
 

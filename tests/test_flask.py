@@ -220,6 +220,9 @@ def test_no_context_is_left_behind_for_later_requests(app: Flask):
     assert not has_request_context()
 
 
+teardowns: dict[str, int] = {}
+
+
 @pytest.mark.parametrize("source", ["ours", "flasks"])
 def test_teardown_runs_as_flasks_own_streaming_has_it(app: Flask, source: str):
     torn: list[str] = []
@@ -233,10 +236,10 @@ def test_teardown_runs_as_flasks_own_streaming_has_it(app: Flask, source: str):
         app.add_url_rule("/", view_func=event_stream(lambda: stream_with_context(chunks())))
     else:
         app.add_url_rule("/", "view", lambda: stream_with_context(chunks()))
-    response = get(app)
-    assert response.data
-    assert torn.count("teardown") == 2
+    assert get(app).data
     assert torn[-1] == "teardown"
+    teardowns[source] = torn.count("teardown")
+    assert len(set(teardowns.values())) == 1  # once or twice: newer versions of Flask run it twice
 
 
 def test_a_generator_that_its_author_wrapped_runs_in_the_views_context(app: Flask):
@@ -626,7 +629,7 @@ def test_a_response_that_nobody_iterates_still_ends_its_source(app: Flask):
 class Answer:
     """Like a pydantic object: can be iterated, is an answer already."""
 
-    model_fields: dict[str, Any] = {}
+    model_fields = None
 
     def __iter__(self) -> Iterator[Any]:
         yield ("id", 1)

@@ -113,7 +113,7 @@ def test_what_is_no_adapter_is_refused(value: Any):
 
 
 def test_the_dashscope_adapter_by_name_asks_which_text_its_chunks_carry():
-    with pytest.raises(ValueError, match="incremental_output=True.*incremental_output=False"):
+    with pytest.raises(ValueError, match=r"incremental_output=True.*incremental_output=False"):
         Options(adapter="dashscope")
 
 

@@ -351,7 +351,7 @@ def test_a_source_may_hold_a_cancel_scope_across_its_chunks(backend: str):
     async def source() -> AsyncIterator[str]:
         with anyio.fail_after(30):
             yield "a"
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
             yield "b"
 
     assert client(app_for(source, ping=0.001), backend).get("/").content.endswith(DONE)
@@ -371,7 +371,7 @@ def test_a_fastapi_path_operation_streams_and_its_dependency_lives_as_long():
     app = FastAPI()
 
     @app.post("/chat/{name}")
-    async def chat(name: str, db: str = Depends(session)) -> EventSourceResponse:  # noqa: B008
+    async def chat(name: str, db: str = Depends(session)) -> EventSourceResponse:
         async def source() -> AsyncIterator[str]:
             yield f"{name} has {db}"
             events.append("streamed")

@@ -9,32 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sse_bridge import Ending, UpstreamError, dialects
+from sse_bridge import Ending, UpstreamError
 from sse_bridge.parts import (
     Finish,
     Frame,
-    Native,
     Reasoning,
     SerializationError,
-    Start,
     ToolCall,
     Usage,
 )
-from sse_bridge.stream import COLLECT_LIMIT, FIRST_PING, Limits, Stream
+from sse_bridge.stream import FIRST_PING, Limits, Stream
+from streams import open_stream, started
 
 PING = b": ping\n\n"
 DONE = b"event: done\nid: [DONE]\ndata: [DONE]\n\n"
-
-
-def open_stream(dialect: str = "plain", limits: Limits | None = None, **options: Any) -> Stream:
-    voice = dialects.by_name(dialect).voice()
-    return Stream(voice, Start("id-1", 1), limits or Limits(), **options)
-
-
-def started(at: float = 0.0, **options: Any) -> Stream:
-    stream = open_stream(**options)
-    assert stream.start(at) == b""
-    return stream
 
 
 # -- held -----------------------------------------------------------------------------------------
@@ -296,71 +284,6 @@ def test_retry_is_a_line_of_the_first_frame_never_a_block_of_its_own():
 
 def test_retry_is_told_even_if_the_only_frame_is_the_end():
     assert started(retry=0).finish(1.0) == b"retry: 0\n" + DONE
-
-
-# -- the Summary ----------------------------------------------------------------------------------
-
-
-def test_the_summary_tells_true_figures():
-    stream = started(at=100.0)
-    written = stream.feed(["a", "b"], 102.0, chunks=3)
-    written += stream.tick(117.0)
-    written += stream.feed([Usage(1, 2, 3), Finish("length")], 118.0)
-    written += stream.finish(120.0)
-    summary = stream.summary(999.0)
-    assert summary.ending is Ending.FINISHED
-    assert (summary.chunks, summary.events, summary.pings) == (4, 3, 1)
-    assert summary.bytes == len(written)
-    assert (summary.time_to_first_chunk, summary.duration) == (2.0, 20.0)
-    assert summary.usage == {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
-    assert summary.finish_reason == "length"
-    assert summary.text is summary.reasoning is summary.tool_calls is None
-
-
-def test_usage_and_finish_reason_are_read_off_a_chunk_that_passes_whole():
-    stream = started(dialect="openai")
-    stream.feed([Native("openai", "{}", "stop", None)], 0.0)
-    stream.feed([Native("openai", "{}", None, Usage(1, 2, 3))], 0.0)
-    stream.finish(1.0)
-    summary = stream.summary(1.0)
-    assert summary.finish_reason == "stop"
-    assert summary.usage is not None
-    assert summary.usage["total_tokens"] == 3
-
-
-def test_a_client_that_left_still_has_a_summary():
-    stream = started()
-    stream.feed(["a"], 1.0)
-    stream.gone()
-    summary = stream.summary(3.0)
-    assert summary.ending is Ending.GONE
-    assert summary.duration == 3.0
-
-
-def test_collect_gathers_text_reasoning_and_tool_calls():
-    stream = started(dialect="delta", collect=True)
-    calls = [
-        ToolCall(1, "c2", "g", "{}"),
-        ToolCall(0, "c1", "f", '{"a"'),
-        ToolCall(0, None, None, ":1}"),
-    ]
-    stream.feed([Reasoning("hm"), "a", "b", *calls], 0.0)
-    stream.feed([Native("x", "{}", None, None, ("c",))], 0.0)
-    stream.finish(1.0)
-    summary = stream.summary(1.0)
-    assert (summary.text, summary.reasoning) == ("abc", "hm")
-    assert summary.tool_calls == [
-        {"id": "c1", "name": "f", "arguments": '{"a":1}'},
-        {"id": "c2", "name": "g", "arguments": "{}"},
-    ]
-
-
-def test_collect_is_bounded():
-    stream = started(collect=True)
-    for _ in range(4):
-        stream.feed(["x" * (COLLECT_LIMIT // 2)], 0.0)
-    stream.finish(1.0)
-    assert stream.summary(1.0).text == "x" * COLLECT_LIMIT
 
 
 # -- laws -----------------------------------------------------------------------------------------

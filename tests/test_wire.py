@@ -1,9 +1,7 @@
 """Events, their bytes and their JSON, rule by rule."""
 
 import copy
-import dataclasses
 import enum
-import json
 import math
 import pickle
 
@@ -13,9 +11,6 @@ from sse_bridge.wire import (
     Decoder,
     ServerSentEvent,
     data_frame,
-    encode_json,
-    escape_separators,
-    quote,
 )
 
 NOT_LINE_ENDS = "\x85\u2028\u2029\v\f\x1c\x1d\x1e"
@@ -172,9 +167,11 @@ def test_an_event_is_a_value():
 def test_an_event_cannot_be_changed():
     event = ServerSentEvent("x")
     with pytest.raises(AttributeError):
-        event.id = "a\nb"
-    with pytest.raises(ValueError, match="id must"):
-        dataclasses.replace(event, id="a\nb")
+        event.id = "other"
+    with pytest.raises(AttributeError):
+        del event.data
+    with pytest.raises(AttributeError):
+        event.more = 1
 
 
 def test_an_event_can_be_copied_and_pickled():
@@ -187,33 +184,3 @@ def test_an_event_can_be_copied_and_pickled():
 
 
 # JSON on one line
-
-
-@pytest.mark.parametrize("char", NOT_LINE_ENDS + '\r\n\0"\\\x7f/')
-def test_json_stays_on_one_line_for_every_reader(char):
-    text = f"a{char}é"
-    for line in (quote(text), encode_json(text), encode_json([text])[1:-1]):
-        assert json.loads(line) == text
-        assert line.splitlines() == [line]
-
-
-def test_separators_are_escaped_by_name():
-    assert quote("\u2028\u2029\x85\v\f") == r'"\u2028\u2029\u0085\u000b\f"'
-    assert encode_json({"\u2028": "\x85"}) == r'{"\u2028":"\u0085"}'
-    assert escape_separators('"a\u2029é"') == r'"a\u2029é"'
-
-
-def test_json_is_compact_and_leaves_other_text_readable():
-    assert encode_json({"a": [1, "你好"], "b": None}) == '{"a":[1,"你好"],"b":null}'
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, [-math.inf]])
-def test_json_has_no_nan(value):
-    with pytest.raises(ValueError, match="JSON"):
-        encode_json(value)
-
-
-def test_json_asks_default_about_what_it_does_not_know():
-    with pytest.raises(TypeError):
-        encode_json({1, 2})
-    assert encode_json({"s": {1}}, default=list) == '{"s":[1]}'

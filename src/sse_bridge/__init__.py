@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from . import adapters, dialects
 from .parts import UpstreamError
-from .stream import Ending, Summary
+from .summary import Ending, Summary
 from .wire import Decoder, ServerSentEvent
 
 __version__ = "0.1.0"

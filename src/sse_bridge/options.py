@@ -14,7 +14,8 @@ from . import adapters, dialects
 from .adapters.base import Adapter, Reader, Wish
 from .dialects.base import Dialect
 from .parts import Start
-from .stream import GENERAL_FAILURE, Limits, Stream, Summary
+from .stream import GENERAL_FAILURE, Limits, Stream
+from .summary import Summary
 
 _log = logging.getLogger("sse_bridge")
 

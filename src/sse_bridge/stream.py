@@ -13,11 +13,9 @@ Rules of this file:
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from math import inf
-from typing import Any
+from typing import NamedTuple
 
 from .parts import (
     End,
@@ -25,13 +23,12 @@ from .parts import (
     Finish,
     Native,
     Part,
-    Reasoning,
     SerializationError,
     Start,
-    ToolCall,
     UpstreamError,
     Usage,
 )
+from .summary import Collected, Ending, Summary, usage_dict
 
 PING = b": ping\n\n"
 # After an `id:` line an empty line makes the openai SDK and httpx-sse dispatch a phantom event.
@@ -41,44 +38,10 @@ PING_AFTER_ID = b": ping\n"
 # nothing to say yet does not wait a whole `ping` for that.
 FIRST_PING = 0.25
 
-COLLECT_LIMIT = 1_000_000  # characters of text, reasoning and arguments that a Summary gathers
-
 GENERAL_FAILURE = "The answer was interrupted by an error."
 
 
-class Ending(enum.StrEnum):
-    """Why a stream ended."""
-
-    FINISHED = "finished"  # the source ran dry
-    FAILED = "failed"  # the source raised, or told of a failure in band
-    STALLED = "stalled"  # the source was silent for too long
-    EXPIRED = "expired"  # the stream lasted for too long
-    GONE = "gone"  # the client left
-    SLOW = "slow"  # the client stopped reading
-    SHUTDOWN = "shutdown"  # the server stops
-
-
-@dataclass(slots=True)
-class Summary:
-    """What happened on one stream, for logs, bills and databases; times are in seconds."""
-
-    ending: Ending
-    chunks: int = 0
-    events: int = 0
-    bytes: int = 0
-    pings: int = 0
-    time_to_first_chunk: float | None = None
-    duration: float = 0.0
-    usage: dict[str, int] | None = None
-    finish_reason: str | None = None
-    text: str | None = None
-    reasoning: str | None = None
-    tool_calls: list[dict[str, str | None]] | None = None
-    error: BaseException | None = None
-
-
-@dataclass(slots=True)
-class Limits:
+class Limits(NamedTuple):
     """The times of a Stream, in seconds; ``inf`` is never."""
 
     ping: float = 15.0
@@ -115,7 +78,7 @@ class Stream:
         self._opening = opening
         self._limits = limits
         self._retry = b"" if retry is None else b"retry: %d\n" % retry
-        self._collected = _Collected() if collect else None
+        self._collected = Collected() if collect else None
         self._describe = describe
         self._say_end = say_end
         self._waiting = b""  # said by the dialect while HELD
@@ -218,13 +181,11 @@ class Stream:
             pings=self._pings,
             time_to_first_chunk=first,
             duration=ended_at - self._started_at,
-            usage=_usage_dict(self._usage),
+            usage=usage_dict(self._usage),
             finish_reason=self._finish_reason,
             error=self.error,
         )
-        if self._collected:
-            self._collected.fill(summary)
-        return summary
+        return self._collected.added_to(summary) if self._collected else summary
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -321,51 +282,3 @@ class Stream:
 
     def _message(self, error: BaseException) -> str:
         return self._describe(error) if self._describe else GENERAL_FAILURE
-
-
-def _usage_dict(usage: Usage | None) -> dict[str, int] | None:
-    if usage is None:
-        return None
-    return {
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "total_tokens": usage.total_tokens,
-    }
-
-
-@dataclass(slots=True)
-class _Collected:
-    """What was said in the first choice, gathered up to a bound."""
-
-    text: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    tool_calls: dict[int, dict[str, Any]] = field(default_factory=dict)
-    room: int = COLLECT_LIMIT
-
-    def add(self, part: Part) -> None:
-        if isinstance(part, str):
-            self._keep(self.text, part)
-        elif isinstance(part, Reasoning):
-            self._keep(self.reasoning, part.text)
-        elif isinstance(part, ToolCall):
-            call = self.tool_calls.setdefault(
-                part.number, {"id": None, "name": None, "arguments": []}
-            )
-            call["id"], call["name"] = call["id"] or part.id, call["name"] or part.name
-            self._keep(call["arguments"], part.arguments)
-        elif isinstance(part, Native):
-            for inner in part.parts:
-                self.add(inner)
-
-    def _keep(self, pieces: list[str], text: str) -> None:
-        if self.room:
-            pieces.append(text[: self.room])
-            self.room -= len(pieces[-1])
-
-    def fill(self, summary: Summary) -> None:
-        summary.text = "".join(self.text)
-        summary.reasoning = "".join(self.reasoning)
-        summary.tool_calls = [
-            {**call, "arguments": "".join(call["arguments"])}
-            for _, call in sorted(self.tool_calls.items())
-        ]

@@ -1,4 +1,4 @@
-"""text/event-stream both ways: events to bytes, bytes to events, and JSON that fits one line.
+"""text/event-stream both ways: events to bytes, bytes to events.
 
 The rules that everything here keeps:
 
@@ -14,11 +14,7 @@ The rules that everything here keeps:
 """
 
 import codecs
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
-from json.encoder import encode_basestring
 from typing import Any, NoReturn
 
 # Every Python converts this many digits, whatever sys.set_int_max_str_digits() says.
@@ -28,15 +24,16 @@ _RETRY_LIMIT = 10**_RETRY_DIGITS
 _SHOWN = 200
 
 
-@dataclass(init=False, frozen=True, slots=True)
 class ServerSentEvent:
-    """One event, checked when made; without data it is invisible to clients."""
+    """One event, checked when made and unchangeable then; without data it is invisible to clients."""
 
-    data: str | None = None
-    event: str | None = None
-    id: str | None = None
-    retry: int | None = None
-    comment: str | None = None
+    __match_args__ = __slots__ = ("data", "event", "id", "retry", "comment")
+
+    data: str | None
+    event: str | None
+    id: str | None
+    retry: int | None
+    comment: str | None
 
     def __init__(
         self,
@@ -51,6 +48,31 @@ class ServerSentEvent:
         _set_id(self, None if id is None else _line("id", id))
         _set_retry(self, None if retry is None else _milliseconds(retry))
         _set_comment(self, None if comment is None else _text("comment", comment))
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a ServerSentEvent cannot be changed: {name} stays as it is")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a ServerSentEvent cannot be changed: {name} stays as it is")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ServerSentEvent):
+            return NotImplemented
+        return self._fields() == other._fields()
+
+    def __hash__(self) -> int:
+        return hash(self._fields())
+
+    def __repr__(self) -> str:
+        fields = zip(self.__slots__, self._fields(), strict=True)
+        told = ", ".join(f"{name}={value!r}" for name, value in fields if value is not None)
+        return f"ServerSentEvent({told})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _decoded, self._fields()
+
+    def _fields(self) -> tuple[Any, ...]:
+        return self.data, self.event, self.id, self.retry, self.comment
 
     def encode(self) -> bytes:
         """Return the bytes of one frame, to be written at once."""
@@ -68,7 +90,8 @@ class ServerSentEvent:
         return f"{frame}\n".encode() if frame else b""
 
 
-# What a frozen class is filled with; object.__setattr__() takes twice as long.
+# What an unchangeable object is filled with; object.__setattr__() takes twice as long.
+# (A frozen dataclass would do all this, and importing dataclasses costs more than all of ours.)
 _new_event = object.__new__
 _set_data, _set_event, _set_id, _set_retry, _set_comment = (
     vars(ServerSentEvent)[field].__set__ for field in ServerSentEvent.__slots__
@@ -258,7 +281,11 @@ class Decoder:
 
 
 def _decoded(
-    data: str, event: str | None, own_id: str | None, retry: int | None
+    data: str | None,
+    event: str | None,
+    own_id: str | None,
+    retry: int | None,
+    comment: str | None = None,
 ) -> ServerSentEvent:
     # Past the checks: they cost time, and a NUL in an event type is legal on the wire.
     made = _new_event(ServerSentEvent)
@@ -266,30 +293,5 @@ def _decoded(
     _set_event(made, event)
     _set_id(made, own_id)
     _set_retry(made, retry)
-    _set_comment(made, None)
+    _set_comment(made, comment)
     return made
-
-
-def encode_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
-    """Return one compact line of JSON; for what JSON cannot say (NaN too) raise as json does."""
-    return escape_separators(_encoder(default).encode(value))
-
-
-@lru_cache(maxsize=8)  # Making a JSONEncoder costs more than encoding a small object with it.
-def _encoder(default: Callable[[Any], Any] | None) -> json.JSONEncoder:
-    return json.JSONEncoder(
-        ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=default
-    )
-
-
-def escape_separators(text: str) -> str:
-    """Escape, in JSON, the characters at which some readers wrongly end a line."""
-    if text.isascii():
-        return text
-    text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return text.replace("\x85", "\\u0085")
-
-
-def quote(text: str) -> str:
-    """Return the text as a JSON string on one line."""
-    return escape_separators(encode_basestring(text))

@@ -40,7 +40,7 @@ async def aio_generation(double, **options):
 
 @pytest.mark.parametrize("result_format", ["text", "message"])
 @pytest.mark.parametrize(
-    "mode, expected",
+    ("mode", "expected"),
     [({}, CUMULATIVE), ({"incremental_output": True}, INCREMENTAL)],
     ids=["cumulative", "incremental"],
 )

@@ -126,7 +126,7 @@ def test_a_client_that_forgets_to_stream_gets_it_whole(openai_double):
 
 
 @pytest.mark.parametrize(
-    "status, error",
+    ("status", "error"),
     [
         (400, openai.BadRequestError),
         (401, openai.AuthenticationError),
@@ -152,7 +152,7 @@ def test_answers_are_given_in_the_order_they_were_queued(openai_double):
 
 
 @pytest.mark.parametrize(
-    "turn, error",
+    ("turn", "error"),
     [
         (Fault(), openai.APIError),
         (Cut(), openai.APIConnectionError),

@@ -36,7 +36,7 @@ def test_whatever_can_give_chunks_is_a_source():
         generator,
         async_generator,
         coroutine,
-        lambda: [],
+        list,
         [],
         ("a",),
         iter([]),
@@ -60,7 +60,7 @@ def test_what_gives_nothing_is_no_source(thing: Any):
 
 def test_a_callable_must_give_something_iterable():
     with pytest.raises(TypeError, match="the callable or awaitable gave"):
-        sources.check_opened(lambda: [])
+        sources.check_opened(list)
 
 
 def test_what_a_loop_must_open_is_known_beforehand():

@@ -6,14 +6,12 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from driving import on_anyio, on_threads, run_asyncio, run_trio
 from sse_bridge import Summary
-from sse_bridge.drivers.workers import Farewell
 from sse_bridge.options import Options
 
 RUNS: dict[str, Any] = {
@@ -22,13 +20,6 @@ RUNS: dict[str, Any] = {
     "trio": lambda source, options: run_trio(on_anyio, source, options),
 }
 every_driver = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS.keys())
-
-
-def test_on_end_is_claimed_once_however_many_ask():
-    farewell = Farewell(print)
-    with ThreadPoolExecutor(8) as pool:
-        claims = list(pool.map(lambda _: farewell.claim(), range(100)))
-    assert [claim for claim in claims if claim] == [print]
 
 
 async def async_generator() -> AsyncIterator[str]:

@@ -46,17 +46,18 @@ class FramesReader:
         return self._cut()
 
     def end(self) -> Parts:
+        frames = self._cut(final=True)
         if self._rest.strip(b"\r\n"):
             # A client drops a frame without its empty line; sent, it would swallow the frame after it.
             _log.warning(
                 "the source ended within a frame, which is dropped: %.80r", bytes(self._rest)
             )
-        return ()
+        return frames
 
-    def _cut(self) -> Parts:
+    def _cut(self, *, final: bool = False) -> Parts:
         frames, start = [], 0
         for match in _FRAME_END.finditer(self._rest, self._looked):
-            if match.end() == len(self._rest) and match.group() in _CUT_ENDS:
+            if not final and match.end() == len(self._rest) and match.group() in _CUT_ENDS:
                 break
             frame = bytes(self._rest[start : match.end()]).lstrip(b"\r\n")
             start = match.end()

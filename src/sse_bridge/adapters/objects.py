@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from ..parts import SerializationError
-from ..wire import encode_json, escape_separators
+from ..payload import encode_json, escape_separators
+
+_DATACLASS = "__dataclass_fields__"  # what dataclasses itself looks for
 
 
 def object_json(chunk: Any) -> str:
@@ -31,7 +32,7 @@ def is_pydantic(kind: type) -> bool:
 
 def tells_its_fields(kind: type) -> bool:
     """Whether objects of this type can be written as JSON, or only have attributes."""
-    return is_pydantic(kind) or issubclass(kind, dict) or dataclasses.is_dataclass(kind)
+    return is_pydantic(kind) or issubclass(kind, dict) or hasattr(kind, _DATACLASS)
 
 
 def _pydantic_json(chunk: Any) -> str:
@@ -46,7 +47,9 @@ def _default(value: Any) -> Any:
         return dict(value)
     if hasattr(type(value), "model_dump"):
         return value.model_dump(mode="json", exclude_unset=True, warnings=False)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if hasattr(type(value), _DATACLASS):
+        import dataclasses
+
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return _library_value(value)
 

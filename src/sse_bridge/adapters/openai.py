@@ -106,8 +106,8 @@ def looks_like_openai(chunk: Any) -> bool:
     if isinstance(chunk, dict):
         return False
     choices = getattr(chunk, "choices", _MISSING)
-    if isinstance(choices, list) and choices:
-        return hasattr(choices[0], "delta")
+    if isinstance(choices, list):  # Azure's first chunk has none, and names no object
+        return hasattr(choices[0], "delta") if choices else hasattr(chunk, "model")
     return choices is None and get(chunk, "object") == "error"
 
 

@@ -28,7 +28,8 @@ from ..parts import (
     Usage,
     Value,
 )
-from ..wire import Decoder, ServerSentEvent, encode_json
+from ..payload import encode_json
+from ..wire import Decoder, ServerSentEvent
 
 _log = logging.getLogger("sse_bridge")
 
@@ -53,29 +54,20 @@ class Voice:
     name: ClassVar[str]
     done: ClassVar[ServerSentEvent]  # the event that says: finished
     has_choices: ClassVar[bool] = False
+    _methods: ClassVar[dict[type, Callable[[Any, Any], bytes]]]
 
     def __init__(self) -> None:
         self.number = 0  # the choice that is being spoken of
         self._over = False  # finished or failed, by us or by a frame of the source's own
         self._warned: set[str] = set()
-        self._methods: dict[type, Callable[[Any], bytes]] = {
-            str: self.text,
-            Start: self.start,
-            Reasoning: self.reasoning,
-            ToolCall: self.tool_call,
-            Finish: self.finish,
-            Usage: self.usage,
-            Value: self.value,
-            Frame: self.frame,
-            Native: self.native,
-            Choice: self.choice,
-            Failure: self._fail_once,
-            End: self._end_once,
-        }
+
+    def __init_subclass__(cls) -> None:
+        # Looked up once a class: bound methods kept by each voice would make it a cycle of references.
+        cls._methods = {kind: getattr(cls, name) for kind, name in _METHODS.items()}
 
     def say(self, part: Part) -> bytes:
         """The frames for one part; none for what says nothing in this dialect."""
-        return self._methods[type(part)](part)
+        return self._methods[type(part)](self, part)
 
     # -- what a subclass has words for ------------------------------------------------------------
 
@@ -113,9 +105,7 @@ class Voice:
     # -- what all have in common ------------------------------------------------------------------
 
     def frame(self, part: Frame) -> bytes:
-        if b"[DONE]" in part.data:
-            event = Decoder().feed(part.data)[-1:]
-            self._over = [(e.event, e.data) for e in event] == [(self.done.event, self.done.data)]
+        self._over = b"[DONE]" in part.data and self._is_done(part.data)
         return part.data
 
     def choice(self, part: Choice) -> bytes:
@@ -133,6 +123,11 @@ class Voice:
             _log.warning("the %s dialect has no place for %s: left out", self.name, what)
         return b""
 
+    def _is_done(self, frame: bytes) -> bool:
+        return [(event.event, event.data) for event in Decoder().feed(frame)] == [
+            (self.done.event, self.done.data)
+        ]
+
     def _fail_once(self, part: Failure) -> bytes:
         if self._over:
             return b""
@@ -144,6 +139,22 @@ class Voice:
             return b""
         self._over = True
         return self.end()
+
+
+_METHODS: dict[type, str] = {
+    str: "text",
+    Start: "start",
+    Reasoning: "reasoning",
+    ToolCall: "tool_call",
+    Finish: "finish",
+    Usage: "usage",
+    Value: "value",
+    Frame: "frame",
+    Native: "native",
+    Choice: "choice",
+    Failure: "_fail_once",
+    End: "_end_once",
+}
 
 
 def failure_json(part: Failure) -> str:

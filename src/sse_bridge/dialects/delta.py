@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ..parts import Finish, Native, Reasoning, ToolCall, Usage, Value
-from ..wire import data_frame, encode_json, quote
+from ..payload import encode_json, quote
+from ..wire import data_frame
 from .base import Say
 from .plain import PlainVoice
 

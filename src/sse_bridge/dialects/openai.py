@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ..parts import Failure, Finish, Native, Reasoning, Start, ToolCall, Usage
-from ..wire import ServerSentEvent, data_frame, encode_json, quote
+from ..payload import encode_json, quote
+from ..wire import ServerSentEvent, data_frame
 from .base import Say, Voice
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextvars
 import inspect
+import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
@@ -19,10 +20,11 @@ from typing import Any
 import anyio
 
 from ..options import Options
-from ..stream import Ending, Summary
+from ..summary import Ending, Summary
+from . import on_asyncio
 from .connection import Connection
-from .waiting import current_home
-from .workers import await_on_end, call_on_end
+from .farewell import await_on_end, call_on_end
+from .waiting import Home
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Begin = Callable[[], Awaitable[None]]
@@ -50,6 +52,18 @@ async def drive(
     """
     writer = _Writer(source, options, context, begin, write, framed=framed, clock=clock)
     await writer.run(receive)
+
+
+def current_home() -> Home:
+    """The loop that the caller runs in."""
+    if "trio" in sys.modules:
+        import trio
+
+        if trio.lowlevel.in_trio_run():
+            from .on_trio import TrioHome
+
+            return TrioHome()
+    return on_asyncio.current_home()
 
 
 class _Writer:

@@ -14,11 +14,12 @@ from typing import Any
 
 from ..options import Options
 from ..registry import streams
-from ..stream import Ending, Summary
+from ..summary import Ending, Summary
 from . import sources
+from .farewell import Farewell
 from .handover import Ended, Handover
 from .waiting import Home
-from .workers import Farewell, TaskWorker, ThreadWorker, Worker
+from .workers import TaskWorker, ThreadWorker, Worker
 
 _log = logging.getLogger("sse_bridge")
 

@@ -52,12 +52,13 @@ def takes_no_arguments(function: Any) -> bool:
 
 
 def _is_iterable(source: Any) -> bool:
-    return hasattr(source, "__iter__") or hasattr(source, "__aiter__")
+    # Asked of the type, as iter() does: a class like `list` can be called, not iterated.
+    return hasattr(type(source), "__iter__") or hasattr(type(source), "__aiter__")
 
 
 def is_async(source: Any) -> bool:
     """Whether a loop must open or iterate it; a callable of unknown kind is called on a thread first."""
-    if hasattr(source, "__aiter__") or inspect.isawaitable(source):
+    if hasattr(type(source), "__aiter__") or inspect.isawaitable(source):
         return True
     return inspect.iscoroutinefunction(source) or inspect.isasyncgenfunction(source)
 
@@ -135,7 +136,7 @@ class OneRequest:
 
     def __init__(self, source: Any) -> None:
         self._source = source
-        self._factory = callable(source) and not hasattr(source, "__iter__")
+        self._factory = callable(source) and not _is_iterable(source)
         self._taken = False
 
     def take(self, request: Any) -> Any:

@@ -13,8 +13,9 @@ from typing import Any
 
 from ..options import Options
 from .connection import Connection
-from .waiting import AsyncioHome, Home, ThreadSignal
-from .workers import call_on_end
+from .farewell import call_on_end
+from .on_asyncio import AsyncioHome
+from .waiting import Home, ThreadSignal
 
 
 class Body(Iterator[bytes]):

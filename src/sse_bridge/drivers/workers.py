@@ -19,29 +19,12 @@ from typing import Any, Protocol
 
 from ..adapters.base import Reader
 from ..registry import streams
-from ..stream import Summary
 from . import sources
+from .farewell import Farewell, await_on_end, call_on_end
 from .handover import Handover
-from .waiting import Home, ThreadSignal, run_in
+from .waiting import Home, ThreadSignal
 
 _log = logging.getLogger("sse_bridge")
-
-
-class Farewell:
-    """`on_end`, called exactly once, by whichever side claims it first."""
-
-    def __init__(self, on_end: Callable[[Summary], Any] | None) -> None:
-        self.on_end = on_end
-        self.summary: Summary | None = None
-        self._claims = [True]
-
-    def claim(self) -> Callable[[Summary], Any] | None:
-        """The callback, for the first who asks; None for any other."""
-        try:
-            self._claims.pop()  # atomic
-        except IndexError:
-            return None
-        return self.on_end
 
 
 class Worker(Protocol):
@@ -250,22 +233,3 @@ def finish(worker: Worker, handover: Handover) -> None:
     if streams.ended(worker):
         _log.info("a source that outlived its stream has ended; %d still run", streams.stragglers)
     handover.poke_writer()
-
-
-def call_on_end(
-    on_end: Callable[[Summary], Any], summary: Summary, home: Callable[[], Home]
-) -> None:
-    """Call it on this thread; what it gives to await is awaited in the loop, meanwhile this thread waits."""
-    try:
-        outcome = on_end(summary)
-        if inspect.isawaitable(outcome):
-            run_in(home(), outcome, contextvars.copy_context())
-    except Exception:
-        _log.exception("on_end raised")
-
-
-async def await_on_end(on_end: Callable[[Summary], Any], summary: Summary) -> None:
-    try:
-        await on_end(summary)
-    except Exception:
-        _log.exception("on_end raised")

@@ -1,0 +1,195 @@
+"""Waiting in asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
+from math import inf
+from typing import Any
+
+from .waiting import Scope, TaskSignal
+
+
+class AsyncioSignal:
+    """Wakes one sleeping asyncio task, with one timer that is moved as seldom as possible."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._set = False
+        self._sleeper: asyncio.Future[None] | None = None
+        self._until = self._timer_at = inf
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self) -> None:
+        self._set = True
+        self._wake()
+
+    async def wait(self, until: float = inf) -> None:
+        if not self._set:
+            self._sleeper = self._loop.create_future()
+            self._arm(until)
+            try:
+                await self._sleeper
+            finally:
+                self._sleeper = None
+        self._set = False
+
+    def close(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+    def _wake(self) -> None:
+        if self._sleeper is not None and not self._sleeper.done():
+            self._sleeper.set_result(None)
+
+    def _arm(self, until: float) -> None:
+        """A timer that fires too early is moved on then: far cheaper than to move it with every chunk."""
+        self._until = until
+        if until < self._timer_at:
+            self.close()
+            self._timer_at = until
+            self._timer = self._loop.call_later(max(0.0, until - time.monotonic()), self._fire)
+
+    def _fire(self) -> None:
+        self._timer, self._timer_at = None, inf
+        if time.monotonic() >= self._until:
+            self._wake()
+        elif self._sleeper is not None:
+            self._arm(self._until)
+
+
+class AsyncioScope:
+    """A part of a task that is cancelled at most once, so that its cleanup may await."""
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelled = False
+
+    async def run(self, body: Callable[[], Awaitable[None]]) -> None:
+        self._task = asyncio.current_task()
+        try:
+            if not self._cancelled:
+                await body()
+        except asyncio.CancelledError:
+            if not self._cancelled:
+                raise
+        finally:
+            if self._cancelled and self._task is not None:
+                self._task.uncancel()
+            self._task = None
+
+    def cancel(self) -> None:
+        if not self._cancelled:
+            self._cancelled = True
+            if self._task is not None:
+                self._task.cancel()
+
+
+class AsyncioHome:
+    """The asyncio loop that runs in `thread_id`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
+        self.loop = loop
+        self._thread_id = thread_id
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
+
+    def soon(self, call: Callable[[], object]) -> None:
+        if threading.get_ident() == self._thread_id:
+            call()
+        else:
+            try:
+                self.loop.call_soon_threadsafe(call)
+            except RuntimeError:  # the loop is closed: nobody is left to hear it
+                pass
+
+    def spawn(
+        self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
+    ) -> None:
+        task = self.loop.create_task(run(), context=context)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def signal(self) -> TaskSignal:
+        return AsyncioSignal(self.loop)
+
+    def scope(self) -> Scope:
+        return AsyncioScope()
+
+    async def pause(self) -> None:
+        await asyncio.sleep(0)
+
+    async def in_thread(self, call: Callable[[], None]) -> None:
+        context = contextvars.copy_context()
+        await self.loop.run_in_executor(None, context.run, call)
+
+    async def within(self, seconds: float, writing: Coroutine[Any, Any, None]) -> bool:
+        # Nearly every write gets done in its first step: then no timer was made for it. One that waits
+        # gets a bare timer; a cancel scope entered between its steps would not nest with its own.
+        try:
+            waits_for = writing.send(None)
+        except StopIteration:
+            return True
+        late = _Late(self.loop, seconds)
+        try:
+            await _resume(writing, waits_for)
+        except asyncio.CancelledError:
+            if not late.cancelled_it():
+                raise
+            return False
+        finally:
+            late.close()
+        return True
+
+
+class _Late:
+    """Cancels the current task when a time is up, and can tell that cancelling from another."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._task = asyncio.current_task()
+        self._fired = False
+        self._timer = None if seconds == inf else loop.call_later(seconds, self._fire)
+
+    def _fire(self) -> None:
+        self._fired = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def cancelled_it(self) -> bool:
+        return self._fired and self._task is not None and self._task.uncancel() == 0
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+@types.coroutine
+def _resume(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that was stepped once and gave `waits_for`."""
+    while True:
+        try:
+            sent = yield waits_for
+        except BaseException as error:
+            resume = partial(coroutine.throw, error)
+        else:
+            resume = partial(coroutine.send, sent)
+        try:
+            waits_for = resume()
+        except StopIteration:
+            return
+
+
+def current_home() -> AsyncioHome:
+    """The asyncio loop that the caller runs in."""
+    loop = asyncio.get_running_loop()
+    home: AsyncioHome | None = getattr(_local, "home", None)
+    if home is None or home.loop is not loop:
+        home = _local.home = AsyncioHome(loop, threading.get_ident())
+    return home
+
+
+_local = threading.local()

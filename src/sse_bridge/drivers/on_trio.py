@@ -1,0 +1,86 @@
+"""Waiting in trio."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from math import inf
+from typing import Any
+
+import trio
+
+from .waiting import Scope, TaskSignal
+
+
+class TrioSignal:
+    """Wakes one sleeping trio task."""
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    async def wait(self, until: float = inf) -> None:
+        with trio.move_on_after(max(0.0, until - time.monotonic())):
+            await self._event.wait()
+        self._event = trio.Event()
+
+    def close(self) -> None:
+        """No timer outlives a wait."""
+
+
+class TrioScope:
+    """A cancel scope; trio cancels every await in it from then on, shielded ones excepted."""
+
+    def __init__(self) -> None:
+        self._scope = trio.CancelScope()
+
+    async def run(self, body: Callable[[], Awaitable[None]]) -> None:
+        with self._scope:
+            await body()
+
+    def cancel(self) -> None:
+        self._scope.cancel()
+
+
+class TrioHome:
+    """The trio loop that runs in this thread."""
+
+    def __init__(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        self._thread_id = threading.get_ident()
+
+    def soon(self, call: Callable[[], object]) -> None:
+        if threading.get_ident() == self._thread_id:
+            call()
+        else:
+            try:
+                self._token.run_sync_soon(call)
+            except trio.RunFinishedError:  # nobody is left to hear it
+                pass
+
+    def spawn(
+        self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
+    ) -> None:
+        # A system task, like asyncio's plain one, is outside the scopes of the request.
+        trio.lowlevel.spawn_system_task(run, context=context)
+
+    def signal(self) -> TaskSignal:
+        return TrioSignal()
+
+    def scope(self) -> Scope:
+        return TrioScope()
+
+    async def pause(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def in_thread(self, call: Callable[[], None]) -> None:
+        await trio.to_thread.run_sync(call)
+
+    async def within(self, seconds: float, writing: Coroutine[Any, Any, None]) -> bool:
+        with trio.move_on_after(seconds) as scope:
+            await writing
+        return not scope.cancelled_caught

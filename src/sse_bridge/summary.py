@@ -1,0 +1,88 @@
+"""What happened on one stream, told once it has ended."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, NamedTuple
+
+from .parts import Native, Part, Reasoning, ToolCall, Usage
+
+COLLECT_LIMIT = 1_000_000  # characters of text, reasoning and arguments that a Summary gathers
+
+
+class Ending(enum.StrEnum):
+    """Why a stream ended."""
+
+    FINISHED = "finished"  # the source ran dry
+    FAILED = "failed"  # the source raised, or told of a failure in band
+    STALLED = "stalled"  # the source was silent for too long
+    EXPIRED = "expired"  # the stream lasted for too long
+    GONE = "gone"  # the client left
+    SLOW = "slow"  # the client stopped reading
+    SHUTDOWN = "shutdown"  # the server stops
+
+
+class Summary(NamedTuple):
+    """What happened on one stream, for logs, bills and databases; times are in seconds."""
+
+    ending: Ending
+    chunks: int = 0
+    events: int = 0
+    bytes: int = 0
+    pings: int = 0
+    time_to_first_chunk: float | None = None
+    duration: float = 0.0
+    usage: dict[str, int] | None = None
+    finish_reason: str | None = None
+    text: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[dict[str, str | None]] | None = None
+    error: BaseException | None = None
+
+
+def usage_dict(usage: Usage | None) -> dict[str, int] | None:
+    if usage is None:
+        return None
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+
+
+class Collected:
+    """What was said in the first choice, gathered up to a bound."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.reasoning: list[str] = []
+        self.tool_calls: dict[int, dict[str, Any]] = {}
+        self.room = COLLECT_LIMIT
+
+    def add(self, part: Part) -> None:
+        if isinstance(part, str):
+            self._keep(self.text, part)
+        elif isinstance(part, Reasoning):
+            self._keep(self.reasoning, part.text)
+        elif isinstance(part, ToolCall):
+            call = self.tool_calls.setdefault(
+                part.number, {"id": None, "name": None, "arguments": []}
+            )
+            call["id"], call["name"] = call["id"] or part.id, call["name"] or part.name
+            self._keep(call["arguments"], part.arguments)
+        elif isinstance(part, Native):
+            for inner in part.parts:
+                self.add(inner)
+
+    def _keep(self, pieces: list[str], text: str) -> None:
+        if self.room:
+            pieces.append(text[: self.room])
+            self.room -= len(pieces[-1])
+
+    def added_to(self, summary: Summary) -> Summary:
+        calls = sorted(self.tool_calls.items())
+        return summary._replace(
+            text="".join(self.text),
+            reasoning="".join(self.reasoning),
+            tool_calls=[{**call, "arguments": "".join(call["arguments"])} for _, call in calls],
+        )

@@ -1,0 +1,73 @@
+"""The example apps as `make demo` runs them, each in a process of its own, on a free port."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+APPS = ("flask", "starlette", "fastapi")
+PATIENCE = 20.0
+
+
+@dataclass(frozen=True)
+class RunningApp:
+    url: str
+    answers: Path
+    process: "subprocess.Popen[str]"
+
+    def saved_count(self) -> int:
+        return len(self._lines())
+
+    def saved(self, number: int) -> dict[str, Any]:
+        """What the app saved as its answer `number`, from 1 on; it is given a while to do so."""
+        deadline = time.monotonic() + PATIENCE
+        while len(self._lines()) < number:
+            assert time.monotonic() < deadline, f"the app has not saved {number} answers"
+            time.sleep(0.02)
+        return dict(json.loads(self._lines()[number - 1]))
+
+    def _lines(self) -> list[str]:
+        return self.answers.read_text("utf-8").splitlines() if self.answers.exists() else []
+
+
+@contextlib.contextmanager
+def running(name: str, folder: Path, settings: Mapping[str, str]) -> Iterator[RunningApp]:
+    """Run one of APPS, its model chosen by `settings`, until the block is left; it ends well."""
+    answers = folder / "answers.jsonl"
+    with start(name, {"ANSWERS": str(answers), "MODEL_API": "openai", **settings}) as process:
+        try:
+            yield RunningApp(address(process), answers, process)
+        finally:
+            process.terminate()
+            rest = process.communicate(timeout=PATIENCE)[0]
+    assert process.returncode == 0, rest
+
+
+def start(name: str, settings: Mapping[str, str], *, port: int = 0) -> "subprocess.Popen[str]":
+    command = [sys.executable, str(EXAMPLES / "demo.py"), f"--app={name}", f"--port={port}"]
+    environment = {key: os.environ[key] for key in os.environ if not key.startswith("OPENAI_")}
+    return subprocess.Popen(
+        command,
+        env=environment | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def address(process: "subprocess.Popen[str]") -> str:
+    """The URL that the demo prints once it listens."""
+    said = []
+    for line in process.stdout or ():
+        said.append(line)
+        if found := re.search(r"A web page +(http://\S+)", line):
+            return found[1]
+    raise AssertionError(f"the demo did not start: {''.join(said)}")

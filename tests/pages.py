@@ -1,0 +1,164 @@
+"""The pages of the documentation as the tests read them.
+
+Rules of the pages:
+
+1. The `python` and `pycon` blocks of a page run from top to bottom, in one namespace.
+2. A `console` block with `$ curl ...` asks the `app` that was defined last, through its framework's test
+   client. The lines below the command are what must come back; `...` stands for anything. Of the headers
+   that `-i` shows, only those on the page are looked at. White space at the end of a line is not shown.
+3. A block that cannot be run says so in its first line: `# Not run by the tests: ` and the reason.
+"""
+
+import argparse
+import doctest
+import inspect
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask
+from starlette.testclient import TestClient
+from werkzeug.test import Client
+
+ROOT = Path(__file__).resolve().parents[1]
+NOT_RUN = "# Not run by the tests: "
+LOOSE = doctest.ELLIPSIS
+
+_FENCE = re.compile(
+    r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)\n(?P<text>.*?)^(?P=indent)(?P=fence) *$",
+    re.MULTILINE | re.DOTALL,
+)
+_HEADING = re.compile(r"^(#+) ", re.MULTILINE)
+_ROW = re.compile(r"^\| `(\w+)` \| `([^`]+)` \|", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    page: Path
+    line: int  # of its first line of text
+    language: str
+    text: str
+
+    @property
+    def is_python(self) -> bool:
+        return self.language in ("python", "pycon")
+
+    @property
+    def is_run(self) -> bool:
+        return not self.text.startswith(NOT_RUN)
+
+    @property
+    def place(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def pages() -> list[Path]:
+    written = (path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)
+    return [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted(written)]
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(
+            page, text.count("\n", 0, found.start("text")) + 1, found["info"].strip(), found["text"]
+        )
+        for found in _FENCE.finditer(text)
+    ]
+
+
+def prose(page: Path) -> str:
+    return _FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def headings(page: Path) -> list[int]:
+    """The levels of the headings, in order."""
+    return [len(marks) for marks in _HEADING.findall(prose(page))]
+
+
+def options(page: Path, heading: str) -> dict[str, str]:
+    """Name and default, the first columns of the table under a heading."""
+    section = f"\n{prose(page)}".partition(f"\n{heading}\n")[2]
+    return dict(_ROW.findall(re.split(r"^#", section, maxsplit=1, flags=re.MULTILINE)[0]))
+
+
+def run(block: Block, names: dict[str, Any]) -> None:
+    """Run a block in the namespace of its page; what it shows is asserted."""
+    if block.language == "python":
+        # As many lines in front as on the page, so that a traceback points there.
+        source = "\n" * (block.line - 1) + block.text
+        exec(compile(source, str(block.page), "exec"), names)
+    elif block.language == "pycon":
+        _run_doctest(block, names)
+    elif block.language == "console":
+        for command, shown in conversations(block):
+            _ask(block, command, shown, names["app"])
+    if isinstance(app := names.get("app"), Flask):
+        app._got_first_request = False  # a page goes on adding routes to the app that it asked
+
+
+def _run_doctest(block: Block, names: dict[str, Any]) -> None:
+    test = doctest.DocTestParser().get_doctest(
+        block.text, names, block.place, str(block.page), block.line
+    )
+    test.globs = names  # the parser copies them
+    said: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=LOOSE | doctest.NORMALIZE_WHITESPACE)
+    outcome = runner.run(test, out=said.append, clear_globs=False)
+    assert not outcome.failed, "".join(said)
+
+
+def conversations(block: Block) -> Iterator[tuple[str, str]]:
+    """Each `curl` command of a console block that shows an answer, and that answer."""
+    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+        command, _, shown = part.replace("\\\n", " ").partition("\n")
+        if command.startswith("curl ") and shown.strip():
+            yield command, shown
+
+
+def _ask(block: Block, command: str, shown: str, app: Any) -> None:
+    asked = _CURL.parse_args(shlex.split(command)[1:])
+    status, headers, body = call(app, asked)
+    if asked.head or asked.include:
+        head, _, shown = shown.partition("\n\n")
+        first, *lines = head.strip().splitlines()
+        assert first.split()[1] == str(status), f"{block.place}: {first!r}, but it is {status}"
+        for name, _, value in (line.partition(": ") for line in lines):
+            assert headers.get(name.lower()) == value, f"{block.place}: {name}: {headers}"
+    matches = doctest.OutputChecker().check_output(_trimmed(shown), _trimmed(body), LOOSE)
+    assert matches, f"{block.place}: the page shows\n{shown}\nbut there comes\n{body}"
+
+
+def _trimmed(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
+
+
+_CURL = argparse.ArgumentParser("curl", add_help=False)
+_CURL.add_argument("url", type=urlsplit)
+_CURL.add_argument("-N", action="store_true")
+_CURL.add_argument("-i", dest="include", action="store_true")
+_CURL.add_argument("-I", dest="head", action="store_true")
+_CURL.add_argument("-X", dest="method")
+_CURL.add_argument("-H", dest="headers", action="append", default=[])
+_CURL.add_argument("--json")
+
+
+def call(app: Any, asked: argparse.Namespace) -> tuple[int, Mapping[str, str], str]:
+    """Status, headers (names in lower case) and body of the app's answer."""
+    method = asked.method or ("HEAD" if asked.head else "POST" if asked.json else "GET")
+    headers = dict(line.split(": ", 1) for line in asked.headers)
+    if asked.json:
+        headers["Content-Type"] = "application/json"
+    path = asked.url.path + (f"?{asked.url.query}" if asked.url.query else "")
+    if inspect.iscoroutinefunction(type(app).__call__):
+        client = TestClient(app, raise_server_exceptions=False)
+        answer = client.request(method, path, headers=headers, content=asked.json)
+        return answer.status_code, dict(answer.headers), answer.text
+    wsgi = app.test_client() if isinstance(app, Flask) else Client(app)
+    with wsgi.open(path, method=method, headers=headers, data=asked.json) as reply:
+        named = {name.lower(): value for name, value in reply.headers}
+        return reply.status_code, named, reply.get_data(as_text=True)

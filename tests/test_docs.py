@@ -1,0 +1,139 @@
+"""What the README and the pages under docs/ say is so: their code runs, their tables are complete."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pages
+from doubles import DashScopeDouble, OpenAIDouble
+from pages import ROOT
+from sse_bridge.options import Options, Words
+from sse_bridge.registry import streams
+
+README, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
+OPTIONS = ROOT / "docs" / "options.md"
+
+NOT_RUN = 0  # how many blocks say that they cannot be run
+LANGUAGES = {"python", "pycon", "console", "text", "json", "nginx", "javascript"}
+DIRECTIVES = {"{toctree}", "{eval-rst}"}
+
+
+@pytest.fixture
+def _models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The services that the pages call, by the variables that their SDKs read."""
+    import dashscope
+
+    with OpenAIDouble() as openai_double, DashScopeDouble() as dashscope_double:
+        monkeypatch.setenv("OPENAI_BASE_URL", openai_double.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-double")
+        monkeypatch.setattr(dashscope, "base_http_api_url", dashscope_double.base_address)
+        monkeypatch.setattr(dashscope, "api_key", "sk-double")
+        yield
+
+
+@pytest.fixture
+def names() -> Iterator[dict[str, Any]]:
+    """A page's namespace."""
+    namespace: dict[str, Any] = {"__name__": "page"}
+    yield namespace
+    for thing in namespace.values():
+        if type(thing).__name__ == "OpenAI":
+            thing.close()
+
+
+def title(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.usefixtures("_models")
+@pytest.mark.parametrize("page", pages.pages(), ids=title)
+def test_the_blocks_of_a_page_run_and_give_what_it_shows(page: Path, names: dict[str, Any]):
+    open_before = streams.open
+    for block in pages.blocks(page):
+        if block.is_run:
+            pages.run(block, names)
+    assert streams.open == open_before
+
+
+def test_a_block_that_is_not_run_says_why_and_is_counted():
+    left_out = [b for page in pages.pages() for b in pages.blocks(page) if not b.is_run]
+    for block in left_out:
+        reason = block.text.partition("\n")[0].removeprefix(pages.NOT_RUN)
+        assert reason.strip(), block.place
+    assert len(left_out) == NOT_RUN, [block.place for block in left_out]
+
+
+@pytest.mark.parametrize("page", pages.pages(), ids=title)
+def test_every_block_is_of_a_language_that_the_tests_know(page: Path):
+    for block in pages.blocks(page):
+        directive = block.language.partition(" ")[0]
+        assert block.language in LANGUAGES or directive in DIRECTIVES, block.place
+        assert block.is_python or ">>> " not in block.text, block.place
+    assert "```" not in pages.prose(page)
+    assert "~~~" not in pages.prose(page)
+
+
+@pytest.mark.parametrize("page", pages.pages(), ids=title)
+def test_every_make_command_is_a_target_of_the_makefile(page: Path):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    text = page.read_text(encoding="utf-8")
+    asked = set(re.findall(r"(?:`|^\$ )make ([a-z-]+)", text, re.MULTILINE))
+    assert asked <= targets
+
+
+def test_the_readme_has_both_commands():
+    for page in (README, CHINESE):
+        commands = "".join(b.text for b in pages.blocks(page) if b.language == "console")
+        assert "$ make demo" in commands
+        assert "$ make test" in commands
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [(README, "## Options"), (CHINESE, "## 选项"), (OPTIONS, "# Options")],
+    ids=["README", "README.zh-CN", "options"],
+)
+def test_the_option_table_lists_exactly_the_keywords_and_their_defaults(page: Path, heading: str):
+    told = pages.options(page, heading)
+    assert list(told) == list(Words.__annotations__)
+    parameters = inspect.signature(Options).parameters
+    assert {name: ast.literal_eval(default) for name, default in told.items()} == {
+        name: parameters[name].default for name in Words.__annotations__
+    }
+
+
+def test_the_chinese_readme_has_the_same_headings_and_the_same_code():
+    assert pages.headings(CHINESE) == pages.headings(README)
+    ours = [(block.language, block.text) for block in pages.blocks(README)]
+    theirs = [(block.language, block.text) for block in pages.blocks(CHINESE)]
+    assert theirs == ours
+
+
+@pytest.mark.parametrize("page", pages.pages(), ids=title)
+def test_every_link_to_a_file_finds_it(page: Path):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", pages.prose(page)):
+        assert (page.parent / target).exists(), f"{title(page)}: {target}"
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.stem == "index" or re.search(rf"^{page.stem}$", index, re.MULTILINE), page.name
+
+
+def test_the_architecture_page_names_every_module():
+    table = (
+        (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("| module ")[2]
+    )
+    rows = re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE)
+    told = [name for row in rows for name in re.findall(r"`([^`]*)`", row)]
+    source = ROOT / "src" / "sse_bridge"
+    modules = {path.stem for path in source.glob("*.py")} - {"__init__"}
+    folders = {f"{path.parent.name}/" for path in source.glob("*/__init__.py")}
+    assert sorted(told) == sorted(modules | folders)

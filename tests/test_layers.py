@@ -1,0 +1,238 @@
+"""Who may import whom, and the other laws of the source tree."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sse_bridge
+
+SOURCE = Path(sse_bridge.__file__).parent
+TESTS = Path(__file__).parent
+MODULES = sorted(
+    path.relative_to(SOURCE).with_suffix("").as_posix() for path in SOURCE.rglob("*.py")
+)
+
+# The layers, from the bottom up: what of this package a module may import. A `*` is the whole folder.
+# A module of a folder may import the folder's `base`, and its siblings where the folder names itself.
+MAY_IMPORT = {
+    "wire": set(),
+    "payload": set(),
+    "parts": set(),
+    "summary": {"parts"},
+    "stream": {"parts", "summary"},
+    "adapters/*": {"wire", "payload", "parts", "adapters/*"},
+    "dialects/*": {"wire", "payload", "parts", "dialects/*"},
+    "options": {"stream", "summary", "adapters/*", "dialects/*", "parts"},
+    "registry": set(),
+    "drivers/*": {
+        "stream",
+        "summary",
+        "registry",
+        "options",
+        "adapters/base",
+        "parts",
+        "drivers/*",
+    },
+    "wsgi": {"options", "drivers/*", "registry", "dialects/base"},
+    "asgi": {"options", "drivers/*", "registry", "dialects/base"},
+    "flask": {"wsgi", "options", "drivers/*", "registry", "dialects/base"},
+    "starlette": {"asgi", "options", "drivers/*", "registry", "dialects/base"},
+    "__init__": {"wire", "parts", "summary", "adapters/*", "dialects/*"},
+}
+
+# Whose framework, and beyond the standard library nothing else.
+FOREIGN = {
+    "flask": {"flask", "werkzeug"},
+    "starlette": {"starlette"},
+    "drivers/anyio": {"anyio", "trio"},
+    "drivers/on_trio": {"trio"},
+}
+
+# No clock, no I/O, no thread.
+PURE = ["wire", "payload", "parts", "summary", "stream", "adapters/*", "dialects/*"]
+IMPURE = {
+    "time",
+    "io",
+    "os",
+    "socket",
+    "select",
+    "selectors",
+    "subprocess",
+    "threading",
+    "queue",
+    "asyncio",
+    "concurrent",
+    "multiprocessing",
+    "signal",
+    "contextvars",
+    "sched",
+}
+SDKS = {"openai", "dashscope", "anthropic", "google", "ollama", "langchain_core", "pydantic"}
+
+FUNCTION_LINES, FILE_LINES = 40, 300
+
+
+def tree(module):
+    return ast.parse((SOURCE / f"{module}.py").read_text("utf-8"))
+
+
+def imports(module):
+    """The modules that this one imports, wherever in it; our own as paths from the package."""
+    here = module.split("/")
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level == 0:
+                yield node.module
+                continue
+            base = [".", *here[: len(here) - node.level], *filter(None, [node.module])]
+            named = "/".join(base[1:]).replace(".", "/")
+            for alias in node.names:
+                inner = f"{named}/{alias.name}".lstrip("/")
+                yield "./" + (inner if inner in MODULES or is_folder(inner) else named)
+
+
+def is_folder(name):
+    return (SOURCE / name / "__init__.py").is_file()
+
+
+def ours(module):
+    return {name[2:] for name in imports(module) if name.startswith("./")}
+
+
+def foreign(module):
+    roots = {name.split(".")[0] for name in imports(module) if not name.startswith("./")}
+    return roots - sys.stdlib_module_names
+
+
+def entry(module, table):
+    folder = module.rpartition("/")[0]
+    return table.get(module, table.get(f"{folder}/*"))
+
+
+def allowed(name, patterns):
+    folder = name if is_folder(name) else name.rpartition("/")[0]
+    return name in patterns or f"{folder}/*" in patterns
+
+
+# -- layers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_the_layers_below_it_only(module):
+    patterns = entry(module, MAY_IMPORT)
+    assert patterns is not None, f"{module} has no place in the table"
+    assert {name for name in ours(module) if not allowed(name, patterns)} == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_knows_no_other_package_than_its_framework(module):
+    assert foreign(module) <= FOREIGN.get(module, set())
+    assert not foreign(module) & SDKS
+
+
+@pytest.mark.parametrize(
+    "module", [module for module in MODULES if entry(module, dict.fromkeys(PURE, True))]
+)
+def test_the_core_has_no_clock_no_io_and_no_thread(module):
+    roots = {name.split(".")[0] for name in imports(module)}
+    assert roots & IMPURE == set()
+    calls = [node for node in ast.walk(tree(module)) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if getattr(call.func, "id", "") in ("open", "print")]
+
+
+@pytest.mark.parametrize("folder", ["adapters", "dialects"])
+def test_a_vendor_or_protocol_reads_nothing_from_another_folder(folder):
+    others = {"adapters", "dialects"} - {folder}
+    for module in MODULES:
+        if module.startswith(f"{folder}/"):
+            assert not {name for name in ours(module) if name.split("/")[0] in others}
+
+
+LOADED = """
+import sys, threading
+before = set(sys.modules)
+import sse_bridge
+loaded = {name.split(".")[0] for name in set(sys.modules) - before}
+print(sorted(loaded - set(sys.stdlib_module_names)))
+print(sorted(loaded & {"asyncio", "threading", "socket", "ssl", "http", "concurrent"}))
+print(threading.active_count())
+"""
+
+
+def test_importing_the_package_loads_no_framework_no_loop_and_starts_no_thread():
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", LOADED],
+        env={"PYTHONPATH": str(SOURCE.parent)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    packages, standard, threads = ran.stdout.splitlines()
+    assert packages == "['sse_bridge']"
+    assert standard == "[]"
+    assert threads == "1"
+
+
+# -- the tree -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "module", [module for module in MODULES if not module.endswith("__init__")]
+)
+def test_every_module_has_its_test_file(module):
+    folder, _, name = module.rpartition("/")
+    assert (TESTS / folder / f"test_{name}.py").is_file()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_a_module_announces_is_there_and_in_order(module):
+    name = ".".join(["sse_bridge", *module.split("/")]).removesuffix(".__init__")
+    loaded = importlib.import_module(name)
+    announced = getattr(loaded, "__all__", [])
+    assert announced == sorted(set(announced))
+    assert [name for name in announced if not hasattr(loaded, name)] == []
+
+
+@pytest.mark.parametrize("module", ["__init__", "adapters/__init__", "dialects/__init__"])
+def test_what_a_package_imports_for_its_users_is_announced(module):
+    name = ".".join(["sse_bridge", *module.split("/")]).removesuffix(".__init__")
+    announced = importlib.import_module(name).__all__
+    taken = [
+        alias.asname or alias.name
+        for node in tree(module).body
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+    ]
+    assert set(taken) - set(announced) == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_files_and_functions_are_small(module):
+    lines = (SOURCE / f"{module}.py").read_text("utf-8").splitlines()
+    assert len(lines) <= FILE_LINES
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree(module)):
+        if isinstance(node, functions):
+            assert body_lines(node) <= FUNCTION_LINES, node.name
+
+
+def body_lines(function):
+    """Its lines, less its own docstring."""
+    first = function.body[0]
+    documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    docstring = first.end_lineno - first.lineno + 1 if documented else 0
+    return function.end_lineno - function.lineno + 1 - docstring
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_says_what_it_is(module):
+    assert ast.get_docstring(tree(module))

@@ -1,0 +1,76 @@
+"""What crosses from the source's side to the writer's."""
+
+from __future__ import annotations
+
+import pickle
+import types
+from typing import get_args
+
+import pytest
+
+from sse_bridge import UpstreamError
+from sse_bridge.parts import (
+    Choice,
+    Failure,
+    Finish,
+    Native,
+    Part,
+    SerializationError,
+    ToolCall,
+    Usage,
+)
+
+KINDS = [kind for kind in get_args(Part) if kind is not str]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_part_is_immutable(kind):
+    part = kind(*[None] * len(kind._fields))
+    for field in [*kind._fields, "anything"]:
+        with pytest.raises(AttributeError):
+            setattr(part, field, "new")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_part_can_be_shown_and_carried_anywhere(kind):
+    part = kind(*range(len(kind._fields)))
+    assert repr(part).startswith(kind.__name__ + "(")
+    assert pickle.loads(pickle.dumps(part)) == part
+
+
+def test_text_is_a_part_by_itself():
+    assert str in get_args(Part)
+    assert isinstance(Part, types.UnionType)
+
+
+def test_usage_is_final_unless_said_otherwise():
+    assert Usage(1, 2, 3).final
+
+
+def test_a_native_chunk_is_taken_apart_only_for_those_who_ask():
+    assert Native("openai", "{}", None, None).parts == ()
+
+
+def test_no_two_kinds_of_part_are_confused():
+    assert type(Finish("stop")) is not type(Failure("m", "c", retryable=True))
+    assert Choice(0, "x").part == "x"
+    assert ToolCall(0, None, None, "").number == 0
+
+
+def test_an_upstream_error_tells_what_is_known():
+    error = UpstreamError("m", status_code=429, code="Throttling", retryable=False)
+    assert (str(error), error.status_code, error.code, error.retryable) == (
+        "m",
+        429,
+        "Throttling",
+        False,
+    )
+
+
+def test_an_upstream_error_of_which_nothing_is_known_may_be_retried():
+    error = UpstreamError("m")
+    assert (error.status_code, error.code, error.retryable) == (None, None, True)
+
+
+def test_what_cannot_be_written_is_a_value_error():
+    assert issubclass(SerializationError, ValueError)

@@ -1,0 +1,70 @@
+"""What a Summary tells of a stream."""
+
+from __future__ import annotations
+
+from sse_bridge import Ending
+from sse_bridge.parts import Finish, Native, Reasoning, ToolCall, Usage
+from sse_bridge.summary import COLLECT_LIMIT
+from streams import started
+
+
+def test_the_summary_tells_true_figures():
+    stream = started(at=100.0)
+    written = stream.feed(["a", "b"], 102.0, chunks=3)
+    written += stream.tick(117.0)
+    written += stream.feed([Usage(1, 2, 3), Finish("length")], 118.0)
+    written += stream.finish(120.0)
+    summary = stream.summary(999.0)
+    assert summary.ending is Ending.FINISHED
+    assert (summary.chunks, summary.events, summary.pings) == (4, 3, 1)
+    assert summary.bytes == len(written)
+    assert (summary.time_to_first_chunk, summary.duration) == (2.0, 20.0)
+    assert summary.usage == {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    assert summary.finish_reason == "length"
+    assert summary.text is summary.reasoning is summary.tool_calls is None
+
+
+def test_usage_and_finish_reason_are_read_off_a_chunk_that_passes_whole():
+    stream = started(dialect="openai")
+    stream.feed([Native("openai", "{}", "stop", None)], 0.0)
+    stream.feed([Native("openai", "{}", None, Usage(1, 2, 3))], 0.0)
+    stream.finish(1.0)
+    summary = stream.summary(1.0)
+    assert summary.finish_reason == "stop"
+    assert summary.usage is not None
+    assert summary.usage["total_tokens"] == 3
+
+
+def test_a_client_that_left_still_has_a_summary():
+    stream = started()
+    stream.feed(["a"], 1.0)
+    stream.gone()
+    summary = stream.summary(3.0)
+    assert summary.ending is Ending.GONE
+    assert summary.duration == 3.0
+
+
+def test_collect_gathers_text_reasoning_and_tool_calls():
+    stream = started(dialect="delta", collect=True)
+    calls = [
+        ToolCall(1, "c2", "g", "{}"),
+        ToolCall(0, "c1", "f", '{"a"'),
+        ToolCall(0, None, None, ":1}"),
+    ]
+    stream.feed([Reasoning("hm"), "a", "b", *calls], 0.0)
+    stream.feed([Native("x", "{}", None, None, ("c",))], 0.0)
+    stream.finish(1.0)
+    summary = stream.summary(1.0)
+    assert (summary.text, summary.reasoning) == ("abc", "hm")
+    assert summary.tool_calls == [
+        {"id": "c1", "name": "f", "arguments": '{"a":1}'},
+        {"id": "c2", "name": "g", "arguments": "{}"},
+    ]
+
+
+def test_collect_is_bounded():
+    stream = started(collect=True)
+    for _ in range(4):
+        stream.feed(["x" * (COLLECT_LIMIT // 2)], 0.0)
+    stream.finish(1.0)
+    assert stream.summary(1.0).text == "x" * COLLECT_LIMIT
