@@ -1,0 +1,96 @@
+"""A small chat in Flask: its page, a stream for it, one for OpenAI's clients, and a counter.
+
+Run `python app.py` and open http://127.0.0.1:4000; in earnest: `gunicorn --threads 16 app:app`.
+"""
+
+import itertools
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, abort, g, request, send_file
+
+from model import NoModelError, choose
+from sse_bridge import Summary
+from sse_bridge.flask import event_stream
+
+PAGE = Path(__file__).resolve().parents[1] / "chat.html"
+ANSWERS = Path(os.environ.get("ANSWERS", "answers.jsonl"))
+SETTINGS = ("tools", "tool_choice", "temperature", "max_tokens")
+
+app = Flask(__name__)
+model = choose()
+
+
+@app.get("/")
+def page() -> Response:
+    return send_file(PAGE)
+
+
+def messages_asked() -> list[Any]:
+    sent = request.get_json(silent=True) if request.method == "POST" else request.args
+    asked = sent if isinstance(sent, dict) else {}
+    if prompt := asked.get("prompt"):
+        return [{"role": "user", "content": prompt}]
+    messages = asked.get("messages")
+    if not isinstance(messages, list) or not messages:
+        abort(400, 'Send {"prompt": "..."} or {"messages": [...]}.')
+    return messages
+
+
+def save(summary: Summary) -> None:
+    """Keep what was asked and all that was answered, also when the user left in the middle."""
+    if "messages" not in g:  # refused before the model was asked
+        return
+    line = {
+        "messages": g.messages,
+        "answer": summary.text,
+        "reasoning": summary.reasoning,
+        "usage": summary.usage,
+        "ending": summary.ending,
+    }
+    with ANSWERS.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+@app.route("/chat", methods=["GET", "POST"])
+@event_stream(dialect="delta", adapter=model.adapter, collect=True, on_end=save)
+def chat() -> Iterator[Any]:
+    g.messages = messages_asked()
+    yield from model.ask(g.messages)
+
+
+@app.post("/v1/chat/completions")
+@event_stream(dialect="openai", adapter=model.adapter)
+def completions() -> Iterator[Any]:
+    """What an OpenAI client calls: `OpenAI(base_url="http://127.0.0.1:4000/v1")`."""
+    messages = messages_asked()
+    settings = {name: request.json[name] for name in SETTINGS if name in request.json}
+    yield from model.ask(messages, **settings)
+
+
+@app.route("/events", methods=["GET", "POST"])
+@event_stream
+def events() -> Iterator[str]:
+    for count in itertools.count(1):
+        yield json.dumps({"count": count})
+        time.sleep(1)
+
+
+@app.after_request
+def open_to_all_origins(response: Response) -> Response:
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Allow-Headers"] = "*"
+    return response
+
+
+@app.errorhandler(NoModelError)
+def no_model(error: NoModelError) -> tuple[str, int]:
+    return str(error), 503
+
+
+if __name__ == "__main__":
+    app.run(port=int(os.environ.get("PORT", "4000")), threaded=True)
