@@ -1,0 +1,253 @@
+"""Any object as one line of JSON, or refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import math
+import pathlib
+import types
+import uuid
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pydantic
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sse_bridge.adapters.objects import object_json, tells_its_fields
+from sse_bridge.parts import SerializationError
+
+BREAKS = "a\u2028b\u2029c\x85d"
+ESCAPED = "a\\u2028b\\u2029c\\u0085d"
+
+
+class Model(pydantic.BaseModel):
+    x: float = 0
+    any: Any = None
+
+
+@dataclasses.dataclass
+class Pair:
+    left: Any
+    right: Any = None
+
+
+@dataclasses.dataclass(repr=False)
+class Attributed(dict):
+    """A dict that is a dataclass too, as Hugging Face's chunks and DashScope's are."""
+
+    shown: str = "never"
+
+
+@dataclasses.dataclass(eq=False)
+class Read(Mapping):
+    """The same without being a dict."""
+
+    shown: str = "never"
+
+    def __getitem__(self, key):
+        return {"a": 1}[key]
+
+    def __iter__(self):
+        return iter(["a"])
+
+    def __len__(self):
+        return 1
+
+
+class OldDashScope(dict):
+    """As the objects of dashscope 1.24.6 and older."""
+
+    def __getattr__(self, name):
+        return self[name]
+
+
+class Color(enum.Enum):
+    RED = "red"
+
+
+class Place(NamedTuple):
+    x: int
+    y: int
+
+
+# -- what is written ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "chunk, line",
+    [
+        (Model(x=1), '{"x":1.0}'),
+        (Model(x=1, any=None), '{"x":1.0,"any":null}'),
+        (Model(any=Model(x=2)), '{"any":{"x":2.0}}'),
+        (Pair(1, [Pair(2)]), '{"left":1,"right":[{"left":2,"right":null}]}'),
+        (Pair(Model(x=1)), '{"left":{"x":1.0},"right":null}'),
+        ({"m": Model(x=1), "p": Pair(1)}, '{"m":{"x":1.0},"p":{"left":1,"right":null}}'),
+        (OrderedDict(b=1, a=2), '{"b":1,"a":2}'),
+        (types.MappingProxyType({"a": 1}), '{"a":1}'),
+        (Place(1, 2), "[1,2]"),
+        ({2: "a", None: "b", True: "c"}, '{"2":"a","null":"b","true":"c"}'),
+        ({"c": Color.RED}, '{"c":"red"}'),
+        (
+            [datetime.date(2026, 1, 2), datetime.datetime(2026, 1, 2, 3, tzinfo=datetime.UTC)],
+            '["2026-01-02","2026-01-02T03:00:00+00:00"]',
+        ),
+        ([decimal.Decimal("1.50"), uuid.UUID(int=0)], f'["1.50","{uuid.UUID(int=0)}"]'),
+        (pathlib.PurePosixPath("a/b"), '"a/b"'),
+        (None, "null"),
+    ],
+)
+def test_it_is_compact_json_on_one_line(chunk, line):
+    assert object_json(chunk) == line
+
+
+def test_a_set_is_a_list():
+    assert object_json({"s": {1}, "f": frozenset("a")}) == '{"s":[1],"f":["a"]}'
+
+
+def test_a_pydantic_object_writes_itself_and_has_null_for_nan():
+    assert object_json(Model(x=math.nan, any=math.inf)) == '{"x":null,"any":null}'
+
+
+@pytest.mark.parametrize("both", [Attributed(), Read()])
+def test_a_mapping_comes_before_a_dataclass(both):
+    if isinstance(both, dict):
+        both["a"] = 1
+    assert object_json(both) == '{"a":1}'
+    assert object_json([both]) == '[{"a":1}]'
+
+
+def test_a_dict_comes_before_what_writes_itself():
+    class Both(dict):
+        def model_dump_json(self, **_):
+            return '"never"'
+
+    assert object_json(Both(a=1)) == '{"a":1}'
+
+
+def test_old_chunks_whose_getattr_raises_keyerror_are_written():
+    with pytest.raises(KeyError):
+        OldDashScope().nothing  # noqa: B018 - the trap itself
+    chunk = OldDashScope(output=OldDashScope(text="x"))
+    assert object_json(chunk) == '{"output":{"text":"x"}}'
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda s: s, lambda s: {"t": s}, lambda s: {s: 1}, Pair, lambda s: Model(any=s)]
+)
+def test_what_old_readers_split_lines_at_is_escaped(wrap):
+    line = object_json(wrap(BREAKS))
+    assert ESCAPED in line
+    assert len(line.splitlines()) == 1
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\n\r\x85\u2028\u2029")),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(json_values)
+def test_any_json_value_is_one_line_that_reads_back_the_same(value):
+    for line in object_json(value), object_json(Model.model_construct(any=value)):
+        assert len(line.splitlines()) == 1
+    assert json.loads(object_json(value)) == value
+
+
+def test_a_shared_list_that_is_changed_later_was_written_already():
+    shared = ["a"]
+    line = object_json({"content": shared})
+    shared.append("b")
+    assert line == '{"content":["a"]}'
+
+
+# -- what is refused ------------------------------------------------------------------------------
+
+
+def loop():
+    chunk: dict[str, Any] = {}
+    chunk["self"] = [chunk]
+    return chunk
+
+
+def deep():
+    chunk: list[Any] = []
+    for _ in range(100_000):
+        chunk = [chunk]
+    return chunk
+
+
+def looped_dataclass():
+    pair = Pair(None)
+    pair.right = pair
+    return pair
+
+
+def looped_model():
+    model = Model.model_construct(any=None)
+    model.any = model
+    return model
+
+
+class Mute:
+    def __repr__(self):
+        raise RuntimeError("cannot even be shown")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: math.nan,
+        lambda: [math.inf],
+        lambda: {"x": -math.inf},
+        lambda: {math.nan: 1},
+        lambda: Pair(math.nan),
+        lambda: {"m": Model(x=math.nan)},
+        object,
+        lambda: {"x": b"bytes"},
+        lambda: {(1, 2): 3},
+        lambda: Pair,
+        loop,
+        looped_dataclass,
+        looped_model,
+        deep,
+        lambda: {"x": Mute()},
+        lambda: Model.model_construct(any="\ud800"),
+    ],
+)
+def test_what_has_no_json_form_is_a_serialization_error(make):
+    with pytest.raises(SerializationError):
+        object_json(make())
+
+
+def test_the_error_shows_the_chunk_but_not_a_whole_book():
+    with pytest.raises(SerializationError, match=r"cannot write .*'answer': 42") as raised:
+        object_json({"answer": 42, "x": object()})
+    assert "not JSON serializable" in str(raised.value)
+    with pytest.raises(SerializationError) as raised:
+        object_json(["x" * 10_000, math.nan])
+    assert len(str(raised.value)) < 500
+
+
+# -- what can be written at all -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [dict, OldDashScope, Read, Model, Attributed])
+def test_what_tells_its_own_fields_can_be_written(kind):
+    assert tells_its_fields(type(kind()))
+
+
+def test_what_has_attributes_only_cannot():
+    assert not tells_its_fields(type(types.SimpleNamespace(a=1)))

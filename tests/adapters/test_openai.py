@@ -1,0 +1,274 @@
+"""Chunks of chat.completions: what they say, and how they pass whole."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from chunks import ASK, envelope, openai_chunk, read, run, told
+from doubles import NULL_CHOICES, Fault, Raw, Reply, ToolCall
+from sse_bridge import Decoder, UpstreamError
+from sse_bridge.adapters import OpenAI
+from sse_bridge.options import Options
+from sse_bridge.parts import Choice, Finish, Native, Reasoning, Usage
+from sse_bridge.parts import ToolCall as Call
+
+OPENAI = OpenAI()
+USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+
+
+def fragment(number=0, *, arguments=None, name=None, **more):
+    return {"index": number, "function": {"name": name, "arguments": arguments}, **more}
+
+
+# -- what a chunk says ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "delta, parts",
+    [
+        ({"role": "assistant", "content": ""}, []),
+        ({"content": "Hel"}, ["Hel"]),
+        ({"content": None}, []),
+        ({}, []),
+        (None, []),
+        ({"content": '{"a": 1}'}, ['{"a": 1}']),
+        ({"reasoning_content": "hm"}, [Reasoning("hm")]),
+        ({"reasoning": "hm"}, [Reasoning("hm")]),
+        ({"reasoning_content": None, "reasoning": "hm"}, [Reasoning("hm")]),
+        ({"reasoning_content": "hm", "reasoning": "hm"}, [Reasoning("hm")]),
+        ({"reasoning_content": "", "content": "x"}, ["x"]),
+        ({"reasoning_content": "hm", "content": "x"}, [Reasoning("hm"), "x"]),
+        ({"refusal": "I won't"}, ["I won't"]),
+        ({"content": "", "refusal": None, "tool_calls": None, "audio": None}, []),
+    ],
+)
+def test_a_delta_says_its_text_its_thought_and_its_refusal(delta, parts):
+    assert read(OPENAI, openai_chunk(delta)) == parts
+
+
+def test_a_tool_call_comes_in_fragments_and_is_named_in_the_first():
+    assert read(
+        OPENAI,
+        openai_chunk({"tool_calls": [fragment(id="call_1", name="look", arguments="")]}),
+        openai_chunk({"tool_calls": [fragment(id="", name="", arguments='{"a"')]}),
+        openai_chunk({"tool_calls": [{"index": 0, "function": {"arguments": ":1}"}}]}),
+    ) == [
+        Call(0, "call_1", "look", ""),
+        Call(0, None, None, '{"a"'),
+        Call(0, None, None, ":1}"),
+    ]
+
+
+def test_several_tool_calls_keep_their_numbers():
+    calls = [fragment(1, arguments="b"), fragment(3, arguments="d")]
+    parts = read(OPENAI, openai_chunk({"tool_calls": calls}))
+    assert [(part.number, part.arguments) for part in parts] == [(1, "b"), (3, "d")]
+
+
+def test_tool_calls_without_numbers_are_counted():
+    calls = [{"id": "a", "function": {"name": "f"}}, {"id": "b", "function": None}]
+    assert read(OPENAI, openai_chunk({"tool_calls": calls})) == [
+        Call(0, "a", "f", ""),
+        Call(1, "b", None, ""),
+    ]
+
+
+@pytest.mark.parametrize("reason", ["stop", "length", "tool_calls", "content_filter"])
+def test_the_reason_to_stop_comes_after_the_text(reason):
+    assert read(OPENAI, openai_chunk({"content": "."}, reason)) == [".", Finish(reason)]
+
+
+def test_the_word_null_is_no_reason_to_stop():
+    assert read(OPENAI, openai_chunk({"content": "x"}, "null")) == ["x"]
+
+
+def test_the_usage_comes_after_the_finish_in_a_chunk_without_choices():
+    parts = read(OPENAI, openai_chunk({}, "stop", usage=None), envelope([], usage=USAGE))
+    assert parts == [Finish("stop"), Usage(7, 3, 10)]
+
+
+@pytest.mark.parametrize("choices", [[], None])
+def test_a_chunk_may_have_no_choices(choices):
+    assert read(OPENAI, envelope(choices)) == []
+    assert read(OPENAI, envelope(choices), passes="openai")[0].finish_reason is None
+
+
+def test_further_choices_say_which_they_are():
+    both = [
+        {"index": 1, "delta": {"content": "B"}, "finish_reason": "length"},
+        {"index": 0, "delta": {"content": "A"}, "finish_reason": None},
+    ]
+    assert read(OPENAI, envelope(both)) == [Choice(1, "B"), Choice(1, Finish("length")), "A"]
+
+
+def test_legacy_completions_have_their_text_in_the_choice():
+    chunk = {"object": "text_completion", "choices": [{"index": 0, "text": "old"}]}
+    assert read(OPENAI, chunk) == ["old"]
+    assert read(OPENAI, chunk, passes="openai") == ["old"]
+
+
+# -- failures in band -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("passes", [None, "openai"])
+def test_an_error_object_is_a_failure(passes):
+    chunk = {"object": "error", "message": "overloaded", "code": 503, "choices": None}
+    with pytest.raises(UpstreamError, match="overloaded") as raised:
+        read(OPENAI, chunk, passes=passes)
+    assert (raised.value.status_code, raised.value.code) == (503, "503")
+
+
+def test_an_error_object_without_words_is_a_failure_too():
+    with pytest.raises(UpstreamError) as raised:
+        read(OPENAI, {"object": "error"})
+    assert (raised.value.status_code, raised.value.code) == (None, None)
+
+
+# -- passing whole --------------------------------------------------------------------------------
+
+
+def test_a_chunk_passes_whole_where_its_protocol_is_spoken():
+    chunk = openai_chunk({"content": "x"}, "stop", usage=USAGE)
+    [part] = read(OPENAI, chunk, passes="openai")
+    assert json.loads(part.json) == chunk
+    assert part[2:] == ("stop", Usage(7, 3, 10), ())
+
+
+def test_a_chunk_is_taken_apart_on_the_way_only_if_it_is_collected():
+    chunk = openai_chunk({"content": "x", "reasoning": "r"}, "stop")
+    [part] = read(OPENAI, chunk, passes="openai", collect=True)
+    assert type(part) is Native
+    assert part.parts == (Reasoning("r"), "x", Finish("stop"))
+
+
+def test_a_passed_chunk_was_written_before_it_could_change():
+    chunk = openai_chunk({"content": "before"})
+    [part] = read(OPENAI, chunk, passes="openai")
+    chunk["choices"][0]["delta"]["content"] = "after"
+    assert "before" in part.json
+
+
+def test_a_passed_chunk_escapes_what_old_readers_split_lines_at():
+    body = run([openai_chunk({"content": "a\u2028b\u2029c\x85d"})], dialect="openai")
+    assert b"a\\u2028b\\u2029c\\u0085d" in body
+    assert len(body.decode().splitlines()) == len(body.split(b"\n")) - 1
+
+
+# -- the real SDK ---------------------------------------------------------------------------------
+
+EVERYTHING = Reply(
+    ["Hel", "lo \u2028", "你好🌍"],
+    more=[["an", "other"]],
+    reasoning=["hm", "m"],
+    refusal=["I ", "won't"],
+    tool_calls=[ToolCall(), ToolCall("other", ["{", "}"], "call_2")],
+    empty_tool_ids=True,
+)
+
+ODD_CHUNK = {
+    "id": "x",
+    "object": "chat.completion.chunk",
+    "created": 1,
+    "model": "m",
+    "service_tier": "default",
+    "system_fingerprint": None,
+    "obfuscation": "a\u2029b",
+    "prompt_filter_results": [{"index": 0, "severity": 0.5}],
+    "choices": [
+        {
+            "index": 0,
+            "finish_reason": None,
+            "logprobs": {"content": [{"token": "x", "logprob": -0.25, "bytes": [120]}]},
+            "delta": {"content": "x", "reasoning_details": [{"type": "t", "text": None}]},
+            "content_filter_results": {"hate": {"filtered": False}},
+        }
+    ],
+    "usage": None,
+}
+
+
+def sdk_stream(double, **options):
+    return double.openai_client().chat.completions.create(**ASK, **options)
+
+
+def sent(double, reply, **options):
+    """The payloads of the frames that the server sent."""
+    request = double.wait_for_request()
+    frames = b"".join(double.frames(reply, request))
+    return [event.data for event in Decoder().feed(frames)]
+
+
+@pytest.mark.parametrize("options", [{}, {"stream_options": {"include_usage": True}}])
+@pytest.mark.parametrize("bytewise", [False, True])
+def test_what_the_server_sent_arrives_field_for_field(openai_double, options, bytewise):
+    openai_double.answer = Reply(**{**vars(EVERYTHING), "bytewise": bytewise})
+    body = run(sdk_stream(openai_double, **options), dialect="openai")
+    *ours, done = [event.data for event in Decoder().feed(body)]
+    *theirs, their_done = sent(openai_double, EVERYTHING)
+    assert [json.loads(data) for data in ours] == [json.loads(data) for data in theirs]
+    assert done == their_done == "[DONE]"
+    assert "\u2028" not in body.decode()
+
+
+def test_fields_that_no_one_knows_arrive_too(openai_double):
+    odd = b"data: " + json.dumps(ODD_CHUNK).encode() + b"\n\n"
+    openai_double.answer = Reply((), at={1: Raw(odd)})
+    chunks = told(sdk_stream(openai_double), dialect="openai")
+    assert chunks[1] == (None, ODD_CHUNK)
+
+
+@pytest.mark.parametrize("collect", [False, True])
+def test_finish_and_usage_are_read_off_passing_chunks(openai_double, collect):
+    openai_double.answer = Reply(["a", "b"], reasoning=["r"], tool_calls=[ToolCall()])
+    stream, reader = Options(dialect="openai", collect=collect).open()
+    stream.start(0)
+    for chunk in sdk_stream(openai_double, stream_options={"include_usage": True}):
+        stream.feed(reader.read(chunk), 1)
+    stream.finish(2)
+    summary = stream.summary(2)
+    assert summary.finish_reason == "tool_calls"
+    assert summary.usage["output_tokens"] == 5
+    assert summary.text == ("ab" if collect else None)
+    assert summary.reasoning == ("r" if collect else None)
+    assert summary.tool_calls == (
+        [{"id": "call_1", "name": "get_weather", "arguments": '{"city": "Oslo"}'}]
+        if collect
+        else None
+    )
+
+
+def test_the_sdks_objects_say_the_same_as_their_shape(openai_double):
+    openai_double.answer = EVERYTHING
+    chunks = list(sdk_stream(openai_double, stream_options={"include_usage": True}))
+    dicts = [chunk.model_dump(exclude_unset=True) for chunk in chunks]
+    parts = read(OPENAI, *chunks)
+    assert parts == read(OPENAI, *dicts)
+    assert [part for part in parts if type(part) is str] == [
+        "I ",
+        "won't",
+        "Hel",
+        "lo \u2028",
+        "你好🌍",
+    ]
+    assert [part.part for part in parts if type(part) is Choice][:2] == ["an", "other"]
+    assert type(parts[-1]) is Usage
+
+
+@pytest.mark.parametrize("dialect", ["plain", "delta", "openai"])
+def test_an_error_object_of_a_gateway_ends_the_stream_as_a_failure(openai_double, dialect):
+    openai_double.answer = Reply(["x"], at={2: Raw(NULL_CHOICES)})
+    body = run(sdk_stream(openai_double), dialect=dialect)
+    assert b"upstream_error" in body
+    assert b"a gateway failed" not in body
+    assert b"event: done" not in body
+
+
+@pytest.mark.parametrize("dialect", ["plain", "delta", "openai"])
+def test_what_the_sdk_raises_is_a_failure_that_shows_nothing_of_it(openai_double, dialect):
+    openai_double.answer = Reply(["x"], at={2: Fault()})
+    body = run(sdk_stream(openai_double), dialect=dialect)
+    assert body.count(b"upstream_error") == 1
+    assert Fault().message.encode() not in body
+    assert b"double_error" not in body

@@ -1,0 +1,3 @@
+from doubles.fixtures import dashscope_double, openai_double
+
+__all__ = ["dashscope_double", "openai_double"]
