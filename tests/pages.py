@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import dashscope
+from anyio.from_thread import BlockingPortal
 from flask import Flask
 from starlette.testclient import TestClient
 from werkzeug.test import Client
@@ -86,19 +88,72 @@ def options(page: Path, heading: str) -> dict[str, str]:
     return dict(_ROW.findall(re.split(r"^#", section, maxsplit=1, flags=re.MULTILINE)[0]))
 
 
-def run(block: Block, names: dict[str, Any]) -> None:
-    """Run a block in the namespace of its page; what it shows is asserted."""
-    if block.language == "python":
-        # As many lines in front as on the page, so that a traceback points there.
-        source = "\n" * (block.line - 1) + block.text
-        exec(compile(source, str(block.page), "exec"), names)
-    elif block.language == "pycon":
-        _run_doctest(block, names)
-    elif block.language == "console":
-        for command, shown in conversations(block):
-            _ask(block, command, shown, names["app"])
-    if isinstance(app := names.get("app"), Flask):
-        app._got_first_request = False  # a page goes on adding routes to the app that it asked
+class Run:
+    """One page's run: its namespace, and the loop that its ASGI apps and async clients share."""
+
+    def __init__(self, portal: BlockingPortal) -> None:
+        self._portal = portal
+        self._names: dict[str, Any] = {"__name__": "page"}
+        self._clients: dict[int, Any] = {}
+
+    def block(self, block: Block) -> None:
+        """Run a block; what it shows is asserted."""
+        if block.language == "python":
+            # As many lines in front as on the page, so that a traceback points there.
+            source = "\n" * (block.line - 1) + block.text
+            exec(compile(source, str(block.page), "exec"), self._names)
+        elif block.language == "pycon":
+            _run_doctest(block, self._names)
+        elif block.language == "console":
+            for command, shown in conversations(block):
+                self._ask(block, command, shown)
+        self._look_around()
+
+    def close(self) -> None:
+        """Close what the page left open, in the loop where it was used."""
+        for client in self._clients.values():
+            if type(client).__name__.startswith("Async"):
+                self._portal.call(client.close)
+            else:
+                client.close()
+        if "AioGeneration" in self._names:
+            self._portal.call(dashscope.close_shared_aio_session)
+
+    def _look_around(self) -> None:
+        for thing in self._names.values():
+            if type(thing).__name__ in ("OpenAI", "AsyncOpenAI"):
+                self._clients[id(thing)] = thing
+        if isinstance(app := self._names.get("app"), Flask):
+            app._got_first_request = False  # a page goes on adding routes to the app that it asked
+
+    def _ask(self, block: Block, command: str, shown: str) -> None:
+        asked = _CURL.parse_args(shlex.split(command)[1:])
+        status, headers, body = self._call(self._names["app"], asked)
+        if asked.head or asked.include:
+            head, _, shown = shown.partition("\n\n")
+            first, *lines = head.strip().splitlines()
+            assert first.split()[1] == str(status), f"{block.place}: {first!r}, but it is {status}"
+            for name, _, value in (line.partition(": ") for line in lines):
+                assert headers.get(name.lower()) == value, f"{block.place}: {name}: {headers}"
+        matches = doctest.OutputChecker().check_output(_trimmed(shown), _trimmed(body), LOOSE)
+        assert matches, f"{block.place}: the page shows\n{shown}\nbut there comes\n{body}"
+
+    def _call(self, app: Any, asked: argparse.Namespace) -> tuple[int, Mapping[str, str], str]:
+        """Status, headers (names in lower case) and body of the app's answer."""
+        method = asked.method or ("HEAD" if asked.head else "POST" if asked.json else "GET")
+        headers = dict(line.split(": ", 1) for line in asked.headers)
+        if asked.json:
+            headers["Content-Type"] = "application/json"
+        path = asked.url.path + (f"?{asked.url.query}" if asked.url.query else "")
+        if inspect.iscoroutinefunction(type(app).__call__):
+            client = TestClient(app, raise_server_exceptions=False)
+            client.portal = self._portal  # one loop for all, as on a server
+            answer = client.request(method, path, headers=headers, content=asked.json)
+            return answer.status_code, dict(answer.headers), answer.text
+        wsgi = app.test_client() if isinstance(app, Flask) else Client(app)
+        with wsgi.open(path, method=method, headers=headers, data=asked.json) as reply:
+            named = {name.lower(): value for name, value in reply.headers}
+            return reply.status_code, named, reply.get_data(as_text=True)
 
 
 def _run_doctest(block: Block, names: dict[str, Any]) -> None:
@@ -113,24 +168,12 @@ def _run_doctest(block: Block, names: dict[str, Any]) -> None:
 
 
 def conversations(block: Block) -> Iterator[tuple[str, str]]:
-    """Each `curl` command of a console block that shows an answer, and that answer."""
+    """Each `curl` command of a console block, and the answer that it shows."""
     for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         command, _, shown = part.replace("\\\n", " ").partition("\n")
-        if command.startswith("curl ") and shown.strip():
+        if command.startswith("curl "):
+            assert shown.strip(), f"{block.place}: `{command}` shows no answer"
             yield command, shown
-
-
-def _ask(block: Block, command: str, shown: str, app: Any) -> None:
-    asked = _CURL.parse_args(shlex.split(command)[1:])
-    status, headers, body = call(app, asked)
-    if asked.head or asked.include:
-        head, _, shown = shown.partition("\n\n")
-        first, *lines = head.strip().splitlines()
-        assert first.split()[1] == str(status), f"{block.place}: {first!r}, but it is {status}"
-        for name, _, value in (line.partition(": ") for line in lines):
-            assert headers.get(name.lower()) == value, f"{block.place}: {name}: {headers}"
-    matches = doctest.OutputChecker().check_output(_trimmed(shown), _trimmed(body), LOOSE)
-    assert matches, f"{block.place}: the page shows\n{shown}\nbut there comes\n{body}"
 
 
 def _trimmed(text: str) -> str:
@@ -145,20 +188,3 @@ _CURL.add_argument("-I", dest="head", action="store_true")
 _CURL.add_argument("-X", dest="method")
 _CURL.add_argument("-H", dest="headers", action="append", default=[])
 _CURL.add_argument("--json")
-
-
-def call(app: Any, asked: argparse.Namespace) -> tuple[int, Mapping[str, str], str]:
-    """Status, headers (names in lower case) and body of the app's answer."""
-    method = asked.method or ("HEAD" if asked.head else "POST" if asked.json else "GET")
-    headers = dict(line.split(": ", 1) for line in asked.headers)
-    if asked.json:
-        headers["Content-Type"] = "application/json"
-    path = asked.url.path + (f"?{asked.url.query}" if asked.url.query else "")
-    if inspect.iscoroutinefunction(type(app).__call__):
-        client = TestClient(app, raise_server_exceptions=False)
-        answer = client.request(method, path, headers=headers, content=asked.json)
-        return answer.status_code, dict(answer.headers), answer.text
-    wsgi = app.test_client() if isinstance(app, Flask) else Client(app)
-    with wsgi.open(path, method=method, headers=headers, data=asked.json) as reply:
-        named = {name.lower(): value for name, value in reply.headers}
-        return reply.status_code, named, reply.get_data(as_text=True)

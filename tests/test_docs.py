@@ -5,15 +5,17 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import dashscope
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 import pages
 from doubles import DashScopeDouble, OpenAIDouble
 from pages import ROOT
 from sse_bridge.options import Options, Words
 from sse_bridge.registry import streams
+from test_layers import MAY_IMPORT
 
 README, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 OPTIONS = ROOT / "docs" / "options.md"
@@ -26,8 +28,6 @@ DIRECTIVES = {"{toctree}", "{eval-rst}"}
 @pytest.fixture
 def _models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The services that the pages call, by the variables that their SDKs read."""
-    import dashscope
-
     with OpenAIDouble() as openai_double, DashScopeDouble() as dashscope_double:
         monkeypatch.setenv("OPENAI_BASE_URL", openai_double.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-double")
@@ -37,13 +37,11 @@ def _models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def names() -> Iterator[dict[str, Any]]:
-    """A page's namespace."""
-    namespace: dict[str, Any] = {"__name__": "page"}
-    yield namespace
-    for thing in namespace.values():
-        if type(thing).__name__ == "OpenAI":
-            thing.close()
+def run() -> Iterator[pages.Run]:
+    with start_blocking_portal() as portal:
+        run = pages.Run(portal)
+        yield run
+        run.close()
 
 
 def title(page: Path) -> str:
@@ -52,11 +50,11 @@ def title(page: Path) -> str:
 
 @pytest.mark.usefixtures("_models")
 @pytest.mark.parametrize("page", pages.pages(), ids=title)
-def test_the_blocks_of_a_page_run_and_give_what_it_shows(page: Path, names: dict[str, Any]):
+def test_the_blocks_of_a_page_run_and_give_what_it_shows(page: Path, run: pages.Run):
     open_before = streams.open
     for block in pages.blocks(page):
         if block.is_run:
-            pages.run(block, names)
+            run.block(block)
     assert streams.open == open_before
 
 
@@ -127,13 +125,10 @@ def test_every_page_is_in_the_index():
         assert page.stem == "index" or re.search(rf"^{page.stem}$", index, re.MULTILINE), page.name
 
 
-def test_the_architecture_page_names_every_module():
+def test_the_architecture_page_has_every_layer():
     table = (
         (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("| module ")[2]
     )
     rows = re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE)
-    told = [name for row in rows for name in re.findall(r"`([^`]*)`", row)]
-    source = ROOT / "src" / "sse_bridge"
-    modules = {path.stem for path in source.glob("*.py")} - {"__init__"}
-    folders = {f"{path.parent.name}/" for path in source.glob("*/__init__.py")}
-    assert sorted(told) == sorted(modules | folders)
+    told = {name for row in rows for name in re.findall(r"`([^`]*)`", row)}
+    assert told == {layer.removesuffix("*") for layer in MAY_IMPORT} - {"__init__"}
