@@ -60,6 +60,7 @@ class EventStream:
                 source, self._options, scope, receive, send, self._status_code, self._headers
             )
         except TooManyStreams as full:
+            discard(source)
             await answer(send, 503, [(b"retry-after", str(full.retry_after).encode())])
 
 

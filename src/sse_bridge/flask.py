@@ -20,8 +20,9 @@ from flask import Response, current_app, has_request_context, request, stream_wi
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as AnyResponse
 
+from . import hangup
 from .drivers.sources import check_source, discard, is_sdk_answer, takes_no_arguments
-from .drivers.threads import Body, background_home
+from .drivers.threads import Body, Watch, background_home
 from .drivers.waiting import run_in
 from .options import Options, Words
 from .registry import TooManyStreams, streams
@@ -192,9 +193,10 @@ def _attach(response: AnyResponse, source: Any, options: Options, *, framed: boo
     """Start the source, wait out `hold`, and give the response its body."""
     if has_request_context() and request.method == "HEAD":
         discard(source)
+        response.response = iter(())  # of no known length, as the stream's would be
         return
     try:
-        body = Body(source, options, contextvars.copy_context(), framed=framed)
+        body = Body(source, options, contextvars.copy_context(), framed=framed, watch=_watch)
     except TooManyStreams as full:
         discard(source)
         raise ServiceUnavailable(retry_after=full.retry_after) from full
@@ -203,6 +205,10 @@ def _attach(response: AnyResponse, source: Any, options: Options, *, framed: boo
     )
     # A wrapper that was never iterated does not close what it wraps.
     response.call_on_close(body.close)
+
+
+def _watch() -> Watch | None:
+    return hangup.watch(request.environ) if has_request_context() else None
 
 
 def _fill_headers(response: AnyResponse, options: Options) -> None:

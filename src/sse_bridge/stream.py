@@ -33,6 +33,7 @@ from .summary import Collected, Ending, Summary, usage_dict
 PING = b": ping\n\n"
 # After an `id:` line an empty line makes the openai SDK and httpx-sse dispatch a phantom event.
 PING_AFTER_ID = b": ping\n"
+PINGS = (PING, PING_AFTER_ID)
 
 # A WSGI server sends its headers with the first bytes of the body. So a stream that is open and has
 # nothing to say yet does not wait a whole `ping` for that.
@@ -186,6 +187,12 @@ class Stream:
             error=self.error,
         )
         return self._collected.added_to(summary) if self._collected else summary
+
+    def probe(self, now: float) -> bytes:
+        """The client may have left: a ping, that writing it may tell; none where pings are off."""
+        if self.ending is not None or self._limits.ping == inf:
+            return b""
+        return (self._commit() if self.held else b"") + self._ping(now)
 
     # -- inside -----------------------------------------------------------------------------------
 

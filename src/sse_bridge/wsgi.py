@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, NoReturn, Unpack
 
+from . import hangup
 from .dialects.base import Dialect
 from .drivers.sources import OneRequest, check_source, discard
 from .drivers.threads import Body
@@ -46,7 +48,8 @@ def open_body(
     if environ.get("REQUEST_METHOD") == "HEAD":
         discard(source)
         return iter(())
-    return Body(source, options, contextvars.copy_context(), framed=framed)
+    watch = partial(hangup.watch, environ)
+    return Body(source, options, contextvars.copy_context(), framed=framed, watch=watch)
 
 
 def is_finished(environ: Environ) -> bool:
@@ -82,9 +85,11 @@ class EventStream:
             self._source.discard()
             start_response("204 No Content", [])
             return ()
+        source = self._source.take(environ)
         try:
-            body = open_body(self._source.take(environ), environ, self._options)
+            body = open_body(source, environ, self._options)
         except TooManyStreams as full:
+            discard(source)
             retry = ("Retry-After", str(full.retry_after))
             start_response("503 Service Unavailable", [retry, ("Content-Length", "0")])
             return ()

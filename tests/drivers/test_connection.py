@@ -38,7 +38,8 @@ def connection(**options: Any) -> tuple[Connection, ByHand]:
     )
     worker = ByHand()
     made.worker = worker
-    made.start(0.0)
+    made.open(0.0)
+    made.begin()
     return made, worker
 
 

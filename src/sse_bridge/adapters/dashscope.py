@@ -8,7 +8,7 @@ whether its text is all the text so far or only the new piece: the SDK's word fo
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, UpstreamError
@@ -58,6 +58,12 @@ class DashScopeReader:
         self._warned = False
 
     def read(self, chunk: Any) -> Parts:
+        if chunk is None:
+            return ()
+        if not isinstance(chunk, dict) or "output" not in chunk:
+            raise TypeError(
+                f"the dashscope adapter takes DashScope's responses, got {chunk!r:.200}"
+            )
         check_status(chunk)
         return tuple(self._say(chunk))
 
@@ -144,7 +150,7 @@ def without_headers(chunk: Any) -> dict[str, Any]:
 
 def looks_like_dashscope(chunk: Any) -> bool:
     """Whether this has the shape of a DashScope response."""
-    return isinstance(chunk, Mapping) and "status_code" in chunk and "output" in chunk
+    return isinstance(chunk, dict) and "status_code" in chunk and "output" in chunk
 
 
 def choices_of(output: Any) -> list[Any]:

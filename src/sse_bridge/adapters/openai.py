@@ -33,6 +33,10 @@ class OpenAIReader:
             raise in_band_error(chunk)
         if self._passes and kind == CHUNK and tells_its_fields(type(chunk)):
             return (native(chunk, self._collect),)
+        if chunk is not None and not _has_choices(chunk):
+            raise TypeError(
+                f'adapter="openai" takes chunks of chat.completions, got {chunk!r:.200}'
+            )
         return tuple(say(chunk))
 
     def end(self) -> Parts:
@@ -109,6 +113,10 @@ def looks_like_openai(chunk: Any) -> bool:
     if isinstance(choices, list):  # Azure's first chunk has none, and names no object
         return hasattr(choices[0], "delta") if choices else hasattr(chunk, "model")
     return choices is None and get(chunk, "object") == "error"
+
+
+def _has_choices(chunk: Any) -> bool:
+    return "choices" in chunk if isinstance(chunk, dict) else hasattr(chunk, "choices")
 
 
 _MISSING = object()

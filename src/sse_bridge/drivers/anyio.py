@@ -91,9 +91,12 @@ class _Writer:
         self._stream = self._connection.stream
 
     async def run(self, receive: Receive) -> None:
-        data = self._connection.start(self._clock())
+        data = self._connection.open(self._clock())
         self._listen(receive)
         try:
+            await self._home.pause()  # whoever has left already is heard now, and nothing starts
+            if not self._connection.handover.gone:
+                self._connection.begin()
             await self._write_all(data)
         finally:
             self._stream.gone()  # unless it has an ending: then it is too late for this one

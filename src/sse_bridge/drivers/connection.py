@@ -12,6 +12,7 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
+from .. import interrupt
 from ..options import Options
 from ..registry import streams
 from ..summary import Ending, Summary
@@ -51,18 +52,27 @@ class Connection:
         self.farewell = Farewell(options.on_end)
         self.context = context
         self.home = home
+        self._source = source
+        self._begun = False
         self.worker = self._worker_for(source, context)
 
-    def start(self, now: float) -> bytes:
-        """Open the stream and let the source begin; raises `TooManyStreams` before either."""
+    def open(self, now: float) -> bytes:
+        """Open the stream; raises `TooManyStreams` if that is one too many."""
         streams.enter(self.options.max_streams)
         try:
-            data = self.stream.start(now)
-            self.worker.start()
-        except BaseException:  # no thread to be had, or a dialect that cannot begin
+            return self.stream.start(now)
+        except BaseException:  # a dialect that cannot begin
             streams.leave()
             raise
-        return data
+
+    def begin(self) -> None:
+        """Let the source begin."""
+        self._begun = True
+        try:
+            self.worker.start()
+        except Exception as error:  # no thread to be had
+            self.worker.done = True
+            self.handover.end(error)
 
     @property
     def refusal(self) -> Exception | None:
@@ -82,21 +92,31 @@ class Connection:
         if self.handover.gone:
             self.stream.gone()
             return b""
+        data = self.resolve_doubt(now) if self.handover.doubted else b""
         ended = self.handover.ended
-        data = b""
         if taken := self.handover.take():
             parts = taken[0] if len(taken) == 1 else chain.from_iterable(taken)
-            data = self.stream.feed(parts, now, len(taken))
+            data += self.stream.feed(parts, now, len(taken))
         if ended is not None:
             return data + self._last_word(ended, now)
         if now >= self.stream.deadline:
             data += self.stream.tick(now)
         return data
 
+    def resolve_doubt(self, now: float) -> bytes:
+        """The client may have left: a ping, that writing it may tell. Without pings it is taken as gone."""
+        self.handover.doubted = False
+        data = self.stream.probe(now)
+        if not data:
+            self.stream.gone()
+        return data
+
     def conclude(self, now: float) -> None:
         """The stream has an ending: stop the source and say what happened."""
         summary = self.stream.summary(now)
-        if self.handover.ended is None:
+        if not self._begun:
+            sources.discard(self._source)
+        elif self.handover.ended is None:
             self._cancel()
             self.worker.stop()
         self.handover.close()
@@ -106,12 +126,14 @@ class Connection:
 
     def patience(self, since: float) -> float:
         """Until when the source's cleanup is waited for; asked anew at each wake-up."""
-        timeout = self.options.cleanup_timeout
+        timeout = self.options.cleanup_timeout if self._begun else 0.0
         return since + (timeout if self.worker.cleaning else min(GRACE, timeout))
 
     def release(self) -> Callable[[Summary], Any] | None:
         """The request is over; `on_end` if it is left to the driver to call it."""
         streams.leave()
+        if not self._begun:
+            return self.farewell.claim()
         if not self._still_runs():
             return None
         streams.straggles(self.worker)
@@ -140,7 +162,8 @@ class Connection:
         common = (source, self._reader, self.handover, self.farewell, context)
         if sources.is_async(source):
             return TaskWorker(*common, self.home(), self._hop)
-        return ThreadWorker(*common, self.home, self._hop)
+        interrupts = self.options.interrupt and interrupt.allowed()
+        return ThreadWorker(*common, self.home, self._hop, interrupts=interrupts)
 
     def _hop(self, source: Any) -> None:
         """What a callable or an awaitable gave runs elsewhere: a task's on a thread, a thread's in a task."""

@@ -35,6 +35,7 @@ class Handover:
         "_room",
         "_source_sleeps",
         "_writer_sleeps",
+        "doubted",
         "ended",
         "gone",
         "wake_source",
@@ -46,6 +47,7 @@ class Handover:
         self.wake_source: Callable[[], None] = _nobody
         self.ended: Ended | None = None
         self.gone = False
+        self.doubted = False
         self._ready: deque[Sequence[Part]] = deque()
         self._room = ROOM
         self._writer_sleeps = False
@@ -91,7 +93,7 @@ class Handover:
     def idle(self) -> bool:
         """Say that the writer is about to sleep; False when there is something for it after all."""
         self._writer_sleeps = True
-        if self._ready or self.ended is not None or self.gone:
+        if self._ready or self.ended is not None or self.gone or self.doubted:
             self._writer_sleeps = False
             return False
         return True
@@ -107,6 +109,11 @@ class Handover:
     def hang_up(self) -> None:
         """The client left."""
         self.gone = True
+        self.poke_writer()
+
+    def doubt(self) -> None:
+        """The client may have left: only writing to it can tell."""
+        self.doubted = True
         self.poke_writer()
 
     def poke_writer(self) -> None:

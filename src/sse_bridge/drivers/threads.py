@@ -9,13 +9,42 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from math import inf
+from typing import Any, Protocol
 
 from ..options import Options
+from ..stream import PINGS
 from .connection import Connection
 from .farewell import call_on_end
 from .on_asyncio import AsyncioHome
 from .waiting import Home, ThreadSignal
+
+# How long a client that may have left before its source began is given to show it, in seconds.
+DOUBT = 0.05
+
+
+class Watch(Protocol):
+    """The watch on one client; `hangup` has those for each server."""
+
+    every: float | None  # seconds after which `check` is to be called, where nobody else calls
+    second_ping: (
+        float | None
+    )  # seconds after which a second ping follows each, where only writing tells
+
+    def start(self, doubt: Callable[[], None], gone: Callable[[], None]) -> None:
+        """From now on call `doubt` for a client that may have left, `gone` for one that has."""
+
+    def check(self) -> None:
+        """Look now."""
+
+    def is_doubtful(self) -> bool:
+        """Whether the client may have left already."""
+
+    def has_left(self, within: float) -> bool:
+        """Whether the client has surely left, or does so within so many seconds."""
+
+    def stop(self) -> None:
+        """Nothing is called any more, and nothing of the connection is held."""
 
 
 class Body(Iterator[bytes]):
@@ -23,7 +52,7 @@ class Body(Iterator[bytes]):
 
     Making it starts the source and waits out `hold`; a failure in that time is raised here.
     Arguments: `source`; `options`; `context`, in which the source runs; `framed`, it is an event stream
-    already; `watch`, called with what to call when the client has left, gives a callable that ends the watch.
+    already; `watch`, gives the watch on the client, or None where only writing can tell; `clock`.
     """
 
     def __init__(
@@ -33,6 +62,7 @@ class Body(Iterator[bytes]):
         context: contextvars.Context,
         *,
         framed: bool = False,
+        watch: Callable[[], Watch | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
@@ -42,9 +72,12 @@ class Body(Iterator[bytes]):
             source, options, context, self._signal.set, background_home, framed=framed
         )
         self._stream = self._connection.stream
-        self._first = self._connection.start(clock())
+        self._first = self._connection.open(clock())
         self._released = False
-        self._hold()
+        self._second_ping_at = inf
+        self._watch = watch()
+        self._doubtful = self._watch is not None and self._watch.is_doubtful()
+        self._begin()
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -71,6 +104,17 @@ class Body(Iterator[bytes]):
 
     # -- inside -----------------------------------------------------------------------------------
 
+    def _begin(self) -> None:
+        """Start the watch and the source; but for a client that may have left, write to it first."""
+        if self._watch is not None:
+            handover = self._connection.handover
+            self._watch.start(handover.doubt, handover.hang_up)
+        if self._doubtful:
+            self._first += self._connection.resolve_doubt(self._clock())
+            return
+        self._connection.begin()
+        self._hold()
+
     def _hold(self) -> None:
         while self._stream.held and self._stream.ending is None:
             self._first += self._step_or_sleep()
@@ -79,22 +123,54 @@ class Body(Iterator[bytes]):
             raise refusal
 
     def _next_bytes(self) -> bytes:
+        if self._doubtful:
+            self._settle_doubt()
         data = b""
         while not data and self._stream.ending is None:
             data = self._step_or_sleep()
         return data
 
+    def _settle_doubt(self) -> None:
+        """Something was written: by now it is known whether there is anybody to start the source for."""
+        self._doubtful = False
+        if self._watch is not None and self._watch.has_left(DOUBT):
+            self._stream.gone()
+        elif self._stream.ending is None:
+            self._connection.begin()
+
     def _step_or_sleep(self) -> bytes:
-        data = self._connection.step(self._clock())
+        now = self._clock()
+        data = self._connection.step(now)
+        if now >= self._second_ping_at:
+            self._second_ping_at = inf
+            data = data or self._stream.probe(now)
+        elif data:
+            self._second_ping_at = self._second_ping_after(data, now)
         if not data and self._stream.ending is None and self._connection.handover.idle():
-            self._signal.wait(self._stream.deadline)
+            self._sleep(now)
         return data
+
+    def _second_ping_after(self, data: bytes, now: float) -> float:
+        """The first write to a client that has left succeeds, and only the next one fails."""
+        if self._watch is None or self._watch.second_ping is None or data not in PINGS:
+            return inf
+        return now + self._watch.second_ping
+
+    def _sleep(self, now: float) -> None:
+        """Until something comes up; where nobody else watches the client, with a look at it now and then."""
+        until = min(self._stream.deadline, self._second_ping_at)
+        every = self._watch.every if self._watch is not None else None
+        self._signal.wait(until if every is None else min(until, now + every))
+        if self._watch is not None and every is not None:
+            self._watch.check()
 
     def _release(self) -> None:
         """Stop the source, give its cleanup some time, and let the request go."""
         if self._released:
             return
         self._released = True
+        if self._watch is not None:
+            self._watch.stop()
         connection, since = self._connection, self._clock()
         connection.conclude(since)
         while not connection.worker.done and self._clock() < (until := connection.patience(since)):

@@ -17,9 +17,10 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from .. import interrupt
 from ..adapters.base import Reader
 from ..registry import streams
-from . import sources
+from . import pursuit, sources
 from .farewell import Farewell, await_on_end, call_on_end
 from .handover import Handover
 from .waiting import Home, ThreadSignal
@@ -53,8 +54,12 @@ class ThreadWorker:
         context: contextvars.Context,
         home: Callable[[], Home],
         hop: Callable[[Any], None],
+        *,
+        interrupts: bool = False,
     ) -> None:
         self.done = self.cleaning = False
+        self._interrupts = interrupts
+        self._thread: threading.Thread | None = None
         self._source = source
         self._reader = reader
         self._handover = handover
@@ -66,13 +71,21 @@ class ThreadWorker:
         handover.wake_source = self._signal.set
 
     def start(self) -> None:
-        thread = threading.Thread(
+        self._thread = threading.Thread(
             target=self._context.run, args=(self._run,), name="sse_bridge source", daemon=True
         )
-        thread.start()
+        self._thread.start()
 
     def stop(self) -> None:
         self._handover.close()
+        if self._interrupts:
+            pursuit.pursue(self.interrupt)
+
+    def interrupt(self) -> bool:
+        """Free the thread if it is blocked in an upstream read; whether that, or anything more, is over."""
+        if self.done or self.cleaning or self._thread is None or self._thread.ident is None:
+            return True
+        return interrupt.interrupt(self._thread.ident, unless=lambda: self.cleaning)
 
     def conclude(self) -> None:
         self._signal.set()
