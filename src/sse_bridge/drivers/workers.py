@@ -18,9 +18,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from .. import interrupt
-from ..adapters.base import Reader
+from ..adapters.base import Parts, Reader
 from ..registry import streams
-from . import pursuit, sources
+from . import greenlets, pursuit, sources
 from .farewell import Farewell, await_on_end, call_on_end
 from .handover import Handover
 from .waiting import Home, ThreadSignal
@@ -60,6 +60,7 @@ class ThreadWorker:
         self.done = self.cleaning = False
         self._interrupts = interrupts
         self._thread: threading.Thread | None = None
+        self._greenlet: greenlets.Blocked | None = None
         self._source = source
         self._reader = reader
         self._handover = handover
@@ -67,6 +68,8 @@ class ThreadWorker:
         self._context = context
         self._home = home
         self._hop = hop
+        self._iterator: Any = None
+        self._hopped = False
         self._signal = ThreadSignal()
         handover.wake_source = self._signal.set
 
@@ -82,49 +85,57 @@ class ThreadWorker:
             pursuit.pursue(self.interrupt)
 
     def interrupt(self) -> bool:
-        """Free the thread if it is blocked in an upstream read; whether that, or anything more, is over."""
+        """Free the thread if it is blocked in an upstream read; True when there is nothing more to try."""
         if self.done or self.cleaning or self._thread is None or self._thread.ident is None:
             return True
+        if self._greenlet is not None:
+            return self._greenlet.interrupt(unless=lambda: self.cleaning)
         return interrupt.interrupt(self._thread.ident, unless=lambda: self.cleaning)
 
     def conclude(self) -> None:
         self._signal.set()
 
     def _run(self) -> None:
-        iterator = error = None
+        self._greenlet = greenlets.current()
+        error: BaseException | None = None
+        rest: Parts = ()
         try:
-            if not self._open():
-                return
-            iterator = iter(self._source)
-            self._iterate(iterator)
+            self._open()
+            rest = self._iterate()
         except BaseException as raised:
             error = raised
-        self._close(iterator, error)
+        self.cleaning = True
+        if self._hopped:
+            self.done = True
+        else:
+            self._close(error, rest)
 
-    def _open(self) -> bool:
-        """Call what is to be called; False where a task went on with it."""
-        if self._handover.closed:
-            return True
-        self._source = sources.call(self._source)
-        if sources.is_async(self._source):
-            self._hop(self._source)
-            return False
-        sources.check_opened(self._source)
-        return True
-
-    def _iterate(self, iterator: Any) -> None:
-        read, put = self._reader.read, self._handover.put
+    def _open(self) -> None:
+        """Call what is to be called; a task goes on with what is async."""
         if self._handover.closed:
             return
-        for chunk in iterator:
-            if not put(read(chunk)) and not self._wait_for_room():
-                return
+        self._source = sources.call(self._source)
+        if sources.is_async(self._source):
+            self._hopped = True
+            self._hop(self._source)
+        else:
+            sources.check_opened(self._source)
 
-    def _close(self, iterator: Any, error: BaseException | None) -> None:
-        self.cleaning = True
+    def _iterate(self) -> Parts:
+        """Hand over what each chunk says; gives what the reader has left over at the end."""
+        if self._handover.closed or self._hopped:
+            return ()
+        self._iterator = iter(self._source)
+        read, put = self._reader.read, self._handover.put
+        for chunk in self._iterator:
+            if not put(read(chunk)) and not self._wait_for_room():
+                return ()
+        return self._reader.end()
+
+    def _close(self, error: BaseException | None, rest: Parts) -> None:
         try:
-            self._handover.end(error, () if error else self._reader.end())
-            sources.close_sync(iterator, self._source)
+            self._handover.end(error, rest)
+            sources.close_sync(self._iterator, self._source)
             self._say_farewell()
         finally:
             finish(self, self._handover)
@@ -167,6 +178,7 @@ class TaskWorker:
         self._home = home
         self._hop = hop
         self._iterator: Any = None
+        self._rest: Parts = ()
         self._hopped = False
         self._signal = home.signal()
         self._scope = home.scope()
@@ -183,7 +195,7 @@ class TaskWorker:
         self._home.soon(self._signal.set)
 
     async def _run(self) -> None:
-        error = None
+        error: BaseException | None = None
         try:
             await self._scope.run(self._iterate)
         except BaseException as raised:
@@ -202,19 +214,20 @@ class TaskWorker:
         async for chunk in self._iterator:
             if not put(read(chunk)) and not await self._wait_for_room():
                 return
+        self._rest = self._reader.end()
 
     async def _open(self) -> None:
         """Call and await what is to be called and awaited; a thread goes on with what is sync."""
         source = sources.call(self._source)
         self._source = await source if inspect.isawaitable(source) else source
         sources.check_opened(self._source)
-        if not hasattr(self._source, "__aiter__"):
+        if not hasattr(type(self._source), "__aiter__"):
             self._hopped = True
             self._hop(self._source)
 
     async def _close(self, error: BaseException | None) -> None:
         try:
-            self._handover.end(error, () if error else self._reader.end())
+            self._handover.end(error, self._rest)
             await sources.close_async(self._iterator, self._source)
             await self._say_farewell()
         finally:

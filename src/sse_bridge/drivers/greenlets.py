@@ -1,0 +1,41 @@
+"""Under gevent a thread is a greenlet: what it is blocked in is looked at, and ended, in gevent's own loop."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ..interrupt import Interrupted, upstream_socket
+
+
+class Blocked:
+    """A greenlet that may be freed, once."""
+
+    def __init__(self, greenlet: Any, run_callback: Callable[[Callable[[], None]], Any]) -> None:
+        self._greenlet = greenlet
+        self._run_callback = run_callback
+        self._freed = False
+
+    def interrupt(self, *, unless: Callable[[], bool]) -> bool:
+        """Free it, soon, if it is blocked in an upstream read then; whether it was freed already."""
+        if not self._freed:
+            self._run_callback(lambda: self._free(unless))
+        return self._freed
+
+    def _free(self, unless: Callable[[], bool]) -> None:
+        # In the loop's own greenlet no other runs: what the frame shows now is so when the exception is raised.
+        frame = self._greenlet.gr_frame
+        if self._freed or unless() or frame is None or upstream_socket(frame) is None:
+            return
+        self._freed = True
+        self._greenlet.throw(Interrupted)
+
+
+def current() -> Blocked | None:
+    """The greenlet that stands for the current thread; None where threads are threads."""
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("threading"):
+        return None
+    gevent: Any = sys.modules["gevent"]
+    return Blocked(gevent.getcurrent(), gevent.get_hub().loop.run_callback)
