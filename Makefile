@@ -51,12 +51,13 @@ format-check: $(VENV)/.dev ## say whether `make format` would change something
 # An example is a folder of scripts that import each other by bare names: each is checked by itself.
 types: $(VENV)/.dev ## check the types, strictly
 	$(BIN)/mypy --strict src
+	$(BIN)/mypy --strict benchmarks
 	$(BIN)/mypy --strict examples/demo.py
 	$(BIN)/mypy --strict examples/flask_app
 	$(BIN)/mypy --strict examples/starlette_app
 
 docs: $(VENV)/.dev ## build the documentation, warnings are errors
-	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs docs/_build/html
 
 bench: $(VENV)/.test ## measure us beside raw frameworks and our peers
 	$(BIN)/python -m benchmarks
