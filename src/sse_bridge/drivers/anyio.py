@@ -101,8 +101,7 @@ class _Writer:
         finally:
             self._stream.gone()  # unless it has an ending: then it is too late for this one
             self._listening.cancel()
-            with anyio.CancelScope(shield=True):
-                await self._release()
+            await self._release()
             self._signal.close()
         if (refusal := self._connection.refusal) is not None:
             raise refusal
@@ -151,12 +150,18 @@ class _Writer:
         """Stop the source, give its cleanup some time, and let the request go."""
         connection, since = self._connection, self._clock()
         connection.conclude(since)
+        if not connection.worker.done:
+            with anyio.CancelScope(shield=True):
+                await self._wait_for_cleanup(since)
+        on_end, summary = connection.release(), connection.farewell.summary
+        if on_end is not None and summary is not None:
+            with anyio.move_on_after(connection.options.cleanup_timeout, shield=True):
+                await self._call_on_end(on_end, summary)
+
+    async def _wait_for_cleanup(self, since: float) -> None:
+        connection = self._connection
         while not connection.worker.done and self._clock() < (until := connection.patience(since)):
             await self._signal.wait(until)
-        on_end = connection.release()
-        if on_end is not None and connection.farewell.summary is not None:
-            with anyio.move_on_after(connection.options.cleanup_timeout):
-                await self._call_on_end(on_end, connection.farewell.summary)
 
     async def _call_on_end(self, on_end: Callable[[Summary], Any], summary: Summary) -> None:
         if inspect.iscoroutinefunction(on_end):
