@@ -9,7 +9,7 @@ import contextvars
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, NoReturn, Unpack
 
-from .drivers.anyio import drive
+from .drivers.anyio import current_home, drive
 from .drivers.sources import OneRequest, check_source, discard
 from .options import FINISHED_ID, Options, Words, merge_headers
 from .registry import TooManyStreams
@@ -51,7 +51,7 @@ class EventStream:
         if scope["type"] != "http":
             raise RuntimeError(f"EventStream answers http requests, not {scope['type']!r}")
         if is_finished(scope):
-            self._source.discard()
+            self._source.discard(current_home)
             await answer(send, 204, [])
             return
         source = self._source.take(scope)
@@ -60,7 +60,7 @@ class EventStream:
                 source, self._options, scope, receive, send, self._status_code, self._headers
             )
         except TooManyStreams as full:
-            discard(source)
+            discard(source, current_home)
             await answer(send, 503, [(b"retry-after", str(full.retry_after).encode())])
 
 
@@ -83,7 +83,7 @@ async def respond(
         await send({"type": "http.response.body", "body": data, "more_body": more})
 
     if scope["method"] == "HEAD":
-        discard(source)
+        discard(source, current_home)
         await begin()
         await write(b"", False)
         return

@@ -57,7 +57,7 @@ class EventSourceResponse(Response):
         check_source(source)
         checked = Options(**options)
         if _is_finished():
-            discard(source)
+            discard(source, background_home)
             super().__init__(status=204)
             del self.headers["Content-Type"]
             return
@@ -192,13 +192,13 @@ def _unwrap(source: Any) -> Any:
 def _attach(response: AnyResponse, source: Any, options: Options, *, framed: bool = False) -> None:
     """Start the source, wait out `hold`, and give the response its body."""
     if has_request_context() and request.method == "HEAD":
-        discard(source)
+        discard(source, background_home)
         response.response = iter(())  # of no known length, as the stream's would be
         return
     try:
         body = Body(source, options, contextvars.copy_context(), framed=framed, watch=_watch)
     except TooManyStreams as full:
-        discard(source)
+        discard(source, background_home)
         raise ServiceUnavailable(retry_after=full.retry_after) from full
     response.response = cast(
         Iterator[bytes], stream_with_context(body) if has_request_context() else body

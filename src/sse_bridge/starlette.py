@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from .asgi import answer, is_finished, respond
+from .drivers.anyio import current_home
 from .drivers.sources import check_source, discard
 from .options import Options, Words
 from .registry import TooManyStreams
@@ -52,7 +53,7 @@ class EventSourceResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if is_finished(scope):
-            discard(self._source)
+            discard(self._source, current_home)
             await answer(send, 204, [])
         else:
             await self._stream(scope, receive, send)
@@ -73,5 +74,5 @@ class EventSourceResponse(Response):
                 self._context,
             )
         except TooManyStreams as full:
-            discard(source)
+            discard(source, current_home)
             raise HTTPException(503, headers={"Retry-After": str(full.retry_after)}) from full

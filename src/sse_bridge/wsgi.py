@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Unpack
 from . import hangup
 from .dialects.base import Dialect
 from .drivers.sources import OneRequest, check_source, discard
-from .drivers.threads import Body
+from .drivers.threads import Body, background_home
 from .options import FINISHED_ID, Options, Words, merge_headers
 from .registry import TooManyStreams
 
@@ -46,7 +46,7 @@ def open_body(
     """The body for a request, in a copy of the caller's context; for HEAD, none, and the source is not run."""
     check_source(source)
     if environ.get("REQUEST_METHOD") == "HEAD":
-        discard(source)
+        discard(source, background_home)
         return iter(())
     watch = partial(hangup.watch, environ)
     return Body(source, options, contextvars.copy_context(), framed=framed, watch=watch)
@@ -82,14 +82,14 @@ class EventStream:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if is_finished(environ):
-            self._source.discard()
+            self._source.discard(background_home)
             start_response("204 No Content", [])
             return ()
         source = self._source.take(environ)
         try:
             body = open_body(source, environ, self._options)
         except TooManyStreams as full:
-            discard(source)
+            discard(source, background_home)
             retry = ("Retry-After", str(full.retry_after))
             start_response("503 Service Unavailable", [retry, ("Content-Length", "0")])
             return ()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chunks import read, run, told
 from sse_bridge import ServerSentEvent
-from sse_bridge.adapters import Plain
+from sse_bridge.adapters import Auto, Plain
 from sse_bridge.adapters.base import Wish
 from sse_bridge.parts import Frame, Value
 
@@ -211,3 +211,13 @@ def test_a_mapping_that_looks_like_an_event_is_json_with_one_warning_a_process()
     assert warning.startswith("WARNING sse_bridge ")
     assert "ServerSentEvent(**chunk)" in warning
     assert "'event': 'e'" in warning
+
+
+def test_the_fields_of_a_whole_answer_ask_about_stream_true():
+    for reader in (PLAIN, Auto()):
+        with pytest.raises(TypeError, match="did you forget stream=True"):
+            read(reader, ("id", "chatcmpl-123"))
+
+
+def test_any_other_pair_is_json():
+    assert read(PLAIN, ("id", 7)) == [Value('["id",7]')]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from sse_bridge.drivers import sources
+from sse_bridge.drivers.threads import background_home
 
 
 def generator() -> Iterator[str]:
@@ -43,7 +45,7 @@ def test_whatever_can_give_chunks_is_a_source():
     ]:
         sources.check_source(source)
     for source in started:
-        sources.discard(source)
+        sources.discard(source, background_home)
 
 
 @pytest.mark.parametrize("answer", ["a", b"a", bytearray(b"a"), {"a": 1}, Completion()])
@@ -69,13 +71,13 @@ def test_what_a_loop_must_open_is_known_beforehand():
     assert sources.is_async(functools.partial(async_generator))
     assert not any(map(sources.is_async, [generator, [], lambda: coroutine()]))
     for source in opened:
-        sources.discard(source)
+        sources.discard(source, background_home)
 
 
 def test_an_unused_source_of_any_kind_is_closed_without_being_run():
     made = [generator(), async_generator(), coroutine()]
     for source in made:
-        sources.discard(source)
+        sources.discard(source, background_home)
     frames = [made[0].gi_frame, made[1].ag_frame, made[2].cr_frame]  # type: ignore[attr-defined]
     assert frames == [None, None, None]
 
@@ -85,8 +87,23 @@ def test_what_closing_an_unused_source_raises_is_logged(caplog: pytest.LogCaptur
         def close(self) -> None:
             raise LookupError("stubborn")
 
-    sources.discard(Stubborn())
-    assert "closing an unused source raised" in caplog.text
+    sources.discard(Stubborn(), background_home)
+    assert "a source's cleanup raised" in caplog.text
+
+
+def test_an_open_async_stream_is_closed_in_its_loop():
+    closed = threading.Event()
+
+    class AsyncStream:
+        def __aiter__(self) -> AsyncIterator[str]:
+            return async_generator()
+
+        async def close(self) -> None:
+            await asyncio.sleep(0)
+            closed.set()
+
+    sources.discard(AsyncStream(), background_home)
+    assert closed.wait(5)
 
 
 class Closable:

@@ -32,7 +32,7 @@ class Plain:
 class PlainReader:
     def __init__(self) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        self._first_text = True
+        self._warned = False
 
     def read(self, chunk: Any) -> Parts:
         kind = type(chunk)
@@ -48,12 +48,9 @@ class PlainReader:
         return (rest,) if rest else ()
 
     def text(self, chunk: str) -> Parts:
-        if not chunk:
-            return ()
-        if self._first_text:
-            self._first_text = False
-            _warn_if_framed(chunk)
-        return (chunk,)
+        if chunk.endswith("\n"):
+            self._warn_if_framed(chunk)
+        return (chunk,) if chunk else ()
 
     def subclass_of_text(self, chunk: str) -> Parts:
         return self.text(str.__str__(chunk))
@@ -73,6 +70,21 @@ class PlainReader:
 
     def dashscope(self, chunk: Any) -> Parts:
         return self.object(dashscope.without_headers(chunk))
+
+    def pair(self, chunk: tuple[Any, ...]) -> Parts:
+        if _is_field_of_an_answer(chunk):
+            raise TypeError(
+                f"the source gives the fields of a whole answer: did you forget stream=True? Got {chunk!r:.200}"
+            )
+        return self.object(chunk)
+
+    def _warn_if_framed(self, chunk: str) -> None:
+        if not self._warned and _looks_framed(chunk):
+            self._warned = True
+            _log.warning(
+                'the text %.80r looks framed already and is sent as text; give adapter="frames" to pass frames',
+                chunk,
+            )
 
     def object(self, chunk: Any) -> tuple[Part, ...]:
         return (Value(object_json(chunk)),)
@@ -96,17 +108,20 @@ def _choose(chunk: Any) -> _Read:
         return PlainReader.dashscope
     if isinstance(chunk, Mapping):
         return PlainReader.mapping
+    if isinstance(chunk, tuple):
+        return PlainReader.pair
     return PlainReader.object
 
 
-def _warn_if_framed(chunk: str) -> None:
-    if chunk.startswith(("data:", "event:", "id:", "retry:")) and chunk.endswith(
-        ("\n\n", "\r\n\r\n")
-    ):
-        _log.warning(
-            'the text %r looks framed already and is sent as text; give adapter="frames" to pass frames',
-            chunk[:80],
-        )
+def _looks_framed(chunk: str) -> bool:
+    return chunk.endswith(("\n\n", "\r\n\r\n")) and chunk.startswith(
+        ("data:", "event:", "id:", "retry:")
+    )
+
+
+def _is_field_of_an_answer(chunk: tuple[Any, ...]) -> bool:
+    """What iterating OpenAI's whole answer gives first: the name and the value of its id."""
+    return len(chunk) == 2 and chunk[0] == "id" and str(chunk[1]).startswith("chatcmpl")
 
 
 def _warn_if_event(chunk: Mapping[Any, Any]) -> None:

@@ -115,7 +115,7 @@ class Connection:
         """The stream has an ending: stop the source and say what happened."""
         summary = self.stream.summary(now)
         if not self._begun:
-            sources.discard(self._source)
+            sources.discard(self._source, self.home)
         elif self.handover.ended is None:
             self._cancel()
             self.worker.stop()

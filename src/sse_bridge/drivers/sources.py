@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextvars
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
+
+from .waiting import Home
 
 _log = logging.getLogger("sse_bridge")
 
@@ -70,29 +73,22 @@ def call(source: Any) -> Any:
     return source
 
 
-def discard(source: Any) -> None:
-    """Close a source that was never iterated, in whatever thread this is."""
-    for name in ("close", "aclose"):
-        close = getattr(source, name, None)
-        if callable(close):
-            _drop(close, source)
-            return
+def discard(source: Any, home: Callable[[], Home]) -> None:
+    """Close a source that will not be run; one that is open already and closes in a loop does so in `home`'s."""
+    if inspect.isasyncgen(source):
+        _step(source.aclose())  # it never ran: one step closes it, with or without a loop
+    elif hasattr(type(source), "__aiter__"):
+        context, loop = contextvars.copy_context(), home()
+        loop.soon(lambda: loop.spawn(lambda: close_async(None, source), context))
+    else:
+        close_sync(None, source)
 
 
-def _drop(close: Any, source: Any) -> None:
+def _step(closing: Any) -> None:
     try:
-        outcome = close()
-        if inspect.isawaitable(outcome):
-            # An async generator that never ran has nothing to await: one step closes it.
-            getattr(outcome, "send", _ignore)(None)
+        closing.send(None)
     except StopIteration:
         pass
-    except Exception:
-        _log.exception("closing an unused source raised")
-
-
-def _ignore(_: None) -> None:
-    """Nothing to step."""
 
 
 def close_sync(iterator: Any, source: Any) -> None:
@@ -150,7 +146,8 @@ class OneRequest:
         self._taken = True
         return self._source
 
-    def discard(self) -> None:
+    def discard(self, home: Callable[[], Home]) -> None:
+        """Nothing is to be run for this request."""
         if not (self._factory or self._taken):
             self._taken = True
-            discard(self._source)
+            discard(self._source, home)
