@@ -250,6 +250,15 @@ def test_a_generator_that_its_author_wrapped_runs_in_the_views_context(app: Flas
     assert b"data: what\n\ndata: before" in get(app, "/?q=what").data
 
 
+def test_a_response_too_takes_a_generator_that_its_author_wrapped(app: Flask):
+    @arranged(app).get("/")
+    def view() -> Any:
+        return EventSourceResponse(stream_with_context(read_the_context()))
+
+    assert b"data: what\n\ndata: before" in get(app, "/?q=what").data
+    assert not has_request_context()
+
+
 def test_a_source_runs_in_one_thread_and_one_context(app: Flask):
     threads = set()
 

@@ -91,11 +91,11 @@ def event_stream(
     that returns a source; whatever else it returns passes untouched, but a hand-made response of type
     ``text/event-stream`` is taken over; `status`, `headers` and `options`, as for `EventSourceResponse`.
     """
-    Options(**options)  # bad options are told where they are written
+    checked = Options(**options)  # bad options are told where they are written
     respond = functools.partial(
         EventSourceResponse, status=status, headers=headers, **cast(Any, options)
     )
-    take_over = functools.partial(_take_over, options=Options(**options))
+    take_over = functools.partial(_take_over, options=checked)
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         if not callable(view):
@@ -105,7 +105,7 @@ def event_stream(
         def streaming_view(*args: Any, **kwargs: Any) -> Any:
             if _is_finished():
                 return EventSourceResponse(())  # a 204
-            _check_room(options.get("max_streams"))
+            _check_room(checked.max_streams)
             return _answer(_run_view(view, args, kwargs), respond, take_over)
 
         return streaming_view
@@ -119,7 +119,7 @@ def event_stream(
 def _run_view(view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """An async view runs where its source will: what it opens there stays usable when it has returned."""
     answer = view(*args, **kwargs)
-    if not inspect.iscoroutine(answer):
+    if not inspect.iscoroutinefunction(view):
         return answer
     return run_in(background_home(), answer, contextvars.copy_context())
 
@@ -135,7 +135,7 @@ def _answer(
         return take_over(answer) if _is_made_by_hand(answer) else answer
     if _is_flasks(answer):
         return answer
-    return respond(_unwrap(answer))
+    return respond(answer)
 
 
 def _is_flasks(answer: Any) -> bool:
@@ -159,8 +159,7 @@ def _is_made_by_hand(response: AnyResponse) -> bool:
 def _take_over(response: AnyResponse, options: Options) -> AnyResponse:
     """The response keeps its status and headers; its frames are streamed as any source is."""
     _fill_headers(response, options)
-    source = _unwrap(response.response)
-    response.response = ()
+    source, response.response = response.response, ()
     try:
         _attach(response, source, options, framed=True)
     except BaseException:
@@ -191,6 +190,7 @@ def _unwrap(source: Any) -> Any:
 
 def _attach(response: AnyResponse, source: Any, options: Options, *, framed: bool = False) -> None:
     """Start the source, wait out `hold`, and give the response its body."""
+    source = _unwrap(source)
     if has_request_context() and request.method == "HEAD":
         discard(source, background_home)
         response.response = iter(())  # of no known length, as the stream's would be
