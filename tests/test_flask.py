@@ -42,8 +42,11 @@ def app() -> Iterator[Flask]:
 
 
 def get(app: Flask, path: str = "/", **arguments: Any) -> Any:
+    """Ask, and read the whole answer."""
     with app.test_client() as client:
-        return client.get(path, **arguments)
+        response = client.get(path, **arguments)
+        response.get_data()
+        return response
 
 
 def route(app: Flask, view: Any, **options: Any) -> None:
@@ -206,7 +209,7 @@ def test_the_context_is_readable_in_on_end(app: Flask):
         seen.append((summary.ending, request.args["q"], g.made_before))
 
     route(arranged(app), generator, on_end=on_end)
-    get(app, "/?q=what")
+    assert get(app, "/?q=what").data
     assert seen == [(Ending.FINISHED, "what", "before")]
 
 
@@ -236,7 +239,7 @@ def test_teardown_runs_as_flasks_own_streaming_has_it(app: Flask, source: str):
         app.add_url_rule("/", view_func=event_stream(lambda: stream_with_context(chunks())))
     else:
         app.add_url_rule("/", "view", lambda: stream_with_context(chunks()))
-    assert get(app).data
+    assert app.test_client().get("/").data  # outside `with`, where the client keeps the context
     assert torn[-1] == "teardown"
     teardowns[source] = torn.count("teardown")
     assert len(set(teardowns.values())) == 1  # once or twice: newer versions of Flask run it twice
@@ -257,6 +260,79 @@ def test_a_response_too_takes_a_generator_that_its_author_wrapped(app: Flask):
 
     assert b"data: what\n\ndata: before" in get(app, "/?q=what").data
     assert not has_request_context()
+
+
+class Database:
+    """A resource that is made on first use, belongs to the thread that made it, and is closed at teardown."""
+
+    def __init__(self) -> None:
+        self.thread, self.is_open = threading.get_ident(), True
+
+    def query(self) -> str:
+        assert self.is_open
+        assert self.thread == threading.get_ident()
+        return "row"
+
+
+def get_db() -> Database:
+    if "db" not in g:
+        g.db = Database()
+    database: Database = g.db
+    return database
+
+
+@pytest.mark.parametrize("view_uses_it", [False, True])
+def test_what_a_source_opens_stays_open_until_it_is_over_and_is_closed_where_it_ran(
+    app: Flask, view_uses_it: bool
+):
+    closed: list[Database] = []
+    release = threading.Event()
+
+    @app.teardown_appcontext
+    def close_db(error: BaseException | None) -> None:
+        db = g.pop("db", None)
+        if db is not None:
+            assert db.query()
+            db.is_open = False
+            closed.append(db)
+
+    def source() -> Iterator[str]:
+        yield get_db().query()
+        release.wait(5)
+        yield get_db().query()
+
+    def view() -> Any:
+        if view_uses_it:
+            get_db().query()
+        return source()
+
+    route(app, view)
+    response = app.test_client().get("/")
+    release.set()
+    assert response.data == b"data: row\n\ndata: row\n\n" + DONE
+    assert len(closed) == 1 + view_uses_it
+
+
+def test_a_source_reads_what_the_view_put_into_g_and_keeps_its_own_to_itself(app: Flask):
+    seen: list[Any] = []
+
+    def view() -> Any:
+        g.user, g.maybe = "ann", None
+        own = g._get_current_object()  # type: ignore[attr-defined]
+
+        def source() -> Iterator[str]:
+            g.found = "here"
+            seen.extend([g.user, g.get("user"), g.get("maybe", 1), g.get("none", 2), g.found])
+            seen.append("found" in own)
+            with pytest.raises(AttributeError):
+                _ = g.nothing
+            yield "a"
+
+        return source()
+
+    route(app, view)
+    assert get(app).data
+    assert seen == ["ann", "ann", None, 2, "here", False]
 
 
 def test_a_source_runs_in_one_thread_and_one_context(app: Flask):
@@ -381,6 +457,13 @@ def test_a_hand_made_stream_that_fails_says_so(app: Flask):
     assert body.startswith(b"data: 1\n\nevent: error\n")
     assert b"secret" not in body
     assert b"lost" not in body
+
+
+def test_a_hand_made_stream_with_a_status_beside_it_is_taken_over(app: Flask):
+    route(app, lambda: (by_hand(iter(["data: 1\n\n"])), 201))
+    response = get(app)
+    assert (response.status_code, response.data) == (201, b"data: 1\n\n")
+    assert response.headers["X-Accel-Buffering"] == "no"
 
 
 def test_a_hand_made_stream_that_fails_early_is_a_real_status(app: Flask):

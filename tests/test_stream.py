@@ -15,6 +15,7 @@ from sse_bridge.parts import (
     Frame,
     Reasoning,
     SerializationError,
+    Start,
     ToolCall,
     Usage,
 )
@@ -68,6 +69,12 @@ def test_without_hold_the_stream_is_open_at_once_and_its_first_ping_does_not_wai
     assert stream.deadline == FIRST_PING
     assert stream.tick(FIRST_PING) == PING
     assert stream.deadline == FIRST_PING + 15.0
+
+
+def test_without_hold_and_pings_there_is_none():
+    stream = open_stream(limits=Limits(hold=0, ping=inf))
+    stream.start(0.0)
+    assert stream.deadline == inf
 
 
 def test_hold_for_ever_waits_for_the_first_chunk():
@@ -270,6 +277,39 @@ def test_the_first_ending_wins():
     assert stream.ending is Ending.FINISHED
     assert stream.error is None
     assert stream.deadline == inf
+
+
+def test_a_dialect_that_fails_over_its_last_words_says_none():
+    def write(part: object) -> bytes:
+        if isinstance(part, str):
+            return b"data: x\n\n"
+        raise LookupError("no words")
+
+    stream = Stream(
+        lambda part: b"" if isinstance(part, Start) else write(part), Start("", 0), Limits()
+    )
+    stream.start(0.0)
+    stream.feed(["x"], 0.0)
+    assert stream.finish(1.0) == b""
+    assert isinstance(stream.error, LookupError)
+
+
+def test_what_the_dialect_says_first_is_counted_when_it_leaves_and_once():
+    opening = b"data: start\n\n"
+
+    def write(part: object) -> bytes:
+        return opening if isinstance(part, Start) else b"data: x\n\n"
+
+    failed = Stream(write, Start("", 0), Limits())
+    failed.start(0.0)
+    failed.fail(ValueError(), 1.0)
+    assert (failed.summary(1.0).events, failed.summary(1.0).bytes) == (0, 0)
+    stream = Stream(write, Start("", 0), Limits())
+    stream.start(0.0)
+    written = stream.feed(["x"], 1.0)
+    stream.gone()
+    assert written == opening + b"data: x\n\n"
+    assert (stream.summary(1.0).events, stream.summary(1.0).bytes) == (2, len(written))
 
 
 # -- retry ----------------------------------------------------------------------------------------

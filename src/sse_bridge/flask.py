@@ -3,8 +3,10 @@
 Rules of this file:
 
 1. The view runs in the request's own thread, as ever; an async one on the loop that its source will run on.
-2. The source runs beside it in a copy of the view's context, taken while that context is active.
-3. The body is wrapped as Flask wraps its own streams, so `teardown_request` runs after the stream too.
+2. The source runs beside it in a copy of the view's context, but in an app context of its own: Flask tears the
+   view's down as soon as the view has returned, and that must not close what the source has opened meanwhile.
+3. The source's own context is torn down where the source ran, after it: `teardown_request` runs twice, as with
+   Flask's own streams.
 4. What Flask takes for a response passes untouched, but for an event stream that was made by hand.
 """
 
@@ -13,10 +15,12 @@ from __future__ import annotations
 import contextvars
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar, Unpack, cast, overload
 
-from flask import Response, current_app, has_request_context, request, stream_with_context
+from flask import Response, current_app, g, has_request_context, request, stream_with_context
+from flask.ctx import _AppCtxGlobals
+from flask.globals import request_ctx
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -129,7 +133,7 @@ def _answer(
 ) -> Any:
     if isinstance(answer, EventSourceResponse):
         return answer
-    if isinstance(answer, tuple) and answer and _is_iterator(answer[0]):
+    if isinstance(answer, tuple) and answer and _may_stream(answer[0]):
         answer = current_app.make_response(answer)
     if isinstance(answer, AnyResponse):
         return take_over(answer) if _is_made_by_hand(answer) else answer
@@ -143,6 +147,10 @@ def _is_flasks(answer: Any) -> bool:
     if isinstance(answer, _VALUES):
         return not is_sdk_answer(answer)
     return callable(answer) and not _is_iterator(answer) and not takes_no_arguments(answer)
+
+
+def _may_stream(body: Any) -> bool:
+    return _is_iterator(body) or isinstance(body, AnyResponse)
 
 
 def _is_iterator(thing: Any) -> bool:
@@ -196,15 +204,59 @@ def _attach(response: AnyResponse, source: Any, options: Options, *, framed: boo
         response.response = iter(())  # of no known length, as the stream's would be
         return
     try:
-        body = Body(source, options, contextvars.copy_context(), framed=framed, watch=_watch)
+        context, leave = _source_context()
+        body = Body(source, options, context, framed=framed, watch=_watch, leave=leave)
     except TooManyStreams as full:
         discard(source, background_home)
         raise ServiceUnavailable(retry_after=full.retry_after) from full
-    response.response = cast(
-        Iterator[bytes], stream_with_context(body) if has_request_context() else body
-    )
-    # A wrapper that was never iterated does not close what it wraps.
-    response.call_on_close(body.close)
+    response.response = body
+
+
+class _SourceGlobals(_AppCtxGlobals):
+    """`g` in a source: what the view put there can be read; what the source puts there is its own.
+
+    ``in`` asks for its own only: what is made on first use (``if "db" not in g``) is then made here, and not
+    shared with a view that may be over.
+    """
+
+    __slots__ = ("_view",)
+
+    def __init__(self, view: Any) -> None:
+        object.__setattr__(self, "_view", view)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__[name]
+        except KeyError:
+            return getattr(self._view, name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.__dict__[name] if name in self.__dict__ else self._view.get(name, default)
+
+
+def _source_context() -> tuple[contextvars.Context, Callable[[], None]]:
+    """A copy of the view's context for the source, and what to call in it when the source is over."""
+    context = contextvars.copy_context()
+    return context, context.run(_enter) if has_request_context() else _nothing
+
+
+def _enter() -> Callable[[], None]:
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    own = app.app_context()
+    own.g = _SourceGlobals(g._get_current_object())
+    own.push()
+    request_ctx.copy().push()
+
+    def leave() -> None:
+        # Not popped: that may be asked of a copy of the context only, and the context is thrown away.
+        app.do_teardown_request(None)
+        app.do_teardown_appcontext(None)
+
+    return leave
+
+
+def _nothing() -> None:
+    """There is no context to leave."""
 
 
 def _watch() -> Watch | None:

@@ -10,17 +10,23 @@ Rules of this file:
 3. A client that closed only its sending side looks like one that left, until something is written to it.
    So such a one is *doubtful*: a ping is written, and the kernel then tells a client that left.
 4. One thread watches for the whole process. It starts with the first watch and does not survive a fork.
+5. It tells, and forgets a watch, under one lock: after `stop` nothing is told, and no event of a connection
+   that is over touches the next one, which may have been given the same number.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import io
 import os
 import select
+import stat
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any
 
 from .drivers.threads import Watch
@@ -33,6 +39,9 @@ _HUP = (
     getattr(select, "POLLHUP", 0) | getattr(select, "POLLERR", 0) | getattr(select, "POLLNVAL", 0)
 )
 
+PROBE = 0.5  # seconds between two looks, where no thread can watch
+CLOSER = 0.01  # and between the first two looks at a client in doubt
+
 
 def watch(environ: dict[str, Any]) -> Watch | None:
     """The watch that this request's server allows; None for a request that came over no connection, as in tests."""
@@ -41,7 +50,10 @@ def watch(environ: dict[str, Any]) -> Watch | None:
         return AsgiWatch(environ)
     descriptor = client_descriptor(environ) if _RDHUP else None
     if descriptor is not None:
-        return DescriptorWatch(descriptor, every=0.5 if _under_gevent() else None)
+        try:
+            return DescriptorWatch(descriptor, every=PROBE if _under_gevent() else None)
+        except OSError:  # no descriptor left for the duplicate
+            return BlindWatch()
     return None if isinstance(body, io.BytesIO) else BlindWatch()
 
 
@@ -66,15 +78,9 @@ def _input_descriptor(body: Any) -> int:
     while hasattr(body, "rfile"):
         body = body.rfile
     descriptor = int(body.fileno())
-    if not _is_socket(descriptor):
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
         raise ValueError("the request's body is not read from a connection")
     return descriptor
-
-
-def _is_socket(descriptor: int) -> bool:
-    import stat
-
-    return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
 
 
 def _valid(descriptor: int) -> int | None:
@@ -86,20 +92,17 @@ class DescriptorWatch:
 
     second_ping: float | None = None
 
-    def __init__(self, descriptor: int, every: float | None) -> None:
+    def __init__(self, descriptor: int, every: float | None = None) -> None:
         self.every = every
         self.descriptor = os.dup(descriptor)
-        self._poll = _original("poll")()
-        self._poll.register(self.descriptor, _RDHUP)
         self._doubted = self._told = False
         self._doubt: Call = _nobody
         self._gone: Call = _nobody
 
     def start(self, doubt: Call, gone: Call) -> None:
         self._doubt, self._gone = doubt, gone
-        self._doubted = self.is_doubtful()  # who starts us knows that already
-        if self.every is None:
-            _watcher.add(self)
+        if self.every is None and not _watcher.add(self):
+            self.every = PROBE
 
     def check(self) -> None:
         """Tell what the kernel says; it is asked anew, for an event may be about an older connection."""
@@ -107,8 +110,12 @@ class DescriptorWatch:
         if state & _HUP:
             self._told = True
             self._gone()
-        elif state & _RDHUP and not self._doubted:
+        elif self._doubted:
+            self._look_less_often()
+        elif state & _RDHUP:
             self._doubted = True
+            if self.every is not None:
+                self.every = CLOSER
             self._doubt()
 
     @property
@@ -119,63 +126,35 @@ class DescriptorWatch:
         return 0 if self._doubted else _RDHUP
 
     def is_doubtful(self) -> bool:
-        return self._state() != 0
+        self._doubted = self._state() != 0  # who asked knows it then, and is not told again
+        return self._doubted
 
     def has_left(self, within: float) -> bool:
-        if self.descriptor < 0:
-            return False
-        poll = _original("poll")()
-        poll.register(self.descriptor, 0)
-        return bool(poll.poll(within * 1000))
+        end = time.monotonic() + within
+        while not self._state() & _HUP:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.002)  # not in a poll: under gevent others must have their turn
+        return True
 
     def stop(self) -> None:
         if self.descriptor >= 0:
+            _watcher.remove(self.descriptor)
             self._doubt = self._gone = _nobody
             descriptor, self.descriptor = self.descriptor, -1
-            if self.every is None:
-                _watcher.remove(descriptor)
             os.close(descriptor)
+
+    def _look_less_often(self) -> None:
+        """One that closed its sending side only may read on for long."""
+        if self.every is not None:
+            self.every = min(self.every * 2, PROBE)
 
     def _state(self) -> int:
         if self.descriptor < 0:
             return 0
-        return sum(event for _, event in self._poll.poll(0))
-
-
-class AsgiWatch:
-    """Watches through the ASGI server that a2wsgi stands on: its own message tells."""
-
-    every: float | None = None
-    second_ping: float | None = None
-
-    def __init__(self, environ: dict[str, Any]) -> None:
-        self._body = environ["wsgi.input"]
-        # What `receive` gives next would be the request's body: so it is read, and kept for the app.
-        environ["wsgi.input"] = io.BytesIO(self._body.read())
-        self._future: Any = None
-        self._left = False
-
-    def start(self, doubt: Call, gone: Call) -> None:
-        import asyncio
-
-        self._future = asyncio.run_coroutine_threadsafe(self._body.receive(), self._body.loop)
-        self._future.add_done_callback(lambda future: self._tell(future, gone))
-
-    def check(self) -> None: ...
-
-    def is_doubtful(self) -> bool:
-        return False
-
-    def has_left(self, within: float) -> bool:
-        return False
-
-    def stop(self) -> None:
-        if self._future is not None:
-            self._future.cancel()
-
-    def _tell(self, future: Any, gone: Call) -> None:
-        if not future.cancelled() and future.exception() is None:
-            gone()
+        poll = _original("poll")()
+        poll.register(self.descriptor, _RDHUP)
+        return sum(event for _, event in poll.poll(0))
 
 
 class BlindWatch:
@@ -195,41 +174,101 @@ class BlindWatch:
     def stop(self) -> None: ...
 
 
+class AsgiWatch(BlindWatch):
+    """Watches through the ASGI server that a2wsgi stands on: its own message tells."""
+
+    second_ping: float | None = None
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self._body = environ["wsgi.input"]
+        # What `receive` gives next would be the request's body: so it is read, and kept for the app.
+        environ["wsgi.input"] = io.BytesIO(self._body.read())
+        self._left = False
+        self._gone: Call = _nobody
+        self._listening = self._in_loop(self._listen())
+        self._in_loop(_turns()).result()  # whoever has left already is known then
+
+    def start(self, doubt: Call, gone: Call) -> None:
+        self._gone = gone
+        if self._left:  # it was told to nobody, maybe
+            gone()
+
+    def is_doubtful(self) -> bool:
+        return self._left
+
+    def has_left(self, within: float) -> bool:
+        return self._left
+
+    def stop(self) -> None:
+        self._gone = _nobody
+        self._listening.cancel()
+
+    async def _listen(self) -> None:
+        # A server may repeat the end of the body; one that does so twice says no more.
+        for _ in range(2):
+            message = await self._body.receive()
+            if message["type"] == "http.disconnect":
+                self._left = True
+                self._gone()
+                return
+
+    def _in_loop(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._body.loop)
+
+
+async def _turns() -> None:
+    """As many turns of the loop as it takes to hear what is known there."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
 class _Watcher:
     """The process's thread that waits for the kernel's word on every watched connection."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Re-entrant: the garbage collector may stop a forgotten watch at any moment.
+        self._lock = threading.RLock()
         self._epoll: Any = None
         self._watches: dict[int, DescriptorWatch] = {}
 
-    def add(self, watch: DescriptorWatch) -> None:
+    def add(self, watch: DescriptorWatch) -> bool:
+        """Watch from now on; False where the system has nothing left for it."""
         with self._lock:
-            if self._epoll is None:
-                self._epoll = select.epoll()
-                threading.Thread(target=self._run, name="sse_bridge hang-ups", daemon=True).start()
+            try:
+                self._ensure_running()
+                self._epoll.register(watch.descriptor, (watch.wants or 0) | select.EPOLLONESHOT)
+            except (OSError, RuntimeError):  # no descriptor, no thread to be had
+                return False
             self._watches[watch.descriptor] = watch
-        self._epoll.register(watch.descriptor, (watch.wants or 0) | select.EPOLLONESHOT)
+        return True
 
     def remove(self, descriptor: int) -> None:
-        if self._watches.pop(descriptor, None) is not None:
-            self._epoll.unregister(descriptor)
+        with self._lock:
+            if self._watches.pop(descriptor, None) is not None:
+                self._epoll.unregister(descriptor)
 
-    def _run(self) -> None:
+    def _ensure_running(self) -> None:
+        if self._epoll is None:
+            epoll = select.epoll()
+            thread = threading.Thread(
+                target=self._run, args=(epoll,), name="sse_bridge hang-ups", daemon=True
+            )
+            thread.start()
+            self._epoll = epoll
+
+    def _run(self, epoll: Any) -> None:
         while True:
-            for descriptor, _ in self._epoll.poll():
-                watch = self._watches.get(descriptor)
-                if watch is not None:
-                    watch.check()
-                    self._wait_on(descriptor, watch)
+            for descriptor, _ in epoll.poll():
+                with self._lock:
+                    self._look(epoll, descriptor)
 
-    def _wait_on(self, descriptor: int, watch: DescriptorWatch) -> None:
-        if watch.wants is None:
+    def _look(self, epoll: Any, descriptor: int) -> None:
+        watch = self._watches.get(descriptor)
+        if watch is None:
             return
-        try:
-            self._epoll.modify(descriptor, watch.wants | select.EPOLLONESHOT)
-        except OSError:  # it was removed meanwhile
-            pass
+        watch.check()
+        if watch.wants is not None and self._watches.get(descriptor) is watch:
+            epoll.modify(descriptor, watch.wants | select.EPOLLONESHOT)
 
 
 _watcher = _Watcher()

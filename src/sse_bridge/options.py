@@ -123,10 +123,15 @@ class Options:
         """The app's own words for the client; a fault in them must not cost the stream its ending."""
         assert self.describe is not None
         try:
-            return str(self.describe(error)).encode("utf-8", "replace").decode()
+            message = self.describe(error)
+            return GENERAL_FAILURE if message is None else _utf8(message)
         except Exception:
             _log.exception("describe raised")
             return GENERAL_FAILURE
+
+
+def _utf8(message: Any) -> str:
+    return str(message).encode("utf-8", "replace").decode()
 
 
 DEFAULT_HEADERS = (

@@ -109,11 +109,12 @@ class Stream:
         self._silent_until = now + self._limits.first_chunk_timeout
         self._expires_at = now + self._limits.max_duration
         self._waiting = self._write(self._opening)
-        self._events += self._waiting != b""
         if self._limits.hold:
             return b""
-        self._ping_at = now + min(self._limits.ping, FIRST_PING)
-        return self._commit()
+        self._ping_at = now + (
+            min(self._limits.ping, FIRST_PING) if self._limits.ping != inf else inf
+        )
+        return self._count(self._commit())
 
     def tick(self, now: float) -> bytes:
         """Time passed. Safe to call early: nothing is due, nothing happens."""
@@ -192,7 +193,7 @@ class Stream:
         """The client may have left: a ping, that writing it may tell; none where pings are off."""
         if self.ending is not None or self._limits.ping == inf:
             return b""
-        return (self._commit() if self.held else b"") + self._ping(now)
+        return (self._count(self._commit()) if self.held else b"") + self._ping(now)
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -228,29 +229,31 @@ class Stream:
         if not self._id_seen:
             self._id_seen = data.startswith(b"id") or b"\nid" in data or b"\rid" in data
         self._ping_at = now + self._limits.ping
-        self._bytes += len(data)
-        return data
+        return self._count(data)
 
     def _commit(self) -> bytes:
         """From HELD to OPEN."""
         self.held = False
         waiting, self._waiting = self._waiting, b""
+        self._events += waiting != b""
         if waiting and self._retry:
             waiting, self._retry = self._retry + waiting, b""
-        self._bytes += len(waiting)
         return waiting
 
+    def _count(self, data: bytes) -> bytes:
+        self._bytes += len(data)
+        return data
+
     def _open_in_silence(self, now: float) -> bytes:
-        waiting = self._commit()
+        waiting = self._count(self._commit())
         self._ping_at = now + self._limits.ping
         return waiting or (self._ping(now) if self._limits.ping != inf else b"")
 
     def _ping(self, now: float) -> bytes:
         ping = PING_AFTER_ID if self._id_seen else PING
         self._pings += 1
-        self._bytes += len(ping)
         self._ping_at = now + self._limits.ping
-        return ping
+        return self._count(ping)
 
     def _stall(self, now: float) -> bytes:
         error = UpstreamError(
@@ -284,8 +287,15 @@ class Stream:
             return b""
         else:
             last_words = (Failure(self._message(error), code, retryable),)
-        data = self._say([frame for word in last_words if (frame := self._write(word))], now)
-        return data or (self._commit() if self.held else b"")
+        data = self._say([frame for word in last_words if (frame := self._say_last(word))], now)
+        return data or (self._count(self._commit()) if self.held else b"")
+
+    def _say_last(self, word: Part) -> bytes:
+        try:
+            return self._write(word)
+        except Exception as error:  # there is nothing left to tell a failure with
+            self.error = self.error or error
+            return b""
 
     def _message(self, error: BaseException) -> str:
         return self._describe(error) if self._describe else GENERAL_FAILURE

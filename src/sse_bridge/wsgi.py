@@ -17,7 +17,7 @@ from .drivers.threads import Body, background_home
 from .options import FINISHED_ID, Options, Words, merge_headers
 from .registry import TooManyStreams
 
-__all__ = ["EventStream", "headers", "stream"]
+__all__ = ["EventStream", "TooManyStreams", "headers", "stream"]
 
 Environ = dict[str, Any]
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]

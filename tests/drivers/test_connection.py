@@ -114,6 +114,20 @@ def test_a_cleanup_is_waited_for_and_a_blocked_source_hardly():
     close(made, worker)
 
 
+def test_without_a_thread_to_be_had_the_stream_fails_and_on_end_is_left_to_the_driver():
+    made, worker = connection(on_end=print)
+
+    def start() -> None:
+        raise RuntimeError("can't start new thread")
+
+    worker.start = start  # type: ignore[method-assign]
+    made.begin()
+    made.step(1.0)
+    assert made.stream.ending is Ending.FAILED
+    made.conclude(1.0)
+    assert made.release() is print
+
+
 def test_a_refusal_is_the_error_of_a_stream_that_said_nothing():
     made, worker = connection()
     error = LookupError("early")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from sse_bridge.drivers.handover import ROOM, Handover
+from sse_bridge.drivers.handover import ROOM, ROOM_BYTES, Handover
 from sse_bridge.drivers.waiting import ThreadSignal
+from sse_bridge.parts import Reasoning
 
 
 class Wakes:
@@ -31,6 +32,16 @@ def test_there_is_room_for_so_many_chunks_and_no_more():
     assert handover.full()
     handover.take()
     assert not handover.full()
+
+
+def test_there_is_room_for_so_many_bytes_and_no_more():
+    handover = Handover(Wakes())
+    assert handover.put(["x" * (ROOM_BYTES - 1)])
+    assert not handover.put([Reasoning("xy")])
+    assert handover.full()
+    handover.take()
+    assert not handover.full()
+    assert handover.put(["x"])
 
 
 def test_the_writer_is_woken_only_if_it_sleeps():

@@ -105,7 +105,8 @@ class Voice:
     # -- what all have in common ------------------------------------------------------------------
 
     def frame(self, part: Frame) -> bytes:
-        self._over = b"[DONE]" in part.data and self._is_done(part.data)
+        if self._over or b"[DONE]" in part.data:
+            self._note_end(part.data)
         return part.data
 
     def choice(self, part: Choice) -> bytes:
@@ -123,10 +124,10 @@ class Voice:
             _log.warning("the %s dialect has no place for %s: left out", self.name, what)
         return b""
 
-    def _is_done(self, frame: bytes) -> bool:
-        return [(event.event, event.data) for event in Decoder().feed(frame)] == [
-            (self.done.event, self.done.data)
-        ]
+    def _note_end(self, frame: bytes) -> None:
+        """Whether the source itself said that it is finished, and did not go on after it."""
+        for event in Decoder().feed(frame):
+            self._over = (event.event, event.data) == (self.done.event, self.done.data)
 
     def _fail_once(self, part: Failure) -> bytes:
         if self._over:

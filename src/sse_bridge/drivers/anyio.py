@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextvars
 import inspect
+import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
@@ -30,6 +31,11 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Begin = Callable[[], Awaitable[None]]
 Write = Callable[[bytes, bool], Coroutine[Any, Any, None]]
 
+_log = logging.getLogger("sse_bridge")
+
+TURNS = (
+    5  # of the loop, that it takes to hear through middlewares of a client that has left already
+)
 BATCH_BYTES = 64 * 1024  # no single write is larger
 
 
@@ -66,6 +72,10 @@ def current_home() -> Home:
     return on_asyncio.current_home()
 
 
+class _GivenUp(Exception):
+    """A write took longer than `send_timeout`."""
+
+
 class _Writer:
     def __init__(
         self,
@@ -94,7 +104,7 @@ class _Writer:
         data = self._connection.open(self._clock())
         self._listen(receive)
         try:
-            await self._home.pause()  # whoever has left already is heard now, and nothing starts
+            await self._hear_who_has_left()
             if not self._connection.handover.gone:
                 self._connection.begin()
             await self._write_all(data)
@@ -105,12 +115,34 @@ class _Writer:
             self._signal.close()
         if (refusal := self._connection.refusal) is not None:
             raise refusal
+        await self._answer_nobody()
+
+    async def _hear_who_has_left(self) -> None:
+        """For whoever has left already nothing starts; the middlewares on the way take some turns to tell."""
+        for _ in range(TURNS):
+            if self._connection.handover.gone:
+                return
+            await self._home.pause()
+
+    async def _answer_nobody(self) -> None:
+        """An ASGI app has to answer, also a client that left before there was a word for it."""
+        if self._begin is not None:
+            try:
+                await self._begin()
+                await self._write(b"", False)
+            except OSError:
+                pass
 
     def _listen(self, receive: Receive) -> None:
         scope, hang_up = self._listening, self._connection.handover.hang_up
 
         async def run() -> None:
-            await scope.run(lambda: listen(receive, hang_up))
+            try:
+                await scope.run(lambda: listen(receive, hang_up))
+            except Exception:
+                _log.exception(
+                    "listening for the client raised: only writing can tell now that it has left"
+                )
 
         self._home.spawn(run, contextvars.copy_context())
 
@@ -133,27 +165,32 @@ class _Writer:
             if self._begin is not None:
                 begin, self._begin = self._begin, None
                 await begin()
-            while len(data) > BATCH_BYTES and self._stream.ending is not Ending.SLOW:
-                await self._patiently(self._write(data[:BATCH_BYTES], True))
-                data = data[BATCH_BYTES:]
+            last = (len(data) - 1) // BATCH_BYTES * BATCH_BYTES if data else 0
+            for at in range(0, last, BATCH_BYTES):
+                await self._patiently(self._write(data[at : at + BATCH_BYTES], True))
             ending = self._stream.ending
-            if data or ending not in (None, Ending.GONE, Ending.SLOW):
-                await self._patiently(self._write(data, ending is None))
+            if data or ending not in (None, Ending.GONE):
+                await self._patiently(self._write(data[last:], ending is None))
         except OSError:  # what ASGI 2.4 servers raise for a client that has left
+            _log.debug("a write failed: the client is taken as gone", exc_info=True)
             self._stream.gone()
+        except _GivenUp:
+            self._stream.gone(Ending.SLOW)
 
     async def _patiently(self, writing: Coroutine[Any, Any, None]) -> None:
         if not await self._home.within(self._send_timeout, writing):
-            self._stream.gone(Ending.SLOW)
+            raise _GivenUp
 
     async def _release(self) -> None:
         """Stop the source, give its cleanup some time, and let the request go."""
         connection, since = self._connection, self._clock()
         connection.conclude(since)
-        if not connection.worker.done:
-            with anyio.CancelScope(shield=True):
-                await self._wait_for_cleanup(since)
-        on_end, summary = connection.release(), connection.farewell.summary
+        try:
+            if not connection.worker.done:
+                with anyio.CancelScope(shield=True):
+                    await self._wait_for_cleanup(since)
+        finally:
+            on_end, summary = connection.release(), connection.farewell.summary
         if on_end is not None and summary is not None:
             with anyio.move_on_after(connection.options.cleanup_timeout, shield=True):
                 await self._call_on_end(on_end, summary)

@@ -7,8 +7,9 @@ stream has an ending, `conclude` stops the source and `release` ends the request
 from __future__ import annotations
 
 import contextvars
+import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import chain
 from typing import Any
 
@@ -33,7 +34,7 @@ class Connection:
 
     Arguments: `source`, checked already; `options`; `context`, in which the source runs; `wake_writer`, called
     from the source's side; `home`, gives the loop for async sources; `framed`, the source is an event stream
-    already.
+    already; `leave`, called in the source's context when the source is over.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class Connection:
         home: Callable[[], Home],
         *,
         framed: bool = False,
+        leave: Callable[[], None] = lambda: None,
     ) -> None:
         self.options = options
+        self._leave = leave
         self.stream, self._reader = options.open(framed=framed)
         self.handover = Handover(wake_writer)
         self.farewell = Farewell(options.on_end)
@@ -71,7 +74,7 @@ class Connection:
         try:
             self.worker.start()
         except Exception as error:  # no thread to be had
-            self.worker.done = True
+            self._begun = False
             self.handover.end(error)
 
     @property
@@ -116,6 +119,7 @@ class Connection:
         summary = self.stream.summary(now)
         if not self._begun:
             sources.discard(self._source, self.home)
+            self.context.run(self._leave)
         elif self.handover.ended is None:
             self._cancel()
             self.worker.stop()
@@ -159,7 +163,7 @@ class Connection:
         return data + self.stream.fail(ended.error, now)
 
     def _worker_for(self, source: Any, context: contextvars.Context) -> Worker:
-        common = (source, self._reader, self.handover, self.farewell, context)
+        common = (source, self._reader, self.handover, self.farewell, context, self._leave)
         if sources.is_async(source):
             return TaskWorker(*common, self.home(), self._hop)
         interrupts = self.options.interrupt and interrupt.allowed()
@@ -168,16 +172,29 @@ class Connection:
     def _hop(self, source: Any) -> None:
         """What a callable or an awaitable gave runs elsewhere: a task's on a thread, a thread's in a task."""
         self.worker = self._worker_for(source, contextvars.copy_context())
-        self.worker.start()
+        self.begin()
+        if self.handover.closed:  # the stop may have gone to the worker before this one
+            self.worker.stop()
 
     def _cancel(self) -> None:
         """The user's own way to end the upstream call comes first."""
         if self.options.cancel is None:
             return
         try:
-            self.options.cancel()
+            outcome = self.options.cancel()
         except Exception:
             _log.exception("cancel raised")
+            return
+        if inspect.isawaitable(outcome):
+            home, context = self.home(), contextvars.copy_context()
+            home.soon(lambda: home.spawn(lambda: _await_cancel(outcome), context))
+
+
+async def _await_cancel(outcome: Awaitable[Any]) -> None:
+    try:
+        await outcome
+    except Exception:
+        _log.exception("cancel raised")
 
 
 def log_ending(summary: Summary, *, held: bool) -> None:

@@ -39,12 +39,12 @@ def call_on_end(
         outcome = on_end(summary)
         if inspect.isawaitable(outcome):
             run_in(home(), outcome, contextvars.copy_context())
-    except Exception:
+    except BaseException:
         _log.exception("on_end raised")
 
 
 async def await_on_end(on_end: Callable[[Summary], Any], summary: Summary) -> None:
     try:
         await on_end(summary)
-    except Exception:
+    except BaseException:
         _log.exception("on_end raised")

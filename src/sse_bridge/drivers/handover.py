@@ -17,7 +17,9 @@ from typing import NamedTuple
 
 from ..parts import Part
 
-ROOM = 64  # chunks that may wait for the writer; a source that is further ahead waits
+# What may wait for the writer; a source that is further ahead waits.
+ROOM = 64  # chunks
+ROOM_BYTES = 256 * 1024
 
 
 class Ended(NamedTuple):
@@ -31,9 +33,11 @@ class Handover:
     """Chunks' parts on their way; `wake_writer` and `wake_source` are callable from the other side's thread."""
 
     __slots__ = (
+        "_put_bytes",
         "_ready",
         "_room",
         "_source_sleeps",
+        "_taken_bytes",
         "_writer_sleeps",
         "doubted",
         "ended",
@@ -44,11 +48,14 @@ class Handover:
 
     def __init__(self, wake_writer: Callable[[], None]) -> None:
         self.wake_writer = wake_writer
-        self.wake_source: Callable[[], None] = _nobody
+        self.wake_source: Callable[[], None] = nobody
         self.ended: Ended | None = None
         self.gone = False
         self.doubted = False
-        self._ready: deque[Sequence[Part]] = deque()
+        self._ready: deque[tuple[Sequence[Part], int]] = deque()
+        self._put_bytes = self._taken_bytes = (
+            0  # each counted by one side, so that neither loses a count
+        )
         self._room = ROOM
         self._writer_sleeps = False
         self._source_sleeps = False
@@ -57,15 +64,17 @@ class Handover:
 
     def put(self, parts: Sequence[Part]) -> bool:
         """Hand over what one chunk says; False when there is no room for another."""
-        self._ready.append(parts)
+        size = _size(parts)
+        self._put_bytes += size
+        self._ready.append((parts, size))
         if self._writer_sleeps:
             self.poke_writer()
-        return len(self._ready) < self._room
+        return self._has_room()
 
     def full(self) -> bool:
         """Say that the source is about to sleep until woken; False when there is room after all, or never again."""
         self._source_sleeps = True
-        if len(self._ready) < self._room or self.closed:
+        if self._has_room() or self.closed:
             self._source_sleeps = False
             return False
         return True
@@ -86,9 +95,10 @@ class Handover:
         """All that is ready, chunk by chunk."""
         ready = self._ready
         taken = [ready.popleft() for _ in range(len(ready))]
+        self._taken_bytes += sum(size for _, size in taken)
         if self._source_sleeps:
             self._poke_source()
-        return taken
+        return [parts for parts, _ in taken]
 
     def idle(self) -> bool:
         """Say that the writer is about to sleep; False when there is something for it after all."""
@@ -121,10 +131,24 @@ class Handover:
         self._writer_sleeps = False
         self.wake_writer()
 
+    def _has_room(self) -> bool:
+        return len(self._ready) < self._room and self._put_bytes - self._taken_bytes < ROOM_BYTES
+
     def _poke_source(self) -> None:
         self._source_sleeps = False
         self.wake_source()
 
 
-def _nobody() -> None:
-    """Nobody waits on the other side yet."""
+def _size(parts: Sequence[Part]) -> int:
+    """About how many bytes these will be."""
+    size = 0
+    for part in parts:
+        if type(part) is str:
+            size += len(part)
+        else:
+            size += sum(len(field) for field in part if isinstance(field, (str, bytes)))
+    return size
+
+
+def nobody(*_: object) -> None:
+    """Nobody waits on the other side."""

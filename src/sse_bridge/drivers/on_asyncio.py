@@ -151,6 +151,7 @@ class _Late:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         self._task = asyncio.current_task()
+        self._cancelling = self._task.cancelling() if self._task is not None else 0
         self._fired = False
         self._timer = None if seconds == inf else loop.call_later(seconds, self._fire)
 
@@ -160,7 +161,7 @@ class _Late:
             self._task.cancel()
 
     def cancelled_it(self) -> bool:
-        return self._fired and self._task is not None and self._task.uncancel() == 0
+        return self._fired and self._task is not None and self._task.uncancel() <= self._cancelling
 
     def close(self) -> None:
         if self._timer is not None:

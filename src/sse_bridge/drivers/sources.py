@@ -98,7 +98,7 @@ def close_sync(iterator: Any, source: Any) -> None:
         if callable(close):
             try:
                 close()
-            except Exception as error:
+            except BaseException as error:  # CancelledError too: on_end is still to come
                 report_cleanup(error)
 
 
@@ -111,7 +111,7 @@ async def close_async(iterator: Any, source: Any) -> None:
                 outcome = close()
                 if inspect.isawaitable(outcome):
                     await outcome
-            except Exception as error:
+            except BaseException as error:  # CancelledError too: on_end is still to come
                 report_cleanup(error)
 
 

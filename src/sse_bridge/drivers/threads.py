@@ -52,7 +52,8 @@ class Body(Iterator[bytes]):
 
     Making it starts the source and waits out `hold`; a failure in that time is raised here.
     Arguments: `source`; `options`; `context`, in which the source runs; `framed`, it is an event stream
-    already; `watch`, gives the watch on the client, or None where only writing can tell; `clock`.
+    already; `watch`, gives the watch on the client, or None where only writing can tell; `leave`, called in the
+    source's context when the source is over; `clock`.
     """
 
     def __init__(
@@ -63,14 +64,22 @@ class Body(Iterator[bytes]):
         *,
         framed: bool = False,
         watch: Callable[[], Watch | None] = lambda: None,
+        leave: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
         self._signal = ThreadSignal()
         self._released = True
         self._connection = Connection(
-            source, options, context, self._signal.set, background_home, framed=framed
+            source,
+            options,
+            context,
+            self._signal.set,
+            background_home,
+            framed=framed,
+            leave=leave,
         )
+        self._watch: Watch | None = None
         self._stream = self._connection.stream
         self._first = self._connection.open(clock())
         self._released = False
@@ -99,8 +108,9 @@ class Body(Iterator[bytes]):
 
     def __del__(self) -> None:
         # A body that was made and then neither walked nor closed must not leave its source running.
+        # That takes time and locks, and the collector may be running on any thread at all.
         if not self._released:
-            self.close()
+            threading.Thread(target=self.close, name="sse_bridge forgotten", daemon=True).start()
 
     # -- inside -----------------------------------------------------------------------------------
 

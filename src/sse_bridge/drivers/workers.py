@@ -22,7 +22,7 @@ from ..adapters.base import Parts, Reader
 from ..registry import streams
 from . import greenlets, pursuit, sources
 from .farewell import Farewell, await_on_end, call_on_end
-from .handover import Handover
+from .handover import Handover, nobody
 from .waiting import Home, ThreadSignal
 
 _log = logging.getLogger("sse_bridge")
@@ -41,6 +41,9 @@ class Worker(Protocol):
     def conclude(self) -> None:
         """The summary is known."""
 
+    def finish(self) -> None:
+        """All is over, or could not begin."""
+
 
 class ThreadWorker:
     """Runs a sync source on a fresh thread of its own."""
@@ -52,6 +55,7 @@ class ThreadWorker:
         handover: Handover,
         farewell: Farewell,
         context: contextvars.Context,
+        leave: Callable[[], None],
         home: Callable[[], Home],
         hop: Callable[[Any], None],
         *,
@@ -66,6 +70,7 @@ class ThreadWorker:
         self._handover = handover
         self._farewell = farewell
         self._context = context
+        self._leave = leave
         self._home = home
         self._hop = hop
         self._iterator: Any = None
@@ -107,6 +112,7 @@ class ThreadWorker:
         self.cleaning = True
         if self._hopped:
             self.done = True
+            self._hop = nobody
         else:
             self._close(error, rest)
 
@@ -116,8 +122,8 @@ class ThreadWorker:
             return
         self._source = sources.call(self._source)
         if sources.is_async(self._source):
-            self._hopped = True
             self._hop(self._source)
+            self._hopped = True
         else:
             sources.check_opened(self._source)
 
@@ -134,11 +140,17 @@ class ThreadWorker:
 
     def _close(self, error: BaseException | None, rest: Parts) -> None:
         try:
-            self._handover.end(error, rest)
+            end(self._handover, error, rest)
             sources.close_sync(self._iterator, self._source)
             self._say_farewell()
         finally:
-            finish(self, self._handover)
+            self.finish()
+
+    def finish(self) -> None:
+        """All is over; what was the source's is let go of, and does not wait for the collector."""
+        self._source = self._iterator = None
+        self._hop = nobody
+        tell_end(self, self._handover, self._leave)
 
     def _wait_for_room(self) -> bool:
         while self._handover.full():
@@ -165,6 +177,7 @@ class TaskWorker:
         handover: Handover,
         farewell: Farewell,
         context: contextvars.Context,
+        leave: Callable[[], None],
         home: Home,
         hop: Callable[[Any], None],
     ) -> None:
@@ -175,6 +188,7 @@ class TaskWorker:
         self._handover = handover
         self._farewell = farewell
         self._context = context
+        self._leave = leave
         self._home = home
         self._hop = hop
         self._iterator: Any = None
@@ -222,16 +236,22 @@ class TaskWorker:
         self._source = await source if inspect.isawaitable(source) else source
         sources.check_opened(self._source)
         if not hasattr(type(self._source), "__aiter__"):
-            self._hopped = True
             self._hop(self._source)
+            self._hopped = True
 
     async def _close(self, error: BaseException | None) -> None:
         try:
-            self._handover.end(error, self._rest)
+            end(self._handover, error, self._rest)
             await sources.close_async(self._iterator, self._source)
             await self._say_farewell()
         finally:
-            finish(self, self._handover)
+            self.finish()
+
+    def finish(self) -> None:
+        """All is over; what was the source's is let go of, and does not wait for the collector."""
+        self._source = self._iterator = None
+        self._hop = nobody
+        tell_end(self, self._handover, self._leave)
 
     async def _wait_for_room(self) -> bool:
         while self._handover.full():
@@ -253,9 +273,21 @@ class TaskWorker:
             await self._home.in_thread(lambda: call_on_end(on_end, summary, lambda: self._home))
 
 
-def finish(worker: Worker, handover: Handover) -> None:
-    """All is over: tell the writer, which may be waiting for just that."""
+def end(handover: Handover, error: BaseException | None, rest: Parts) -> None:
+    """Hand over the source's last word; where nobody waits for it any more, a failure goes to the log."""
+    if handover.closed and isinstance(error, Exception):
+        sources.report_cleanup(error)
+    handover.end(error, rest)
+
+
+def tell_end(worker: Worker, handover: Handover, leave: Callable[[], None]) -> None:
+    """All is over: leave the source's context and tell the writer, which may be waiting for just that."""
+    try:
+        leave()
+    except Exception as error:
+        sources.report_cleanup(error)
     worker.done = True
     if streams.ended(worker):
         _log.info("a source that outlived its stream has ended; %d still run", streams.stragglers)
+    handover.wake_source = nobody
     handover.poke_writer()
