@@ -245,6 +245,19 @@ def test_an_error_that_knows_it_is_final_is_told_as_such():
     assert b'"retryable":false' in stream.fail(UpstreamError("no key", retryable=False), 0.0)
 
 
+@pytest.mark.parametrize(("status_code", "retryable"), [(401, b"false"), (429, b"true"), (None, b"true")])
+def test_whether_to_try_again_is_read_off_an_errors_status(status_code: int | None, retryable: bytes):
+    class Refused(Exception):
+        pass
+
+    error = Refused()
+    error.status_code = status_code  # type: ignore[attr-defined]
+    for failure in (error, UpstreamError("x", status_code=status_code)):
+        stream = started()
+        stream.feed(["a"], 0.0)
+        assert b'"retryable":' + retryable in stream.fail(failure, 0.0)
+
+
 def test_a_stream_of_foreign_frames_leaves_the_good_end_to_them_and_tells_a_failure():
     finished, failed = started(say_end=False), started(say_end=False)
     for stream in (finished, failed):

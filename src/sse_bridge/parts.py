@@ -110,12 +110,17 @@ Part: TypeAlias = (
 )
 
 
+def may_work_later(status_code: object) -> bool:
+    """Whether the same request may succeed later; not if it was wrong in itself."""
+    return status_code not in (400, 401, 403, 404, 405, 409, 410, 413, 422)
+
+
 class UpstreamError(Exception):
     """The model's service failed, in a way that it told in band or that a limit of patience told for it.
 
     Arguments: `message`, for the log; `status_code`, the HTTP status that fits (None: unknown);
     `code`, the service's own word for it (None: none given); `retryable`, whether the same request
-    may succeed later (default True).
+    may succeed later (None, the default: as the status says).
     """
 
     def __init__(
@@ -124,12 +129,12 @@ class UpstreamError(Exception):
         *,
         status_code: int | None = None,
         code: str | None = None,
-        retryable: bool = True,
+        retryable: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.status_code = status_code
         self.code = code
-        self.retryable = retryable
+        self.retryable = may_work_later(status_code) if retryable is None else retryable
 
 
 class SerializationError(ValueError):

@@ -27,6 +27,7 @@ from .parts import (
     Start,
     UpstreamError,
     Usage,
+    may_work_later,
 )
 from .summary import Collected, Ending, Summary, usage_dict
 
@@ -40,6 +41,13 @@ PINGS = (PING, PING_AFTER_ID)
 FIRST_PING = 0.25
 
 GENERAL_FAILURE = "The answer was interrupted by an error."
+
+# What a stream fails with that somebody's patience has ended: message, status, code, retryable.
+_GIVEN_UP = {
+    Ending.STALLED: ("The source was silent for too long.", 504, "upstream_stalled", True),
+    Ending.EXPIRED: ("The stream reached its max_duration.", 504, "max_duration", False),
+    Ending.SHUTDOWN: ("The server is shutting down.", 503, "shutdown", True),
+}
 
 
 class Limits(NamedTuple):
@@ -121,9 +129,9 @@ class Stream:
         if self.ending is not None:
             return b""
         if now >= self._expires_at:
-            return self._expire(now)
+            return self._give_up(Ending.EXPIRED, now)
         if now >= self._silent_until:
-            return self._stall(now)
+            return self._give_up(Ending.STALLED, now)
         if self.held:
             return self._open_in_silence(now) if now >= self._hold_until else b""
         return self._ping(now) if now >= self._ping_at else b""
@@ -153,7 +161,8 @@ class Stream:
 
     def fail(self, error: BaseException, now: float) -> bytes:
         """The source raised, or its chunk could not be written."""
-        code, retryable = "upstream_error", getattr(error, "retryable", True)
+        status = getattr(error, "status_code", getattr(error, "code", None))
+        code, retryable = "upstream_error", getattr(error, "retryable", may_work_later(status))
         if isinstance(error, (SerializationError, UnicodeEncodeError)):
             code, retryable = "serialization_error", False
         return self._end(Ending.FAILED, now, error, code, bool(retryable))
@@ -162,8 +171,7 @@ class Stream:
 
     def shutdown(self, now: float) -> bytes:
         """The server stops; the client may come back."""
-        error = UpstreamError("The server is shutting down.", status_code=503, code="shutdown")
-        return self._end(Ending.SHUTDOWN, now, error, "shutdown", True)
+        return self._give_up(Ending.SHUTDOWN, now)
 
     def gone(self, ending: Ending = Ending.GONE) -> None:
         """The client left (or, `Ending.SLOW`, stopped reading): no bytes exist for nobody."""
@@ -255,20 +263,10 @@ class Stream:
         self._ping_at = now + self._limits.ping
         return self._count(ping)
 
-    def _stall(self, now: float) -> bytes:
-        error = UpstreamError(
-            "The source was silent for too long.", status_code=504, code="upstream_stalled"
-        )
-        return self._end(Ending.STALLED, now, error, "upstream_stalled", True)
-
-    def _expire(self, now: float) -> bytes:
-        error = UpstreamError(
-            "The stream reached its max_duration.",
-            status_code=504,
-            code="max_duration",
-            retryable=False,
-        )
-        return self._end(Ending.EXPIRED, now, error, "max_duration", False)
+    def _give_up(self, ending: Ending, now: float) -> bytes:
+        message, status_code, code, retryable = _GIVEN_UP[ending]
+        error = UpstreamError(message, status_code=status_code, code=code, retryable=retryable)
+        return self._end(ending, now, error, code, retryable)
 
     def _end(
         self,

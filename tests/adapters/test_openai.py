@@ -272,3 +272,25 @@ def test_what_the_sdk_raises_is_a_failure_that_shows_nothing_of_it(openai_double
     assert body.count(b"upstream_error") == 1
     assert Fault().message.encode() not in body
     assert b"double_error" not in body
+
+
+# -- what users forget, and what upstreams do --------------------------------------------------------
+
+
+def test_a_whole_answer_as_a_chunk_asks_about_stream_true():
+    whole = {"object": "chat.completion", "choices": [{"message": {"content": "x"}}]}
+    for adapter in ("openai", "auto"):
+        with pytest.raises(TypeError, match="did you forget stream=True"):
+            run([whole], adapter=adapter, dialect="delta")
+
+
+@pytest.mark.parametrize("dialect", ["plain", "delta", "openai"])
+def test_a_stream_that_ends_without_a_finish_reason_is_warned_about(dialect, caplog):
+    run([openai_chunk({"content": "half an ans"})], dialect=dialect)
+    assert ["may have been cut" in record.message for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("dialect", ["plain", "delta", "openai"])
+def test_a_stream_that_tells_why_it_stopped_is_not(dialect, caplog):
+    run([openai_chunk({"content": "x"}), openai_chunk({}, "stop"), openai_chunk()], dialect=dialect)
+    assert not caplog.records

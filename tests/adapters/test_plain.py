@@ -216,8 +216,13 @@ def test_a_mapping_that_looks_like_an_event_is_json_with_one_warning_a_process()
 def test_the_fields_of_a_whole_answer_ask_about_stream_true():
     for reader in (PLAIN, Auto()):
         with pytest.raises(TypeError, match="did you forget stream=True"):
-            read(reader, ("id", "chatcmpl-123"))
+            read(reader, ("id", "x-123"))
 
 
 def test_any_other_pair_is_json():
     assert read(PLAIN, ("id", 7)) == [Value('["id",7]')]
+
+
+def test_a_stream_as_a_chunk_asks_about_yield_from():
+    with pytest.raises(TypeError, match="did you forget `yield from`"):
+        read(PLAIN, iter(["a"]))

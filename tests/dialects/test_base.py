@@ -125,7 +125,7 @@ def test_finish_and_usage_are_no_loss_to_plain(caplog):
 def test_a_stream_with_parts_left_out_ends_well(caplog):
     chunks = [openai_chunk({"reasoning": "r", "content": "x"}), openai_chunk({"reasoning": "r"})]
     assert run(chunks, adapter="openai") == b"data: x\n\n" + DONE["plain"]
-    assert len(caplog.records) == 1
+    assert ["has no place for" in record.message for record in caplog.records].count(True) == 1
 
 
 # -- one ending -----------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ class AutoReader:
         return read(chunk)
 
     def end(self) -> Parts:
-        return self._plain.end()
+        return (*self._plain.end(), *self._openai.end())
 
     def _dict(self, chunk: dict[Any, Any]) -> Parts:
         """Each dict has a shape of its own."""
@@ -60,11 +60,9 @@ class AutoReader:
         return self._plain.read
 
     def _openai_whole(self, chunk: Any) -> Parts:
-        if get(chunk, "object") == "error":
-            raise openai.in_band_error(chunk)
-        if not tells_its_fields(type(chunk)):
-            return self._openai.read(chunk)
-        return (openai.native(chunk, self._wish.collect),)
+        if get(chunk, "object") == openai.CHUNK and tells_its_fields(type(chunk)):
+            return self._openai.whole(chunk)
+        return self._openai.read(chunk)
 
     def _dashscope(self, chunk: Any) -> Parts:
         if not self._wish.takes_objects:

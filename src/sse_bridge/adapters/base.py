@@ -79,8 +79,3 @@ def _count(usage: Any, *names: str) -> int | None:
 def real_reason(reason: Any) -> str | None:
     """A finish reason; DashScope writes the string "null" until there is one."""
     return reason if isinstance(reason, str) and reason and reason != "null" else None
-
-
-def may_work_later(status: int | None) -> bool:
-    """Whether the same request may succeed later; not if it was wrong in itself."""
-    return status not in (400, 401, 403, 404, 413, 422)

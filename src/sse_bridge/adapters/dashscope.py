@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, UpstreamError
-from .base import Parts, Reader, Wish, get, may_work_later, read_usage, real_reason
+from .base import Parts, Reader, Wish, get, read_usage, real_reason
 from .objects import object_json
 
 _log = logging.getLogger("sse_bridge")
@@ -175,7 +175,6 @@ def check_status(chunk: Any) -> None:
         f"DashScope: {code or status}: {get(chunk, 'message') or 'no message'}",
         status_code=status,
         code=code or None,
-        retryable=may_work_later(status),
     )
 
 

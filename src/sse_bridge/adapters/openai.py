@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, UpstreamError
-from .base import Parts, Reader, Wish, get, may_work_later, read_usage, real_reason
+from .base import Parts, Reader, Wish, get, read_usage, real_reason
 from .objects import object_json, tells_its_fields
+
+_log = logging.getLogger("sse_bridge")
 
 CHUNK = "chat.completion.chunk"
 
@@ -26,21 +29,40 @@ class OpenAIReader:
     def __init__(self, wish: Wish) -> None:
         self._passes = wish.passes == "openai"
         self._collect = wish.collect
+        self._spoke = self._finished = False
 
     def read(self, chunk: Any) -> Parts:
         kind = get(chunk, "object")
         if kind == "error":
             raise in_band_error(chunk)
+        if kind == "chat.completion":
+            raise TypeError(
+                f"a chunk is a whole answer: did you forget stream=True? Got {chunk!r:.200}"
+            )
         if self._passes and kind == CHUNK and tells_its_fields(type(chunk)):
-            return (native(chunk, self._collect),)
+            return self.whole(chunk)
         if chunk is not None and not _has_choices(chunk):
             raise TypeError(
                 f'adapter="openai" takes chunks of chat.completions, got {chunk!r:.200}'
             )
-        return tuple(say(chunk))
+        parts = tuple(say(chunk))
+        self._note(any(isinstance(part, Finish) for part in parts), bool(parts))
+        return parts
+
+    def whole(self, chunk: Any) -> Parts:
+        """The chunk as it is, in its own protocol."""
+        part = native(chunk, self._collect)
+        self._note(part.finish_reason is not None, True)
+        return (part,)
 
     def end(self) -> Parts:
+        if self._spoke and not self._finished:
+            _log.warning("the model's stream ended without a finish_reason: it may have been cut")
         return ()
+
+    def _note(self, finished: bool, spoke: bool) -> None:
+        self._spoke = self._spoke or spoke
+        self._finished = self._finished or finished
 
 
 def native(chunk: Any, collect: bool) -> Native:
@@ -99,13 +121,12 @@ def in_band_error(chunk: Any) -> UpstreamError:
         str(get(chunk, "message") or "the model's service sent an error"),
         status_code=status,
         code=None if code is None else str(code),
-        retryable=may_work_later(status),
     )
 
 
 def looks_like_openai(chunk: Any) -> bool:
     """Whether this has the shape of a chunk of completions, or of an error that came as one."""
-    if get(chunk, "object") in (CHUNK, "text_completion"):
+    if get(chunk, "object") in (CHUNK, "chat.completion", "text_completion"):
         return True
     if isinstance(chunk, dict):
         return False

@@ -78,6 +78,12 @@ class PlainReader:
             )
         return self.object(chunk)
 
+    def stream(self, chunk: Any) -> Parts:
+        raise TypeError(
+            "a chunk is itself a stream: did you forget `yield from` (or, in an async generator, `async for`)? "
+            f"Got {chunk!r:.200}"
+        )
+
     def _warn_if_framed(self, chunk: str) -> None:
         if not self._warned and _looks_framed(chunk):
             self._warned = True
@@ -110,6 +116,8 @@ def _choose(chunk: Any) -> _Read:
         return PlainReader.mapping
     if isinstance(chunk, tuple):
         return PlainReader.pair
+    if hasattr(type(chunk), "__next__") or hasattr(type(chunk), "__aiter__"):
+        return PlainReader.stream
     return PlainReader.object
 
 
@@ -121,7 +129,7 @@ def _looks_framed(chunk: str) -> bool:
 
 def _is_field_of_an_answer(chunk: tuple[Any, ...]) -> bool:
     """What iterating OpenAI's whole answer gives first: the name and the value of its id."""
-    return len(chunk) == 2 and chunk[0] == "id" and str(chunk[1]).startswith("chatcmpl")
+    return len(chunk) == 2 and chunk[0] == "id" and isinstance(chunk[1], str)
 
 
 def _warn_if_event(chunk: Mapping[Any, Any]) -> None:
