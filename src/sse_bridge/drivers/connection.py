@@ -21,7 +21,7 @@ from . import sources
 from .farewell import Farewell
 from .handover import Ended, Handover
 from .waiting import Home
-from .workers import TaskWorker, ThreadWorker, Worker
+from .workers import Job, TaskWorker, ThreadWorker, Worker
 
 _log = logging.getLogger("sse_bridge")
 
@@ -163,11 +163,13 @@ class Connection:
         return data + self.stream.fail(ended.error, now)
 
     def _worker_for(self, source: Any, context: contextvars.Context) -> Worker:
-        common = (source, self._reader, self.handover, self.farewell, context, self._leave)
+        job = Job(
+            source, self._reader, self.handover, self.farewell, context, self._leave, self._hop
+        )
         if sources.is_async(source):
-            return TaskWorker(*common, self.home(), self._hop)
+            return TaskWorker(job, self.home())
         interrupts = self.options.interrupt and interrupt.allowed()
-        return ThreadWorker(*common, self.home, self._hop, interrupts=interrupts)
+        return ThreadWorker(job, self.home, interrupts=interrupts)
 
     def _hop(self, source: Any) -> None:
         """What a callable or an awaitable gave runs elsewhere: a task's on a thread, a thread's in a task."""

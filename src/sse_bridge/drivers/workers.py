@@ -15,7 +15,7 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .. import interrupt
 from ..adapters.base import Parts, Reader
@@ -41,42 +41,68 @@ class Worker(Protocol):
     def conclude(self) -> None:
         """The summary is known."""
 
-    def finish(self) -> None:
-        """All is over, or could not begin."""
+
+class Job(NamedTuple):
+    """What a worker is to do; `hop` goes on elsewhere with a source that turns out to be of the other kind."""
+
+    source: Any
+    reader: Reader
+    handover: Handover
+    farewell: Farewell
+    context: contextvars.Context
+    leave: Callable[[], None]
+    hop: Callable[[Any], None]
 
 
-class ThreadWorker:
+class _Worker:
+    """What both kinds of workers know and how they finish."""
+
+    def __init__(self, job: Job) -> None:
+        self.done = False
+        self._source, self._reader, self._handover = job.source, job.reader, job.handover
+        self._farewell, self._context, self._leave = job.farewell, job.context, job.leave
+        self._hop = job.hop
+        self._iterator: Any = None
+        self._hopped = False
+
+    def _end(self, error: BaseException | None, rest: Parts) -> None:
+        """Hand over the source's last word; where nobody waits for it any more, a failure goes to the log."""
+        if self._handover.closed and isinstance(error, Exception):
+            sources.report_cleanup(error)
+        self._handover.end(error, rest)
+
+    def _finish(self) -> None:
+        """All is over: leave the source's context, and tell the writer, which may be waiting for just that."""
+        try:
+            self._leave()
+        except Exception as error:
+            sources.report_cleanup(error)
+        self.done = True
+        if streams.ended(self):
+            _log.info(
+                "a source that outlived its stream has ended; %d still run", streams.stragglers
+            )
+        self._forget()
+        self._handover.poke_writer()
+
+    def _forget(self) -> None:
+        """Let go of the source and of all that leads back here, so that nothing waits for the collector."""
+        self._source = self._iterator = None
+        self._hop = self._handover.wake_source = nobody
+
+
+class ThreadWorker(_Worker):
     """Runs a sync source on a fresh thread of its own."""
 
-    def __init__(
-        self,
-        source: Any,
-        reader: Reader,
-        handover: Handover,
-        farewell: Farewell,
-        context: contextvars.Context,
-        leave: Callable[[], None],
-        home: Callable[[], Home],
-        hop: Callable[[Any], None],
-        *,
-        interrupts: bool = False,
-    ) -> None:
-        self.done = self.cleaning = False
+    def __init__(self, job: Job, home: Callable[[], Home], *, interrupts: bool = False) -> None:
+        super().__init__(job)
+        self.cleaning = False
+        self._home = home
         self._interrupts = interrupts
         self._thread: threading.Thread | None = None
         self._greenlet: greenlets.Blocked | None = None
-        self._source = source
-        self._reader = reader
-        self._handover = handover
-        self._farewell = farewell
-        self._context = context
-        self._leave = leave
-        self._home = home
-        self._hop = hop
-        self._iterator: Any = None
-        self._hopped = False
         self._signal = ThreadSignal()
-        handover.wake_source = self._signal.set
+        job.handover.wake_source = self._signal.set
 
     def start(self) -> None:
         self._thread = threading.Thread(
@@ -140,17 +166,11 @@ class ThreadWorker:
 
     def _close(self, error: BaseException | None, rest: Parts) -> None:
         try:
-            end(self._handover, error, rest)
+            self._end(error, rest)
             sources.close_sync(self._iterator, self._source)
             self._say_farewell()
         finally:
-            self.finish()
-
-    def finish(self) -> None:
-        """All is over; what was the source's is let go of, and does not wait for the collector."""
-        self._source = self._iterator = None
-        self._hop = nobody
-        tell_end(self, self._handover, self._leave)
+            self._finish()
 
     def _wait_for_room(self) -> bool:
         while self._handover.full():
@@ -167,36 +187,17 @@ class ThreadWorker:
             call_on_end(on_end, self._farewell.summary, self._home)
 
 
-class TaskWorker:
+class TaskWorker(_Worker):
     """Runs an async source in one task of its own."""
 
-    def __init__(
-        self,
-        source: Any,
-        reader: Reader,
-        handover: Handover,
-        farewell: Farewell,
-        context: contextvars.Context,
-        leave: Callable[[], None],
-        home: Home,
-        hop: Callable[[Any], None],
-    ) -> None:
-        self.done = False
+    def __init__(self, job: Job, home: Home) -> None:
+        super().__init__(job)
         self.cleaning = True  # cancelling begins the cleanup: it is always worth waiting for
-        self._source = source
-        self._reader = reader
-        self._handover = handover
-        self._farewell = farewell
-        self._context = context
-        self._leave = leave
         self._home = home
-        self._hop = hop
-        self._iterator: Any = None
         self._rest: Parts = ()
-        self._hopped = False
         self._signal = home.signal()
         self._scope = home.scope()
-        handover.wake_source = lambda: home.soon(self._signal.set)
+        job.handover.wake_source = lambda: home.soon(self._signal.set)
 
     def start(self) -> None:
         self._home.soon(lambda: self._home.spawn(self._run, self._context))
@@ -241,17 +242,11 @@ class TaskWorker:
 
     async def _close(self, error: BaseException | None) -> None:
         try:
-            end(self._handover, error, self._rest)
+            self._end(error, self._rest)
             await sources.close_async(self._iterator, self._source)
             await self._say_farewell()
         finally:
-            self.finish()
-
-    def finish(self) -> None:
-        """All is over; what was the source's is let go of, and does not wait for the collector."""
-        self._source = self._iterator = None
-        self._hop = nobody
-        tell_end(self, self._handover, self._leave)
+            self._finish()
 
     async def _wait_for_room(self) -> bool:
         while self._handover.full():
@@ -271,23 +266,3 @@ class TaskWorker:
             await await_on_end(on_end, summary)
         else:
             await self._home.in_thread(lambda: call_on_end(on_end, summary, lambda: self._home))
-
-
-def end(handover: Handover, error: BaseException | None, rest: Parts) -> None:
-    """Hand over the source's last word; where nobody waits for it any more, a failure goes to the log."""
-    if handover.closed and isinstance(error, Exception):
-        sources.report_cleanup(error)
-    handover.end(error, rest)
-
-
-def tell_end(worker: Worker, handover: Handover, leave: Callable[[], None]) -> None:
-    """All is over: leave the source's context and tell the writer, which may be waiting for just that."""
-    try:
-        leave()
-    except Exception as error:
-        sources.report_cleanup(error)
-    worker.done = True
-    if streams.ended(worker):
-        _log.info("a source that outlived its stream has ended; %d still run", streams.stragglers)
-    handover.wake_source = nobody
-    handover.poke_writer()
