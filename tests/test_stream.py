@@ -245,8 +245,12 @@ def test_an_error_that_knows_it_is_final_is_told_as_such():
     assert b'"retryable":false' in stream.fail(UpstreamError("no key", retryable=False), 0.0)
 
 
-@pytest.mark.parametrize(("status_code", "retryable"), [(401, b"false"), (429, b"true"), (None, b"true")])
-def test_whether_to_try_again_is_read_off_an_errors_status(status_code: int | None, retryable: bytes):
+@pytest.mark.parametrize(
+    ("status_code", "retryable"), [(401, b"false"), (429, b"true"), (None, b"true")]
+)
+def test_whether_to_try_again_is_read_off_an_errors_status(
+    status_code: int | None, retryable: bytes
+):
     class Refused(Exception):
         pass
 

@@ -9,16 +9,24 @@ Rules of this file:
 1. A thread is interrupted only inside the read of an HTTP/1.1 client (httpcore, httpcore2, http.client and
    what stands on it). A multiplexed HTTP/2 connection, a database's socket, a sleep are left alone.
 2. Looking at the thread and raising in it is one step, during which no other thread can run: what was
-   read a moment ago must not be interrupted. So it is made of C calls only (`_raise_in`).
-3. The exception is a GeneratorExit: to the user's generator it is the close that it is.
+   read a moment ago must not be interrupted. So it is made of C calls only (`_raise_in`). Python 3.13 may
+   raise one call later than others do: the client's own next call then, never yet its user's.
+3. No garbage is collected from the look until the thread has left its read (`_Quiet`). A finalizer could
+   run others between the look and the act, or get the exception that was meant for the read.
+4. First only the reading side is shut down: an end, not a fault, is what the read comes back with. A fault
+   would be handed on before the exception is, maybe to the user's own code.
+5. The exception is a GeneratorExit: to the user's generator it is the close that it is.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from itertools import compress, repeat, starmap
@@ -42,12 +50,15 @@ def allowed() -> bool:
 
 def interrupt(thread_id: int, *, unless: Callable[[], bool]) -> bool:
     """End the upstream read that this thread is blocked in; False if it is in none now, or `unless` says so."""
-    frame = sys._current_frames().get(thread_id)
-    found = None if frame is None else upstream_socket(frame)
-    # Asked behind the look: what begins after it is no longer in `frame`.
-    if frame is None or found is None or unless() or not _raise_in(thread_id, frame):
-        return False
-    shut_down(found)
+    with _quiet:
+        frame = sys._current_frames().get(thread_id)
+        found = None if frame is None else upstream_socket(frame)
+        # Asked behind the look: what begins after it is no longer in `frame`.
+        if frame is None or found is None or unless() or not _raise_in(thread_id, frame):
+            return False
+        shut_down(found, socket.SHUT_RD)
+        _see_off(thread_id, frame)
+    shut_down(found, socket.SHUT_RDWR)
     return True
 
 
@@ -68,10 +79,10 @@ def upstream_socket(frame: FrameType) -> socket.socket | None:
     return found if reads and _module(at).startswith(_HTTP_CLIENTS) else None
 
 
-def shut_down(sock: socket.socket) -> None:
+def shut_down(sock: socket.socket, how: int) -> None:
     """Wake whoever reads it; the plain socket's own method also for TLS, which must not send a word now."""
     try:
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        socket.socket.shutdown(sock, how)
     except OSError:  # it was closed meanwhile
         pass
 
@@ -123,4 +134,48 @@ def _raise_in(thread_id: int, frame: FrameType) -> bool:
         return False
 
 
+def _see_off(thread_id: int, frame: FrameType) -> None:
+    """Give the thread a moment to leave its read."""
+    for _ in range(_LOOKS):
+        if sys._current_frames().get(thread_id) is not frame:
+            return
+        time.sleep(_PAUSE)
+
+
+_LOOKS, _PAUSE = 50, 0.0002  # ten milliseconds at most; it is mostly gone at the second look
 _SET_ASYNC_EXC = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+
+class _Quiet:
+    """For one thread at a time: no garbage is collected.
+
+    Python 3.11 collects within any C call that makes an object, also within `sys._current_frames`, which holds
+    a lock: were another thread to run then and to want that lock, the process would stand still for ever.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._paused = False
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._paused = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._paused:
+            gc.enable()
+        self._paused = False
+        self._lock.release()
+
+    def forked(self) -> None:
+        """In the child nobody is inside."""
+        if self._paused:
+            gc.enable()
+        self.__init__()  # type: ignore[misc]
+
+
+_quiet = _Quiet()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_quiet.forked)

@@ -6,6 +6,7 @@
 
 import contextlib
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -29,9 +30,11 @@ class Piece:
 class Connection:
     """One connection to a server on loopback; a context manager that hangs up at the end."""
 
-    def __init__(self, port: int, timeout: float = 10.0) -> None:
+    def __init__(self, port: int, timeout: float = 10.0, tls: ssl.SSLContext | None = None) -> None:
         self.port, self.timeout = port, timeout
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.buffer = b""
 
     def request(

@@ -32,6 +32,10 @@ class Gate:
     def release(self, permits: int = 1) -> None:
         self.accept().sendall(b"." * permits)
 
+    def no_more(self) -> None:
+        """The source is to end by itself."""
+        self.accept().shutdown(socket.SHUT_WR)
+
     def wait_closed(self) -> float:
         """Wait until the source has been closed, and say when it was (`time.monotonic()`)."""
         try:

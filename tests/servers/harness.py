@@ -20,12 +20,15 @@ import os
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from components import missing
 
 from .client import Connection, Response
 from .kinds import ASGI_SERVERS, SERIAL_SERVERS, SERVERS, WSGI_SERVERS
@@ -46,6 +49,7 @@ class Server:
     port: int
     process: "subprocess.Popen[bytes]"
     log_path: Path
+    tls: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
@@ -69,7 +73,7 @@ class Server:
         return self.log_path.stat().st_size
 
     def connect(self, timeout: float = 10.0) -> Connection:
-        return Connection(self.port, timeout)
+        return Connection(self.port, timeout, self.tls)
 
     def get(self, path: str = "/", **headers: str) -> Response:
         """Ask on a connection of its own, which the response closes."""
@@ -112,10 +116,15 @@ def running(
     *,
     threads: int = 8,
     env: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Server]:
-    """Start a server that answers, and end it."""
+    """Start a server that answers, and end it; `tls`, how to speak with it where it speaks TLS."""
+    program = SERVERS[name].program
+    if program is not None and not program.exists():
+        missing(f"{name} needs {program.name}, which is not installed beside this Python")
     for attempt in range(1, ATTEMPTS + 1):
         server = _start(name, app, log_path, threads, env or {})
+        server.tls = tls
         try:
             if _answers(server):
                 yield server

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,7 @@ class Kind:
 
     command: Callable[[int, str, int], list[str]]  # descriptor or port, MODULE:APP, threads
     takes_socket: bool = True
+    program: Path | None = None  # what a machine may lack
 
 
 def _library(kind: str) -> Kind:
@@ -48,6 +50,21 @@ def _hypercorn(worker: str) -> Kind:
     )
 
 
+# uWSGI is C: the packages `uWSGI`, compiled, and `pyuwsgi`, as wheels, both bring this program.
+UWSGI = Path(sys.executable).with_name("uwsgi")
+
+
+def _uwsgi(way: str) -> Kind:
+    def command(where: int, app: str, threads: int) -> list[str]:
+        bind = f"127.0.0.1:{where}" if way == "http" else f"fd://{where}"
+        options = ["--single-interpreter", "--enable-threads", "--need-app", "--die-on-term"]
+        options += ["--threads", str(threads), "--buffer-size", "16384", "--module", app]
+        return ["exec", str(UWSGI), f"--{way}", bind, *options]
+
+    # Its router, in a process of its own, takes no socket.
+    return Kind(command, takes_socket=way != "http", program=UWSGI)
+
+
 def _module(name: str, *arguments: str) -> list[str]:
     return ["exec", sys.executable, "-m", name, *arguments]
 
@@ -64,6 +81,8 @@ WSGI_SERVERS = {
     "wsgiref": _library("wsgiref"),
     "granian-wsgi": _granian("wsgi"),
     "a2wsgi": _library("a2wsgi"),
+    "uwsgi-http-socket": _uwsgi("http-socket"),
+    "uwsgi-http": _uwsgi("http"),
 }
 ASGI_SERVERS = {
     "uvicorn": Kind(_uvicorn),

@@ -5,47 +5,59 @@ A source that is to be stopped may just not be where it can be: between two read
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 
 FIRST, LONGEST = 0.001, 0.25  # seconds between two tries: soon at first, then ever more patiently
 
 Try = Callable[[], bool]
 
+_log = logging.getLogger("sse_bridge")
+
 
 class Pursuit:
     """Tries of which each goes on until it says that it is over."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._tries: list[Try] = []
         self._runs = False
         self._pause = FIRST
 
     def pursue(self, attempt: Try) -> None:
         """Try at once; if that was not the end of it, again and again beside the caller."""
-        if attempt():
+        if _is_over(attempt):
             return
-        with self._lock:
+        with self._changed:
             self._tries.append(attempt)
             self._pause = FIRST
+            self._changed.notify()
             if not self._runs:
                 self._runs = True
                 threading.Thread(target=self._run, name="sse_bridge pursuit", daemon=True).start()
 
     def _run(self) -> None:
         while self._try_all():
-            time.sleep(self._pause)
-            self._pause = min(self._pause * 2, LONGEST)
+            with self._changed:
+                pause, self._pause = self._pause, min(self._pause * 2, LONGEST)
+                self._changed.wait(pause)
 
     def _try_all(self) -> bool:
-        over = [attempt for attempt in self._tries if attempt()]
-        with self._lock:
+        over = [attempt for attempt in self._tries if _is_over(attempt)]
+        with self._changed:
             self._tries = [attempt for attempt in self._tries if attempt not in over]
             self._runs = bool(self._tries)
             return self._runs
+
+
+def _is_over(attempt: Try) -> bool:
+    try:
+        return attempt()
+    except Exception:  # it must not be the end of the others' tries
+        _log.exception("stopping a source raised")
+        return True
 
 
 _pursuit = Pursuit()

@@ -3,10 +3,12 @@
 from typing import Any
 
 import openai
+from census import census
 from flask import Flask, request
-from relay import relay
+from relay import CLIENTS, relay
 
 from sse_bridge import UpstreamError
+from sse_bridge.drivers.threads import background_home
 from sse_bridge.flask import EventSourceResponse
 
 app = Flask(__name__)
@@ -26,3 +28,9 @@ def upstream(error: UpstreamError) -> Any:
 def chat(kind: str) -> Any:
     source, options = relay(kind, request.args)
     return EventSourceResponse(source, **options)
+
+
+@app.get("/census")
+def open_now() -> Any:
+    home: Any = background_home()
+    return census(home.loop, CLIENTS)

@@ -1,9 +1,11 @@
 """A chat endpoint in Starlette that relays a real SDK's stream."""
 
+import asyncio
 from typing import Any
 
 import openai
-from relay import relay
+from census import census
+from relay import CLIENTS, relay
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,7 +28,14 @@ def upstream(request: Request, error: Any) -> Response:
     return JSONResponse({"told": error.code}, error.status_code or 502)
 
 
+async def open_now(request: Request) -> Response:
+    return JSONResponse(census(asyncio.get_running_loop(), CLIENTS))
+
+
 app = Starlette(
-    routes=[Route("/{kind}/chat/completions", chat, methods=["POST"])],
+    routes=[
+        Route("/{kind}/chat/completions", chat, methods=["POST"]),
+        Route("/census", open_now),
+    ],
     exception_handlers={openai.RateLimitError: slow_down, UpstreamError: upstream},
 )

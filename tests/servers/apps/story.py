@@ -1,6 +1,7 @@
 """The sources that the Flask and the Starlette app both stream, sync and async."""
 
 import itertools
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
@@ -23,6 +24,9 @@ Options = Mapping[str, str]
 
 
 RUNS: Counter[str] = Counter()  # how often a source ran, by the key that its test gave it
+
+
+ENDINGS: dict[str, str] = {}  # how a stream ended, by that key
 
 
 def told(options: Options) -> Iterator[Any]:
@@ -58,6 +62,12 @@ def gated(options: Options) -> Iterator[Any]:
             yield f"chunk {number}"
 
 
+def endless(options: Options) -> Iterator[Any]:
+    """As fast as they are taken."""
+    while True:
+        yield "x" * 1000
+
+
 def silent(options: Options) -> Iterator[Any]:
     """One chunk, then blocked until the test permits the end."""
     with gate(options["gate"]) as wait:
@@ -67,7 +77,7 @@ def silent(options: Options) -> Iterator[Any]:
 
 
 SYNC: dict[str, Callable[[Options], Iterator[Any]]] = {
-    source.__name__: source for source in (told, long, failing, refused, gated, silent)
+    source.__name__: source for source in (told, long, failing, refused, gated, endless, silent)
 }
 
 
@@ -104,11 +114,21 @@ def source_for(name: str, kind: str, options: Options) -> Any:
 def stream_options(options: Options) -> dict[str, Any]:
     """The library's options that a test gives in the query."""
     made: dict[str, Any] = {}
-    for name in ("ping", "hold", "stall_timeout"):
+    for name in ("ping", "hold", "stall_timeout", "send_timeout"):
         if name in options:
             made[name] = float(options[name])
-    if "retry" in options:
-        made["retry"] = int(options["retry"])
+    for name in ("retry", "max_streams"):
+        if name in options:
+            made[name] = int(options[name])
+    if "key" in options:
+        key = options["key"]
+        made["on_end"] = lambda summary: ENDINGS.update({key: summary.ending})
     if "dialect" in options:
         made["dialect"] = options["dialect"]
     return made
+
+
+def resident() -> int:
+    """This process's resident memory, in bytes."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
