@@ -46,21 +46,13 @@ def fail() -> None:
     raise LookupError("a fault in a try")
 
 
-def test_what_can_be_done_at_once_is_done_by_the_caller():
-    attempt = Attempt(over_at=1)
-    Pursuit().pursue(attempt)
-    assert attempt.threads == [threading.current_thread()]
-    assert pursuers() == []
-
-
-def test_what_cannot_is_tried_again_beside_the_caller_until_it_is_over():
+def test_a_try_is_made_beside_the_caller_again_and_again_until_it_is_over():
     attempt = Attempt(over_at=6)
     Pursuit().pursue(attempt)
     assert attempt.over.wait(PATIENCE)
     wait_for_the_end()
-    assert attempt.threads[0] is threading.current_thread()
     assert len(attempt.threads) == 6
-    assert threading.current_thread() not in attempt.threads[1:]
+    assert threading.current_thread() not in attempt.threads
 
 
 def test_one_thread_pursues_them_all_and_ends_with_the_last():

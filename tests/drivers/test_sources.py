@@ -139,6 +139,19 @@ def test_an_async_close_is_awaited_and_a_sync_one_is_called():
     assert log == ["aiterator", "source"]
 
 
+def test_an_object_that_can_only_be_cancelled_is_cancelled():
+    class Run:
+        cancelled = 0
+
+        def cancel(self) -> None:
+            self.cancelled += 1
+
+    run = Run()
+    sources.close_sync(None, run)
+    asyncio.run(sources.close_async(None, run))
+    assert run.cancelled == 2
+
+
 def test_a_factory_gives_each_request_its_own_source():
     one = sources.OneRequest(lambda request: [request])
     assert one.take("first")() == ["first"]

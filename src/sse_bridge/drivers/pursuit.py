@@ -1,6 +1,7 @@
-"""What could not be done at once is tried again, by one thread for the whole process.
+"""What takes a moment, or cannot be done yet, is tried beside the caller, by one thread for the whole process.
 
-A source that is to be stopped may just not be where it can be: between two reads of one chunk, say.
+A source that is to be stopped may just not be where it can be: between two reads of one chunk, say. And whoever
+asks may be an event loop, which must not wait.
 """
 
 from __future__ import annotations
@@ -27,16 +28,20 @@ class Pursuit:
         self._pause = FIRST
 
     def pursue(self, attempt: Try) -> None:
-        """Try at once; if that was not the end of it, again and again beside the caller."""
-        if _is_over(attempt):
-            return
+        """Try now, beside the caller, and again until it is over."""
         with self._changed:
             self._tries.append(attempt)
             self._pause = FIRST
             self._changed.notify()
             if not self._runs:
-                self._runs = True
-                threading.Thread(target=self._run, name="sse_bridge pursuit", daemon=True).start()
+                self._start()
+
+    def _start(self) -> None:
+        try:
+            threading.Thread(target=self._run, name="sse_bridge pursuit", daemon=True).start()
+            self._runs = True
+        except RuntimeError:  # no thread to be had: the next who asks starts one
+            _log.exception("stopping a source has to wait")
 
     def _run(self) -> None:
         while self._try_all():

@@ -7,7 +7,7 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from .waiting import Home
 
@@ -94,8 +94,8 @@ def _step(closing: Any) -> None:
 def close_sync(iterator: Any, source: Any) -> None:
     """Close the iterator, and the object that it was made from: an SDK's stream is not closed with its iterator."""
     for thing in _distinct(iterator, source):
-        close = getattr(thing, "close", None)
-        if callable(close):
+        close = _way_to_close(thing, ("close", "cancel"))
+        if close is not None:
             try:
                 close()
             except BaseException as error:  # CancelledError too: on_end is still to come
@@ -105,14 +105,23 @@ def close_sync(iterator: Any, source: Any) -> None:
 async def close_async(iterator: Any, source: Any) -> None:
     """The same for an async source; the SDKs call it `aclose` or `close`."""
     for thing in _distinct(iterator, source):
-        close = getattr(thing, "aclose", None) or getattr(thing, "close", None)
-        if callable(close):
+        close = _way_to_close(thing, ("aclose", "close", "cancel"))
+        if close is not None:
             try:
                 outcome = close()
                 if inspect.isawaitable(outcome):
                     await outcome
             except BaseException as error:  # CancelledError too: on_end is still to come
                 report_cleanup(error)
+
+
+def _way_to_close(thing: Any, names: tuple[str, ...]) -> Callable[[], Any] | None:
+    """The SDKs have several words for it."""
+    for name in names:
+        close = getattr(thing, name, None)
+        if callable(close):
+            return cast(Callable[[], Any], close)
+    return None
 
 
 def _distinct(iterator: Any, source: Any) -> list[Any]:
