@@ -92,7 +92,9 @@ def test_the_call_raises_at_max_streams():
 
 def test_for_head_there_is_no_body_and_the_source_is_closed():
     source = generator()
-    assert list(stream(source, environ(REQUEST_METHOD="HEAD"))) == []
+    body = stream(source, environ(REQUEST_METHOD="HEAD"))
+    assert list(body) == []
+    body.close()  # type: ignore[attr-defined]
     assert getattr(source, "gi_frame") is None  # noqa: B009
 
 

@@ -47,7 +47,7 @@ def open_body(
     check_source(source)
     if environ.get("REQUEST_METHOD") == "HEAD":
         discard(source, background_home)
-        return iter(())
+        return (data for data in ())  # with a close(), as every body has
     watch = partial(hangup.watch, environ)
     return Body(source, options, contextvars.copy_context(), framed=framed, watch=watch)
 
