@@ -47,9 +47,14 @@ def open_body(
     check_source(source)
     if environ.get("REQUEST_METHOD") == "HEAD":
         discard(source, background_home)
-        return (data for data in ())  # with a close(), as every body has
+        return _nothing()
     watch = partial(hangup.watch, environ)
     return Body(source, options, contextvars.copy_context(), framed=framed, watch=watch)
+
+
+def _nothing() -> Iterator[bytes]:
+    """No body, with a close() as every body has."""
+    yield from ()
 
 
 def is_finished(environ: Environ) -> bool:

@@ -90,7 +90,7 @@ class Models:
         requests = [request for double in self.doubles.values() for request in double.requests]
         return Counter(request.json()["model"] for request in requests)
 
-    def request(self, case: Case, model: str, timeout: float = 10.0) -> Request:
+    def request(self, case: Case, model: str, timeout: float = 40.0) -> Request:
         """The first request for this model, once it has come."""
         double, end = self.doubles[case.vendor, case.moment], time.monotonic() + timeout
         while time.monotonic() < end:
