@@ -14,8 +14,8 @@ import contextvars
 import inspect
 import logging
 import sys
-import time
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from time import monotonic
 from typing import Any
 
 import anyio
@@ -48,7 +48,6 @@ async def drive(
     begin: Begin,
     write: Write,
     framed: bool = False,
-    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Stream a source until it ends or nobody is left to hear it; raises a failure that came within `hold`.
 
@@ -56,7 +55,7 @@ async def drive(
     status and headers; `write`, sends bytes of the body and whether more will come; `framed`, the source is an
     event stream already.
     """
-    writer = _Writer(source, options, context, begin, write, framed=framed, clock=clock)
+    writer = _Writer(source, options, context, begin, write, framed=framed)
     await writer.run(receive)
 
 
@@ -86,9 +85,7 @@ class _Writer:
         write: Write,
         *,
         framed: bool,
-        clock: Callable[[], float],
     ) -> None:
-        self._clock = clock
         self._home = home = current_home()
         self._signal = signal = home.signal()
         self._listening = home.scope()
@@ -101,7 +98,7 @@ class _Writer:
         self._stream = self._connection.stream
 
     async def run(self, receive: Receive) -> None:
-        data = self._connection.open(self._clock())
+        data = self._connection.open(monotonic())
         self._listen(receive)
         try:
             await self._hear_who_has_left()
@@ -157,7 +154,7 @@ class _Writer:
                 await self._signal.wait(stream.deadline)
             else:
                 await self._home.pause()  # a source that is always ready must not starve the others
-            data = step(self._clock())
+            data = step(monotonic())
 
     async def _send(self, data: bytes) -> None:
         """Write what is ready: the status before the first of it, the end of the body with the last."""
@@ -183,7 +180,7 @@ class _Writer:
 
     async def _release(self) -> None:
         """Stop the source, give its cleanup some time, and let the request go."""
-        connection, since = self._connection, self._clock()
+        connection, since = self._connection, monotonic()
         connection.conclude(since)
         try:
             if not connection.worker.done:
@@ -197,7 +194,7 @@ class _Writer:
 
     async def _wait_for_cleanup(self, since: float) -> None:
         connection = self._connection
-        while not connection.worker.done and self._clock() < (until := connection.patience(since)):
+        while not connection.worker.done and monotonic() < (until := connection.patience(since)):
             await self._signal.wait(until)
 
     async def _call_on_end(self, on_end: Callable[[Summary], Any], summary: Summary) -> None:

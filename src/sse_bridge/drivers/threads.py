@@ -7,9 +7,9 @@ import contextvars
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from math import inf
+from time import monotonic
 from typing import Any, Protocol
 
 from ..options import Options
@@ -53,7 +53,7 @@ class Body(Iterator[bytes]):
     Making it starts the source and waits out `hold`; a failure in that time is raised here.
     Arguments: `source`; `options`; `context`, in which the source runs; `framed`, it is an event stream
     already; `watch`, gives the watch on the client, or None where only writing can tell; `leave`, called in the
-    source's context when the source is over; `clock`.
+    source's context when the source is over.
     """
 
     def __init__(
@@ -65,9 +65,7 @@ class Body(Iterator[bytes]):
         framed: bool = False,
         watch: Callable[[], Watch | None] = lambda: None,
         leave: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._clock = clock
         self._signal = ThreadSignal()
         self._released = True
         self._connection = Connection(
@@ -81,7 +79,7 @@ class Body(Iterator[bytes]):
         )
         self._watch: Watch | None = None
         self._stream = self._connection.stream
-        self._first = self._connection.open(clock())
+        self._first = self._connection.open(monotonic())
         self._released = False
         self._second_ping_at = inf
         self._watch = watch()
@@ -120,7 +118,7 @@ class Body(Iterator[bytes]):
             handover = self._connection.handover
             self._watch.start(handover.doubt, handover.hang_up)
         if self._doubtful:
-            self._first += self._connection.resolve_doubt(self._clock())
+            self._first += self._connection.resolve_doubt(monotonic())
             return
         self._connection.begin()
         self._hold()
@@ -149,7 +147,7 @@ class Body(Iterator[bytes]):
             self._connection.begin()
 
     def _step_or_sleep(self) -> bytes:
-        now = self._clock()
+        now = monotonic()
         data = self._connection.step(now)
         if now >= self._second_ping_at:
             self._second_ping_at = inf
@@ -181,9 +179,9 @@ class Body(Iterator[bytes]):
         self._released = True
         if self._watch is not None:
             self._watch.stop()
-        connection, since = self._connection, self._clock()
+        connection, since = self._connection, monotonic()
         connection.conclude(since)
-        while not connection.worker.done and self._clock() < (until := connection.patience(since)):
+        while not connection.worker.done and monotonic() < (until := connection.patience(since)):
             self._signal.wait(until)
         on_end = connection.release()
         if on_end is not None and connection.farewell.summary is not None:
