@@ -136,7 +136,10 @@ def running(
 
 
 class Pool:
-    """The servers of a test session: one process for each server, app and options."""
+    """The servers of a test session: one process for each server, app and options.
+
+    To be called in the main thread: a server dies with the very thread that started it.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

@@ -5,8 +5,8 @@ The times are printed at the end and asserted nowhere; `python -m servers.leavin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -73,29 +73,19 @@ def samples(request: pytest.FixtureRequest) -> Iterator[Samples]:
             print(f"\n\nFrom the client's close to the model's end, in ms:\n{samples.table()}")
 
 
-@pytest.fixture(scope="module")
-def started(serve: Pool, request: pytest.FixtureRequest) -> Pool:
-    """The servers of the matrix, started two by two: their apps take seconds to load."""
-    wanted = {
-        item.callspec.params["case"].server: None
-        for item in request.session.items
-        if hasattr(item, "callspec") and "case" in item.callspec.params
-    }
-    with ThreadPoolExecutor(2) as two:
-        wait([two.submit(serve, name, APPS[name]) for name in wanted])
-    return serve
+# Cheroot's own on Python 3.13: its writer may be collected after a reset has closed its socket.
+CHEROOTS_OWN = re.compile(r"Exception ignored in.*?OSError: \[Errno 9\][^\n]*\n", re.DOTALL)
 
 
-@pytest.mark.timeout(180)  # the first one starts all the servers
 @pytest.mark.parametrize("case", MATRIX, ids=str)
 def test_the_models_connection_ends_and_it_was_asked_once(
-    started: Pool, models: Models, samples: Samples, case: Case
+    serve: Pool, models: Models, samples: Samples, case: Case
 ):
-    server = started(case.server, APPS[case.server])
+    server = serve(case.server, APPS[case.server])
     mark = server.mark()
     samples.add(case, measure(server, models, case, str(case)))
     assert server.logged("client left after", mark) == 1
-    assert "Traceback" not in server.log(mark)
+    assert "Traceback" not in CHEROOTS_OWN.sub("", server.log(mark))
     assert models.asked()[str(case)] == 1
 
 
