@@ -223,9 +223,6 @@ def test_no_context_is_left_behind_for_later_requests(app: Flask):
     assert not has_request_context()
 
 
-teardowns: dict[str, int] = {}
-
-
 @pytest.mark.parametrize("source", ["ours", "flasks"])
 def test_teardown_runs_as_flasks_own_streaming_has_it(app: Flask, source: str):
     torn: list[str] = []
@@ -241,8 +238,8 @@ def test_teardown_runs_as_flasks_own_streaming_has_it(app: Flask, source: str):
         app.add_url_rule("/", "view", lambda: stream_with_context(chunks()))
     assert app.test_client().get("/").data  # outside `with`, where the client keeps the context
     assert torn[-1] == "teardown"
-    teardowns[source] = torn.count("teardown")
-    assert len(set(teardowns.values())) == 1  # once or twice: newer versions of Flask run it twice
+    often = (1, 2) if source == "flasks" else (2,)  # before 3.1.1 Flask runs it once
+    assert torn.count("teardown") in often
 
 
 def test_a_generator_that_its_author_wrapped_runs_in_the_views_context(app: Flask):

@@ -188,6 +188,7 @@ def test_one_stream_too_many_is_refused_until_a_client_has_left(
     serve: Pool, name: str, app: str, kind: str
 ):
     server = serve(name, app, threads=6)  # of its own: others' streams would count too
+    until(lambda: status(server, kind, at_most=1), lambda status: status == 200)  # none is open now
     with ExitStack() as stack:
         gates = [stack.enter_context(Gate()) for _ in range(2)]
         query = f"ping={NEVER}&max_streams=2"
@@ -198,17 +199,17 @@ def test_one_stream_too_many_is_refused_until_a_client_has_left(
         with told(server, kind) as refused:
             assert refused.status == 503
             assert int(refused.headers["retry-after"]) > 0
-        assert text(server, f"/runs?key={kind}") == "0"
+        assert text(server, f"/runs?key={kind}-2") == "0"
         opened[0].hang_up()
         until(lambda: status(server, kind), lambda status: status == 200)
         for gate in gates:
             gate.no_more()
 
 
-def told(server: Server, kind: str) -> Response:
-    return server.get(f"/{kind}/told?max_streams=2&key={kind}")
+def told(server: Server, kind: str, at_most: int = 2) -> Response:
+    return server.get(f"/{kind}/told?max_streams={at_most}&key={kind}-{at_most}")
 
 
-def status(server: Server, kind: str) -> int:
-    with told(server, kind) as response:
+def status(server: Server, kind: str, at_most: int = 2) -> int:
+    with told(server, kind, at_most) as response:
         return response.status
