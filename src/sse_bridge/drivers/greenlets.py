@@ -32,10 +32,15 @@ class Blocked:
         self._greenlet.throw(Interrupted)
 
 
+def threads_are_greenlets() -> bool:
+    """Whether gevent has replaced the threads of this process."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
+
+
 def current() -> Blocked | None:
     """The greenlet that stands for the current thread; None where threads are threads."""
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is None or not monkey.is_module_patched("threading"):
+    if not threads_are_greenlets():
         return None
     gevent: Any = sys.modules["gevent"]
     return Blocked(gevent.getcurrent(), gevent.get_hub().loop.run_callback)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from math import inf
@@ -16,6 +15,7 @@ from ..options import Options
 from ..stream import PINGS
 from .connection import Connection
 from .farewell import call_on_end
+from .greenlets import threads_are_greenlets
 from .on_asyncio import AsyncioHome
 from .waiting import Home, ThreadSignal
 
@@ -212,8 +212,7 @@ class _Background:
 
 
 def _refuse_gevent() -> None:
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is not None and monkey.is_module_patched("threading"):
+    if threads_are_greenlets():
         raise RuntimeError(
             "an async source needs an event loop on a thread of its own, and under gevent there are no "
             "threads: use a sync source (the SDK's sync client), or the gthread worker"
