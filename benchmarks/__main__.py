@@ -14,7 +14,8 @@ from pathlib import Path
 from . import contenders
 from .measure import STEADY, compare
 from .report import Result, page, verdicts
-from .rows import ROWS, Row
+from .row import Row
+from .rows import ROWS
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

@@ -8,7 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .measure import Comparison, Field, Spread
-from .rows import TARGETS, Row, Target
+from .row import Row, Target
+from .rows import TARGETS
 
 PACKAGES = "starlette sse-starlette fastapi flask uvicorn httptools anyio openai pydantic orjson"
 

@@ -1,41 +1,10 @@
 """What is measured, row by row, and how far this library is to come: the two tables to edit."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from . import inprocess, latency, over_uvicorn, wsgi
-from .measure import Field
+from .row import Open, Row, Target
 from .work import Work
-
-# The names of those who may take part, and whoever of them could be made ready.
-Open = Callable[[tuple[str, ...]], AbstractContextManager[Field]]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One comparison: who is the baseline, what a sample is divided by, if a quick run has it."""
-
-    name: str
-    title: str
-    open: Open
-    unit: str = "an event"
-    per: int = 1
-    baseline: str = "raw"
-    relation: Literal["ratio", "added"] = "ratio"
-    quick: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The most that a contender may cost: a ratio to another, or added microseconds."""
-
-    row: str
-    contender: str
-    against: str
-    most: float
 
 
 def in_process(name: str, title: str, work: Work) -> Row:

@@ -8,7 +8,8 @@ from benchmarks import contenders, inprocess, wsgi
 from benchmarks.measure import Comparison, Field, compare
 from benchmarks.over_uvicorn import unchunked
 from benchmarks.report import Result, page, verdicts
-from benchmarks.rows import ROWS, TARGETS, Row
+from benchmarks.row import Row
+from benchmarks.rows import ROWS, TARGETS
 from benchmarks.work import Kind, Mode, Work
 
 EVENTS = 150
