@@ -23,12 +23,14 @@ TO_COME = {"testing"}  # importing it says so
 # A module of a folder may import the folder's `base`, and its siblings where the folder names itself.
 MAY_IMPORT = {
     "wire": set(),
-    "payload": set(),
+    "framing": {"wire"},
+    "fast": set(),
+    "payload": {"fast"},
     "parts": set(),
     "summary": {"parts"},
-    "stream": {"parts", "summary"},
+    "stream": {"framing", "parts", "summary"},
     "adapters/*": {"wire", "payload", "parts", "adapters/*"},
-    "dialects/*": {"wire", "payload", "parts", "dialects/*"},
+    "dialects/*": {"wire", "framing", "payload", "parts", "dialects/*"},
     "options": {"stream", "summary", "adapters/*", "dialects/*", "parts"},
     "registry": set(),
     "interrupt": set(),
@@ -53,6 +55,7 @@ MAY_IMPORT = {
 
 # Whose framework, and beyond the standard library nothing else.
 FOREIGN = {
+    "fast": {"orjson"},
     "flask": {"hangup", "flask", "werkzeug"},
     "starlette": {"starlette"},
     "drivers/anyio": {"anyio", "trio"},
@@ -60,7 +63,7 @@ FOREIGN = {
 }
 
 # No clock, no I/O, no thread.
-PURE = ["wire", "payload", "parts", "summary", "stream", "adapters/*", "dialects/*"]
+PURE = ["wire", "framing", "payload", "parts", "summary", "stream", "adapters/*", "dialects/*"]
 IMPURE = {
     "time",
     "io",

@@ -10,7 +10,6 @@ import pytest
 from sse_bridge.wire import (
     Decoder,
     ServerSentEvent,
-    data_frame,
 )
 
 NOT_LINE_ENDS = "\x85\u2028\u2029\v\f\x1c\x1d\x1e"
@@ -55,7 +54,7 @@ def test_data_is_not_split_anywhere_else(char):
 def test_without_data_no_data_line_is_written_and_no_event_comes(fields):
     frame = ServerSentEvent(**fields).encode()
     assert b"data" not in frame
-    assert Decoder().feed(data_frame("a") + frame + data_frame("b")) == [
+    assert Decoder().feed(b"data: a\n\n" + frame + b"data: b\n\n") == [
         ServerSentEvent("a"),
         ServerSentEvent("b"),
     ]
@@ -130,23 +129,6 @@ def test_enums_are_written_as_their_values():
     assert event.encode() == b": red\nretry: 3\nevent: red\nid: red\ndata: red\n\n"
     assert type(event.data) is str
     assert type(event.retry) is int
-
-
-def test_data_frame_is_the_same_frame():
-    for text in ("x", "", "a\nb", "a\rb", "a\r\nb\r", "\n", "é\u2028"):
-        assert data_frame(text) == ServerSentEvent(text).encode()
-        assert data_frame(text, "e") == ServerSentEvent(text, "e").encode()
-
-
-@pytest.mark.parametrize("event", ["a\nb", "a\r", "a\0"])
-def test_data_frame_refuses_what_breaks_out_of_its_line(event):
-    with pytest.raises(ValueError, match="event must be a single line"):
-        data_frame("x", event)
-
-
-def test_data_frame_cannot_carry_a_lone_surrogate():
-    with pytest.raises(UnicodeEncodeError):
-        data_frame("\ud800")
 
 
 # The value

@@ -49,6 +49,8 @@ class Registry:
 
     def ended(self, worker: object) -> bool:
         """This source ended; whether it had outlived its stream."""
+        if not self._stragglers:  # nearly always; whoever adds it just now looks once more itself
+            return False
         with self._lock:
             straggled = worker in self._stragglers
             self._stragglers.discard(worker)

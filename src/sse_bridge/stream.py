@@ -14,22 +14,14 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import groupby
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from .parts import (
-    End,
-    Failure,
-    Finish,
-    Native,
-    Part,
-    SerializationError,
-    Start,
-    UpstreamError,
-    Usage,
-    may_work_later,
-)
-from .summary import Collected, Ending, Summary, usage_dict
+from .framing import count_frames
+from .parts import End, Failure, Part, SerializationError, Start, UpstreamError, may_work_later
+from .summary import Ending, Summary, Tally
 
 PING = b": ping\n\n"
 # After an `id:` line an empty line makes the openai SDK and httpx-sse dispatch a phantom event.
@@ -63,7 +55,8 @@ class Limits(NamedTuple):
 class Stream:
     """What happened and when goes in; the bytes to write come out.
 
-    Arguments: `write`, the dialect's voice for this stream, part to bytes; `opening`, what it hears first;
+    Arguments: `write`, the dialect's voice for this stream, part to bytes (its ``texts``, where it has one, takes
+    a run of text at once); `opening`, what it hears first;
     `limits`; `retry`, milliseconds for the first frame's ``retry:`` line (None: none); `collect`, gather what
     was said; `describe`, exception to the message that the client may see (None: a general sentence);
     `say_end`, whether a finished stream says so (False where the frames are somebody else's).
@@ -84,10 +77,11 @@ class Stream:
         self.error: BaseException | None = None
         self.held = True
         self._write = write
+        self._write_texts = getattr(write, "texts", None) or partial(_one_by_one, write)
         self._opening = opening
         self._limits = limits
         self._retry = b"" if retry is None else b"retry: %d\n" % retry
-        self._collected = Collected() if collect else None
+        self._tally = Tally(collect)
         self._describe = describe
         self._say_end = say_end
         self._waiting = b""  # said by the dialect while HELD
@@ -96,9 +90,6 @@ class Stream:
         self._started_at = 0.0
         self._heard_at: float | None = None
         self._ended_at: float | None = None
-        self._chunks = self._events = self._bytes = self._pings = 0
-        self._usage: Usage | None = None
-        self._finish_reason: str | None = None
 
     # -- what time demands ------------------------------------------------------------------------
 
@@ -144,13 +135,12 @@ class Stream:
             return b""
         self._hear(now, chunks)
         frames: list[bytes] = []
-        write, collects = self._write, self._collected is not None
         try:
-            for part in parts:
-                if collects or type(part) is not str:  # a str has nothing to note
-                    self._note(part)
-                if frame := write(part):
-                    frames.append(frame)
+            for kind, run in groupby(parts, type):
+                if kind is str:
+                    self._put_texts(cast("list[str]", list(run)), frames)
+                else:
+                    self._put_each(run, frames)
         except Exception as error:
             return self._say(frames, now) + self.fail(error, now)
         return self._say(frames, now)
@@ -183,19 +173,7 @@ class Stream:
         assert self.ending is not None, "a stream is summed up after its end"
         ended_at = now if self._ended_at is None else self._ended_at
         first = None if self._heard_at is None else self._heard_at - self._started_at
-        summary = Summary(
-            self.ending,
-            chunks=self._chunks,
-            events=self._events,
-            bytes=self._bytes,
-            pings=self._pings,
-            time_to_first_chunk=first,
-            duration=ended_at - self._started_at,
-            usage=usage_dict(self._usage),
-            finish_reason=self._finish_reason,
-            error=self.error,
-        )
-        return self._collected.added_to(summary) if self._collected else summary
+        return self._tally.summary(self.ending, first, ended_at - self._started_at, self.error)
 
     def probe(self, now: float) -> bytes:
         """The client may have left: a ping, that writing it may tell; none where pings are off."""
@@ -207,29 +185,30 @@ class Stream:
 
     def _hear(self, now: float, chunks: int) -> None:
         if chunks:
-            self._chunks += chunks
+            self._tally.chunks += chunks
             self._silent_until = now + self._limits.stall_timeout
             if self._heard_at is None:
                 self._heard_at = now
 
-    def _note(self, part: Part) -> None:
-        """Read off a part what the Summary tells."""
-        if isinstance(part, Native):
-            self._usage = part.usage or self._usage
-            self._finish_reason = part.finish_reason or self._finish_reason
-        elif isinstance(part, Usage):
-            self._usage = part
-        elif isinstance(part, Finish):
-            self._finish_reason = part.reason
-        if self._collected:
-            self._collected.add(part)
+    def _put_texts(self, texts: list[str], frames: list[bytes]) -> None:
+        """Text comes in runs; said by the run it costs a fraction."""
+        self._tally.note_texts(texts)
+        try:
+            frames.append(self._write_texts(texts))
+        except Exception:  # what comes before the one that cannot be said is not lost
+            frames += map(self._write, texts)
+
+    def _put_each(self, parts: Iterable[Part], frames: list[bytes]) -> None:
+        for part in parts:
+            self._tally.note(part)
+            frames.append(self._write(part))
 
     def _say(self, frames: list[bytes], now: float) -> bytes:
         """Frames as bytes, behind whatever had to wait for them; they end the silence on the wire."""
-        if not frames:
-            return b""
-        self._events += len(frames)
         data = b"".join(frames)
+        if not data:
+            return b""
+        self._tally.events += count_frames(data)
         if self.held:
             data = self._commit() + data
         if self._retry:
@@ -243,13 +222,13 @@ class Stream:
         """From HELD to OPEN."""
         self.held = False
         waiting, self._waiting = self._waiting, b""
-        self._events += waiting != b""
+        self._tally.events += count_frames(waiting)
         if waiting and self._retry:
             waiting, self._retry = self._retry + waiting, b""
         return waiting
 
     def _count(self, data: bytes) -> bytes:
-        self._bytes += len(data)
+        self._tally.bytes += len(data)
         return data
 
     def _open_in_silence(self, now: float) -> bytes:
@@ -259,7 +238,7 @@ class Stream:
 
     def _ping(self, now: float) -> bytes:
         ping = PING_AFTER_ID if self._id_seen else PING
-        self._pings += 1
+        self._tally.pings += 1
         self._ping_at = now + self._limits.ping
         return self._count(ping)
 
@@ -285,7 +264,7 @@ class Stream:
             return b""
         else:
             last_words = (Failure(self._message(error), code, retryable),)
-        data = self._say([frame for word in last_words if (frame := self._say_last(word))], now)
+        data = self._say([self._say_last(word) for word in last_words], now)
         return data or (self._count(self._commit()) if self.held else b"")
 
     def _say_last(self, word: Part) -> bytes:
@@ -297,3 +276,8 @@ class Stream:
 
     def _message(self, error: BaseException) -> str:
         return self._describe(error) if self._describe else GENERAL_FAILURE
+
+
+def _one_by_one(write: Callable[[Part], bytes], texts: list[str]) -> bytes:
+    """A run of text, for a voice that has no way of its own with it."""
+    return b"".join(map(write, texts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Any, NamedTuple
 
-from .parts import Native, Part, Reasoning, ToolCall, Usage
+from .parts import Finish, Native, Part, Reasoning, ToolCall, Usage
 
 COLLECT_LIMIT = 1_000_000  # characters of text, reasoning and arguments that a Summary gathers
 
@@ -40,7 +40,58 @@ class Summary(NamedTuple):
     error: BaseException | None = None
 
 
-def usage_dict(usage: Usage | None) -> dict[str, int] | None:
+class Tally:
+    """What the Summary of a running stream will tell; `collect`, whether that is also what was said."""
+
+    __slots__ = ("_collected", "bytes", "chunks", "events", "finish_reason", "pings", "usage")
+
+    def __init__(self, collect: bool) -> None:
+        self.chunks = self.events = self.bytes = self.pings = 0
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        self._collected = Collected() if collect else None
+
+    def note(self, part: Part) -> None:
+        """Read off a part what it has to tell."""
+        if isinstance(part, Native):
+            self.usage = part.usage or self.usage
+            self.finish_reason = part.finish_reason or self.finish_reason
+        elif isinstance(part, Usage):
+            self.usage = part
+        elif isinstance(part, Finish):
+            self.finish_reason = part.reason
+        if self._collected:
+            self._collected.add(part)
+
+    def note_texts(self, texts: list[str]) -> None:
+        """The same for a run of text, which has only itself to tell."""
+        if self._collected:
+            for text in texts:
+                self._collected.add(text)
+
+    def summary(
+        self,
+        ending: Ending,
+        time_to_first_chunk: float | None,
+        duration: float,
+        error: BaseException | None,
+    ) -> Summary:
+        summary = Summary(
+            ending,
+            chunks=self.chunks,
+            events=self.events,
+            bytes=self.bytes,
+            pings=self.pings,
+            time_to_first_chunk=time_to_first_chunk,
+            duration=duration,
+            usage=_usage_dict(self.usage),
+            finish_reason=self.finish_reason,
+            error=error,
+        )
+        return self._collected.added_to(summary) if self._collected else summary
+
+
+def _usage_dict(usage: Usage | None) -> dict[str, int] | None:
     if usage is None:
         return None
     return {

@@ -14,7 +14,6 @@ The rules that everything here keeps:
 """
 
 import codecs
-from functools import lru_cache
 from typing import Any, NoReturn
 
 # Every Python converts this many digits, whatever sys.set_int_max_str_digits() says.
@@ -44,8 +43,8 @@ class ServerSentEvent:
         comment: str | None = None,
     ) -> None:
         _set_data(self, None if data is None else _text("data", data))
-        _set_event(self, None if event is None else _line("event", event))
-        _set_id(self, None if id is None else _line("id", id))
+        _set_event(self, None if event is None else one_line("event", event))
+        _set_id(self, None if id is None else one_line("id", id))
         _set_retry(self, None if retry is None else _milliseconds(retry))
         _set_comment(self, None if comment is None else _text("comment", comment))
 
@@ -78,7 +77,7 @@ class ServerSentEvent:
         """Return the bytes of one frame, to be written at once."""
         frame = ""
         if self.comment is not None:
-            frame = _lines("", self.comment)
+            frame = lines("", self.comment)
         if self.retry is not None:
             frame += f"retry: {self.retry}\n"
         if self.event is not None:
@@ -86,7 +85,7 @@ class ServerSentEvent:
         if self.id is not None:
             frame += f"id: {self.id}\n"
         if self.data is not None:
-            frame += _lines("data", self.data)
+            frame += lines("data", self.data)
         return f"{frame}\n".encode() if frame else b""
 
 
@@ -98,20 +97,8 @@ _set_data, _set_event, _set_id, _set_retry, _set_comment = (
 )
 
 
-def data_frame(data: str, event: str | None = None) -> bytes:
-    """Return the bytes of ServerSentEvent(data, event), without the cost of making one."""
-    head = "" if event is None else _event_line(event)
-    if "\n" in data or "\r" in data:
-        return f"{head}{_lines('data', data)}\n".encode()
-    return f"{head}data: {data}\n\n".encode()
-
-
-@lru_cache(maxsize=64)  # A dialect has a few names, and says one in nearly every frame.
-def _event_line(event: str) -> str:
-    return f"event: {_line('event', event)}\n"
-
-
-def _lines(name: str, text: str) -> str:
+def lines(name: str, text: str) -> str:
+    """The lines of one field, for a text of any line ends."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "\n" in text:
@@ -132,7 +119,7 @@ def _text(field: str, value: Any) -> str:
     return str.__str__(value)
 
 
-def _line(field: str, value: Any) -> str:
+def one_line(field: str, value: Any) -> str:
     text = _text(field, value)
     if "\n" in text or "\r" in text or "\0" in text:
         raise ValueError(f"{field} must be a single line without NUL, got {_show(value)}")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from chunks import openai_chunk, run
 from sse_bridge import Decoder, ServerSentEvent, dialects
 from sse_bridge.dialects.base import failure_json
+from sse_bridge.dialects.plain import PlainVoice
 from sse_bridge.options import Options
 from sse_bridge.parts import (
     Choice,
@@ -67,6 +70,32 @@ def test_a_part_is_whole_frames_or_nothing(name, part):
 @pytest.mark.parametrize("framed", [b"data: x\n\n", b": c\r\n\r\n", b"id: 1\ndata: x\n\n"])
 def test_what_is_framed_passes_untouched(name, framed):
     assert voice(name)(Frame(framed)) == framed
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(texts=st.lists(st.text(min_size=1), min_size=1, max_size=5))
+@example(texts=["a\n\ndata: b", "c"])
+@example(texts=["a\r", "\nb"])
+def test_a_run_of_text_is_said_as_each_text_would_be(name, texts):
+    at_once, each = voice(name), voice(name)
+    for _ in range(2):  # the first text may be told more than those after it
+        assert at_once.texts(texts) == b"".join(map(each, texts))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_that_cannot_be_said_leaves_the_voice_as_it_was(name):
+    say, fresh = voice(name), voice(name)
+    with pytest.raises(UnicodeEncodeError):
+        say.texts(["a", "\ud800"])
+    assert say("a") == fresh("a")
+
+
+def test_whoever_has_words_of_their_own_for_text_has_them_for_a_run_too():
+    class Loud(PlainVoice):
+        def text(self, part):
+            return super().text(part.upper())
+
+    assert Loud().texts(["a", "b"]) == b"data: A\n\ndata: B\n\n"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,8 +4,9 @@ Rules of this file:
 
 1. A `Dialect` is configuration and may serve many streams at once; its `voice` belongs to one stream.
 2. A `Voice` has one method for each kind of part, found by the part's exact type.
-3. A part for which a dialect has no place is left out, with one warning a stream.
-4. Of "finished" and "failed" the client hears one; what the source said itself is not said again.
+3. A run of text is said at once by `texts`, in the bytes of `text` for each; if that raises, nothing was said.
+4. A part for which a dialect has no place is left out, with one warning a stream.
+5. Of "finished" and "failed" the client hears one; what the source said itself is not said again.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Dialect(Protocol):
 
 
 class Voice:
-    """One stream's words; a subclass overrides what its protocol has a place for, and gives out `say`."""
+    """One stream's words: called with a part it gives the bytes; a subclass has what its protocol has words for."""
 
     name: ClassVar[str]
     done: ClassVar[ServerSentEvent]  # the event that says: finished
@@ -64,10 +65,14 @@ class Voice:
     def __init_subclass__(cls) -> None:
         # Looked up once a class: bound methods kept by each voice would make it a cycle of references.
         cls._methods = {kind: getattr(cls, name) for kind, name in _METHODS.items()}
+        if "text" in vars(cls) and "texts" not in vars(cls):  # what a base says at once is not this
+            cls.texts = Voice.texts  # type: ignore[method-assign]
 
     def say(self, part: Part) -> bytes:
         """The frames for one part; none for what says nothing in this dialect."""
         return self._methods[type(part)](self, part)
+
+    __call__ = say
 
     # -- what a subclass has words for ------------------------------------------------------------
 
@@ -76,6 +81,9 @@ class Voice:
 
     def text(self, part: str) -> bytes:
         raise NotImplementedError
+
+    def texts(self, parts: list[str]) -> bytes:
+        return b"".join(map(self.text, parts))
 
     def reasoning(self, part: Reasoning) -> bytes:
         return self.leave_out("reasoning")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ..framing import data_frame, data_frames
 from ..parts import Finish, Native, Reasoning, ToolCall, Usage, Value
 from ..payload import encode_json, quote
-from ..wire import data_frame
 from .base import Say
 from .plain import PlainVoice
 
@@ -21,7 +21,7 @@ class Delta:
 
     def voice(self) -> Say:
         """A new stream's way of saying parts."""
-        return DeltaVoice().say
+        return DeltaVoice()
 
 
 class DeltaVoice(PlainVoice):
@@ -30,6 +30,9 @@ class DeltaVoice(PlainVoice):
 
     def text(self, part: str) -> bytes:
         return data_frame(f'{{"text":{quote(part)}{self._choice()}}}', "delta")
+
+    def texts(self, parts: list[str]) -> bytes:
+        return data_frames([f'{{"text":{quote(part)}}}' for part in parts], "delta")
 
     def reasoning(self, part: Reasoning) -> bytes:
         return data_frame(f'{{"text":{quote(part.text)}{self._choice()}}}', "reasoning")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ..framing import data_frame, data_frames
 from ..parts import Failure, Finish, Native, Reasoning, Start, ToolCall, Usage
 from ..payload import encode_json, quote
-from ..wire import ServerSentEvent, data_frame
+from ..wire import ServerSentEvent
 from .base import Say, Voice
 
 
@@ -33,7 +34,7 @@ class OpenAI:
 
     def voice(self) -> Say:
         """A new stream's way of saying parts."""
-        return OpenAIVoice(self.model).say
+        return OpenAIVoice(self.model)
 
 
 class OpenAIVoice(Voice):
@@ -55,6 +56,17 @@ class OpenAIVoice(Voice):
 
     def text(self, part: str) -> bytes:
         return self._delta(f'"content":{quote(part)}')
+
+    def texts(self, parts: list[str]) -> bytes:
+        if 0 not in self._roles:
+            rest = self._more(parts[1:])  # first, for it may raise
+            return self.text(parts[0]) + rest
+        return self._more(parts)
+
+    def _more(self, texts: list[str]) -> bytes:
+        head = f'{self._head},"choices":[{{"index":0,"delta":{{"content":'
+        tail = '},"finish_reason":null}]}'
+        return data_frames([f"{head}{quote(text)}{tail}" for text in texts]) if texts else b""
 
     def reasoning(self, part: Reasoning) -> bytes:
         return self._delta(f'"reasoning_content":{quote(part.text)}')

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ..framing import data_frame, data_frames
 from ..parts import Failure, Native, Value
-from ..wire import ServerSentEvent, data_frame
+from ..wire import ServerSentEvent
 from .base import Say, Voice, failure_json
 
 
@@ -19,7 +20,7 @@ class Plain:
 
     def voice(self) -> Say:
         """A new stream's way of saying parts."""
-        return PlainVoice().say
+        return PlainVoice()
 
 
 class PlainVoice(Voice):
@@ -29,6 +30,9 @@ class PlainVoice(Voice):
 
     def text(self, part: str) -> bytes:
         return data_frame(part)
+
+    def texts(self, parts: list[str]) -> bytes:
+        return data_frames(parts)
 
     def value(self, part: Value) -> bytes:
         return data_frame(part.json)

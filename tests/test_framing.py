@@ -1,0 +1,37 @@
+"""Frames of data and a name alone."""
+
+import pytest
+
+from sse_bridge.framing import count_frames, data_frame, data_frames
+from sse_bridge.wire import ServerSentEvent
+
+
+def test_data_frame_is_the_same_frame():
+    for text in ("x", "", "a\nb", "a\rb", "a\r\nb\r", "\n", "é\u2028"):
+        assert data_frame(text) == ServerSentEvent(text).encode()
+        assert data_frame(text, "e") == ServerSentEvent(text, "e").encode()
+
+
+@pytest.mark.parametrize("event", ["a\nb", "a\r", "a\0"])
+def test_data_frame_refuses_what_breaks_out_of_its_line(event):
+    with pytest.raises(ValueError, match="event must be a single line"):
+        data_frame("x", event)
+
+
+@pytest.mark.parametrize(
+    "lines", [["a"], ["a", "b"], ["a\nb", "c"], ["a\r", "\nb"], ["a\n\ndata: b"]]
+)
+@pytest.mark.parametrize("event", [None, "e"])
+def test_data_frames_are_the_frames_of_each(lines, event):
+    assert data_frames(lines, event) == b"".join(data_frame(line, event) for line in lines)
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
+def test_frames_are_counted_whatever_their_line_ends(end):
+    assert count_frames(b"data: 1" + end + b"data: 2" + end) == 2
+    assert count_frames(b"") == 0
+
+
+def test_data_frame_cannot_carry_a_lone_surrogate():
+    with pytest.raises(UnicodeEncodeError):
+        data_frame("\ud800")
