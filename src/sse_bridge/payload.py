@@ -8,17 +8,76 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any
 
+from . import fast
 
-def encode_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
+Default = Callable[[Any], Any]
+Encode = Callable[[Any], str]
+
+
+def encode_json(value: Any, default: Default | None = None) -> str:
     """Return one compact line of JSON; for what JSON cannot say (NaN too) raise as json does."""
-    return escape_separators(_encoder(default).encode(value))
+    return encoder(default)(value)
 
 
-@lru_cache(maxsize=8)  # Making a JSONEncoder costs more than encoding a small object with it.
-def _encoder(default: Callable[[Any], Any] | None) -> json.JSONEncoder:
-    return json.JSONEncoder(
+@lru_cache(maxsize=8)  # Making one costs more than writing a small object with it.
+def encoder(default: Default | None = None) -> Encode:
+    """Return what writes values as `encode_json` does with this default, less the search for it."""
+    standard = _standard(default)
+    loaded = fast.load()
+    return standard if loaded is None else _with_orjson(*loaded, standard)
+
+
+def _with_orjson(dumps: fast.Dumps, options: int, standard: Encode) -> Encode:
+    def encode(value: Any) -> str:
+        try:
+            line = dumps(value, None, options)
+            values = value.values() if type(value) is dict else (value,)
+            if not fast.agrees(values):
+                return standard(value)
+        except (TypeError, RecursionError):  # refused, or too deep in the stack to tell
+            return standard(value)
+        text = line.decode()
+        return text if text.isascii() else escape_separators(text)
+
+    return encode
+
+
+def _standard(default: Default | None) -> Encode:
+    public = json.JSONEncoder(
         ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=default
     )
+    try:
+        _c_encoder(public)
+    except TypeError:  # PyPy has none; and its arguments are no promise
+        return lambda value: escape_separators(public.encode(value))
+    return _pooled(public)
+
+
+def _c_encoder(public: json.JSONEncoder) -> Callable[[Any, int], tuple[str, ...]]:
+    """What JSONEncoder.encode makes anew for each value, at half of the cost of a small one."""
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    marks: dict[int, Any] = {}  # the containers that are open: one met again is a cycle
+    made: Callable[[Any, int], tuple[str, ...]] = make(
+        marks, public.default, encode_basestring, None, ":", ",", False, False, False
+    )
+    return made
+
+
+def _pooled(public: json.JSONEncoder) -> Encode:
+    # An encoder serves one value at a time, for its marks are that value's. So it is taken out of the list
+    # while it works: another thread, or a default that itself encodes, takes or makes another.
+    idle: list[Callable[[Any, int], tuple[str, ...]]] = []
+
+    def encode(value: Any) -> str:
+        try:
+            write = idle.pop()
+        except IndexError:
+            write = _c_encoder(public)
+        text = "".join(write(value, 0))
+        idle.append(write)  # not after an error, which leaves marks behind
+        return text if text.isascii() else escape_separators(text)
+
+    return encode
 
 
 def escape_separators(text: str) -> str:

@@ -6,11 +6,13 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import gc
 import json
 import math
 import pathlib
 import types
 import uuid
+import weakref
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -22,6 +24,7 @@ from hypothesis import strategies as st
 
 from sse_bridge.adapters.objects import object_json, tells_its_fields
 from sse_bridge.parts import SerializationError
+from sse_bridge.payload import escape_separators
 
 BREAKS = "a\u2028b\u2029c\x85d"
 ESCAPED = "a\\u2028b\\u2029c\\u0085d"
@@ -171,6 +174,124 @@ def test_a_shared_list_that_is_changed_later_was_written_already():
     line = object_json({"content": shared})
     shared.append("b")
     assert line == '{"content":["a"]}'
+
+
+# -- pydantic objects -----------------------------------------------------------------------------
+
+
+class Aliased(pydantic.BaseModel):
+    text: str = pydantic.Field("", serialization_alias="said")
+
+
+class ByAlias(Aliased):
+    model_config = pydantic.ConfigDict(serialize_by_alias=True)
+
+
+class Serialized(pydantic.BaseModel):
+    when: int = 0
+
+    @pydantic.field_serializer("when")
+    def _when(self, when):
+        return f"at {when}"
+
+
+class Wrapped(pydantic.BaseModel):
+    x: int = 0
+
+    @pydantic.model_serializer(mode="wrap")
+    def _whole(self, handler):
+        return {"inside": handler(self)}
+
+
+class Computed(Model):
+    @pydantic.computed_field
+    @property
+    def twice(self) -> float:
+        return self.x * 2
+
+
+class Extra(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow")
+
+
+class Deferred(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(defer_build=True)
+    inner: Model | None = None
+
+
+class Root(pydantic.RootModel[list[int]]):
+    pass
+
+
+def openai_chunks():
+    from openai.types.chat import ChatCompletionChunk
+
+    delta = {"content": BREAKS, "reasoning_content": "beyond the schema"}
+    call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}
+    for choices in (
+        [],
+        [{"index": 0, "delta": delta, "finish_reason": None}],
+        [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}],
+        [{"index": "none", "delta": 5}],
+        None,
+    ):
+        chunk = {"id": "x", "choices": choices, "created": 1, "model": "m"}
+        yield ChatCompletionChunk.construct(**chunk, object="chat.completion.chunk", new={"a": 1})
+    yield ChatCompletionChunk.construct(usage={"prompt_tokens": 1}, model=None)
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        *(Aliased(text="t"), ByAlias(text="t"), Serialized(when=1), Wrapped(x=1), Computed(x=2)),
+        *(Extra(a=math.nan, b=[Model(x=1)]), Deferred(inner=Model(any=BREAKS)), Root([1])),
+        *(Model(any=1e16), Model(any={1: 2}), Model.model_construct(x="not a number")),
+        *openai_chunks(),
+    ],
+    ids=lambda chunk: type(chunk).__name__,
+)
+def test_a_pydantic_object_is_written_as_its_own_method_does(chunk):
+    own = chunk.model_dump_json(exclude_unset=True, warnings=False)
+    assert object_json(chunk) == escape_separators(own)
+
+
+def test_a_method_of_its_own_is_asked():
+    class Own(Model):
+        def model_dump_json(self, **how):
+            return json.dumps(how)
+
+    class Child(Own):
+        pass
+
+    class NoModel:
+        model_dump_json = Own.model_dump_json
+
+    for chunk in Own(), Child(), NoModel():
+        assert object_json(chunk) == '{"exclude_unset": true, "warnings": false}'
+
+
+def test_a_model_that_is_built_anew_is_written_anew():
+    class Late(pydantic.BaseModel):
+        x: int = 0
+
+    assert object_json(Late(x=1)) == '{"x":1}'
+    Late.model_fields["x"].serialization_alias = "y"
+    Late.model_config["serialize_by_alias"] = True
+    Late.model_rebuild(force=True)
+    chunk = Late(x=1)
+    assert object_json(chunk) == chunk.model_dump_json(exclude_unset=True)
+
+
+def test_types_made_at_run_time_are_not_kept_for_ever():
+    def made():
+        kind = type("Made", (), {"model_dump_json": lambda self, **_: "1"})
+        assert object_json(kind()) == "1"
+        assert tells_its_fields(kind)
+        return weakref.ref(kind)
+
+    kinds = [made() for _ in range(2_000)]
+    gc.collect()
+    assert sum(kind() is not None for kind in kinds) < 1_000
 
 
 # -- what is refused ------------------------------------------------------------------------------

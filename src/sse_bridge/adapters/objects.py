@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ..parts import SerializationError
-from ..payload import encode_json, escape_separators
+from ..payload import encoder, escape_separators
 
 _DATACLASS = "__dataclass_fields__"  # what dataclasses itself looks for
+
+_TYPES = 256  # so many are remembered and no more, for some are made at run time
+_writers: dict[type, Callable[[Any], str]] = {}  # asked at a third of lru_cache's cost
+
+
+def _by_type(ask: Callable[[type], bool]) -> Callable[[type], bool]:
+    """What is asked of every chunk, remembered by its type."""
+    return lru_cache(maxsize=_TYPES)(ask)
 
 
 def object_json(chunk: Any) -> str:
@@ -18,27 +27,60 @@ def object_json(chunk: Any) -> str:
     has null for these.
     """
     try:
-        if is_pydantic(type(chunk)):
-            return escape_separators(_pydantic_json(chunk))
-        return encode_json(chunk, _default)
+        write = _writers.get(type(chunk)) or _remember(type(chunk))
+        return write(chunk)
     except (TypeError, ValueError, RecursionError) as error:
         raise SerializationError(f"cannot write {_shown(chunk)} as JSON: {error}") from error
 
 
+@_by_type
 def is_pydantic(kind: type) -> bool:
     """Whether objects of this type write themselves as JSON, which is faster than by way of a dict."""
     return hasattr(kind, "model_dump_json") and not issubclass(kind, dict)
 
 
+@_by_type
 def tells_its_fields(kind: type) -> bool:
     """Whether objects of this type can be written as JSON, or only have attributes."""
     return is_pydantic(kind) or issubclass(kind, dict) or hasattr(kind, _DATACLASS)
 
 
-def _pydantic_json(chunk: Any) -> str:
-    # SDKs build their objects without validation, so a field may have any type: no warning for that.
-    text: str = chunk.model_dump_json(exclude_unset=True, warnings=False)
-    return text
+def _remember(kind: type) -> Callable[[Any], str]:
+    write = _writer(kind)
+    if len(_writers) >= _TYPES:
+        _writers.clear()
+    _writers[kind] = write
+    return write
+
+
+def _writer(kind: type) -> Callable[[Any], str]:
+    """What writes objects of this type."""
+    if not is_pydantic(kind):
+        return encoder(_default)
+    method = kind.model_dump_json  # type: ignore[attr-defined] # is_pydantic has looked
+    if getattr(method, "__module__", None) == "pydantic.main":
+        return _by_serializer(method.__kwdefaults__["by_alias"])
+    return _by_method  # its own, as the OpenAI SDK's with pydantic 1
+
+
+# SDKs build their objects without validation, so a field may have any type: no warning for that.
+
+
+def _by_method(chunk: Any) -> str:
+    return escape_separators(chunk.model_dump_json(exclude_unset=True, warnings=False))
+
+
+def _by_serializer(by_alias: bool | None) -> Callable[[Any], str]:
+    # What pydantic's own model_dump_json calls, without its dozen keywords. They have the serializer's own
+    # defaults, except for by_alias before pydantic 2.11.
+    def write(chunk: Any) -> str:
+        line: bytes = chunk.__pydantic_serializer__.to_json(
+            chunk, by_alias=by_alias, exclude_unset=True, warnings=False
+        )
+        text = line.decode()
+        return text if text.isascii() else escape_separators(text)
+
+    return write
 
 
 def _default(value: Any) -> Any:
