@@ -14,10 +14,9 @@ Rules of this file:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from itertools import groupby
 from math import inf
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple
 
 from .framing import count_frames
 from .parts import End, Failure, Part, SerializationError, Start, UpstreamError, may_work_later
@@ -55,8 +54,8 @@ class Limits(NamedTuple):
 class Stream:
     """What happened and when goes in; the bytes to write come out.
 
-    Arguments: `write`, the dialect's voice for this stream, part to bytes (its ``texts``, where it has one, takes
-    a run of text at once); `opening`, what it hears first;
+    Arguments: `write`, the dialect's voice for this stream, part to bytes (its ``run``, where it has one, takes
+    several of a kind at once); `opening`, what it hears first;
     `limits`; `retry`, milliseconds for the first frame's ``retry:`` line (None: none); `collect`, gather what
     was said; `describe`, exception to the message that the client may see (None: a general sentence);
     `say_end`, whether a finished stream says so (False where the frames are somebody else's).
@@ -77,7 +76,7 @@ class Stream:
         self.error: BaseException | None = None
         self.held = True
         self._write = write
-        self._write_texts = getattr(write, "texts", None) or partial(_one_by_one, write)
+        self._write_run: Callable[[list[Any]], bytes | None] = getattr(write, "run", _one_by_one)
         self._opening = opening
         self._limits = limits
         self._retry = b"" if retry is None else b"retry: %d\n" % retry
@@ -137,10 +136,7 @@ class Stream:
         frames: list[bytes] = []
         try:
             for kind, run in groupby(parts, type):
-                if kind is str:
-                    self._put_texts(cast("list[str]", list(run)), frames)
-                else:
-                    self._put_each(run, frames)
+                self._put(kind, list(run), frames)
         except Exception as error:
             return self._say(frames, now) + self.fail(error, now)
         return self._say(frames, now)
@@ -190,18 +186,17 @@ class Stream:
             if self._heard_at is None:
                 self._heard_at = now
 
-    def _put_texts(self, texts: list[str], frames: list[bytes]) -> None:
-        """Text comes in runs; said by the run it costs a fraction."""
-        self._tally.note_texts(texts)
+    def _put(self, kind: type, parts: list[Part], frames: list[bytes]) -> None:
+        """Parts come in runs of one kind, and said by the run they cost a fraction."""
+        self._tally.note(kind, parts)
         try:
-            frames.append(self._write_texts(texts))
+            said = self._write_run(parts)
         except Exception:  # what comes before the one that cannot be said is not lost
-            frames += map(self._write, texts)
-
-    def _put_each(self, parts: Iterable[Part], frames: list[bytes]) -> None:
-        for part in parts:
-            self._tally.note(part)
-            frames.append(self._write(part))
+            said = None
+        if said is not None:
+            frames.append(said)
+        else:
+            frames += map(self._write, parts)
 
     def _say(self, frames: list[bytes], now: float) -> bytes:
         """Frames as bytes, behind whatever had to wait for them; they end the silence on the wire."""
@@ -278,6 +273,5 @@ class Stream:
         return self._describe(error) if self._describe else GENERAL_FAILURE
 
 
-def _one_by_one(write: Callable[[Part], bytes], texts: list[str]) -> bytes:
-    """A run of text, for a voice that has no way of its own with it."""
-    return b"".join(map(write, texts))
+def _one_by_one(_parts: list[Any]) -> None:
+    """For a voice that has no way of saying several at once."""

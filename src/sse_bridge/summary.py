@@ -51,23 +51,22 @@ class Tally:
         self.finish_reason: str | None = None
         self._collected = Collected() if collect else None
 
-    def note(self, part: Part) -> None:
-        """Read off a part what it has to tell."""
-        if isinstance(part, Native):
-            self.usage = part.usage or self.usage
-            self.finish_reason = part.finish_reason or self.finish_reason
-        elif isinstance(part, Usage):
-            self.usage = part
-        elif isinstance(part, Finish):
-            self.finish_reason = part.reason
+    def note(self, kind: type, parts: list[Any]) -> None:
+        """Read off parts of one kind what they have to tell."""
+        if kind is Native:
+            for _, _, finish_reason, usage, _ in parts:
+                if finish_reason or usage:
+                    self.usage, self.finish_reason = (
+                        usage or self.usage,
+                        finish_reason or self.finish_reason,
+                    )
+        elif kind is Usage:
+            self.usage = parts[-1]
+        elif kind is Finish:
+            self.finish_reason = parts[-1].reason
         if self._collected:
-            self._collected.add(part)
-
-    def note_texts(self, texts: list[str]) -> None:
-        """The same for a run of text, which has only itself to tell."""
-        if self._collected:
-            for text in texts:
-                self._collected.add(text)
+            for part in parts:
+                self._collected.add(part)
 
     def summary(
         self,

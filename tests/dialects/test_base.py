@@ -79,14 +79,14 @@ def test_what_is_framed_passes_untouched(name, framed):
 def test_a_run_of_text_is_said_as_each_text_would_be(name, texts):
     at_once, each = voice(name), voice(name)
     for _ in range(2):  # the first text may be told more than those after it
-        assert at_once.texts(texts) == b"".join(map(each, texts))
+        assert at_once.run(texts) == b"".join(map(each, texts))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_run_that_cannot_be_said_leaves_the_voice_as_it_was(name):
     say, fresh = voice(name), voice(name)
     with pytest.raises(UnicodeEncodeError):
-        say.texts(["a", "\ud800"])
+        say.run(["a", "\ud800"])
     assert say("a") == fresh("a")
 
 
@@ -95,7 +95,7 @@ def test_whoever_has_words_of_their_own_for_text_has_them_for_a_run_too():
         def text(self, part):
             return super().text(part.upper())
 
-    assert Loud().texts(["a", "b"]) == b"data: A\n\ndata: B\n\n"
+    assert Loud().run(["a", "b"]) is None
 
 
 @pytest.mark.parametrize("name", NAMES)

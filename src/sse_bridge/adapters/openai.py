@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, UpstreamError
@@ -33,26 +33,29 @@ class OpenAIReader:
 
     def read(self, chunk: Any) -> Parts:
         kind = get(chunk, "object")
+        if kind == CHUNK and self._passes and tells_its_fields(type(chunk)):
+            return self.whole(chunk)
         if kind == "error":
             raise in_band_error(chunk)
         if kind == "chat.completion":
             raise TypeError(
                 f"a chunk is a whole answer: did you forget stream=True? Got {chunk!r:.200}"
             )
-        if self._passes and kind == CHUNK and tells_its_fields(type(chunk)):
-            return self.whole(chunk)
         if chunk is not None and not _has_choices(chunk):
             raise TypeError(
                 f'adapter="openai" takes chunks of chat.completions, got {chunk!r:.200}'
             )
         parts = tuple(say(chunk))
-        self._note(any(isinstance(part, Finish) for part in parts), bool(parts))
+        self._spoke = self._spoke or bool(parts)
+        self._finished = self._finished or any(isinstance(part, Finish) for part in parts)
         return parts
 
     def whole(self, chunk: Any) -> Parts:
         """The chunk as it is, in its own protocol."""
         part = native(chunk, self._collect)
-        self._note(part.finish_reason is not None, True)
+        self._spoke = True
+        if part.finish_reason:
+            self._finished = True
         return (part,)
 
     def end(self) -> Parts:
@@ -60,19 +63,19 @@ class OpenAIReader:
             _log.warning("the model's stream ended without a finish_reason: it may have been cut")
         return ()
 
-    def _note(self, finished: bool, spoke: bool) -> None:
-        self._spoke = self._spoke or spoke
-        self._finished = self._finished or finished
-
 
 def native(chunk: Any, collect: bool) -> Native:
     """The chunk whole, with what the Summary wants read off it."""
-    choices = get(chunk, "choices")
+    read: Callable[..., Any] = (
+        dict.get if isinstance(chunk, dict) else getattr
+    )  # one look at its kind for all
+    choices, usage = read(chunk, "choices", None), read(chunk, "usage", None)
+    reason = get(choices[0], "finish_reason") if choices else None
     return Native(
         "openai",
         object_json(chunk),
-        real_reason(get(choices[0], "finish_reason")) if choices else None,
-        read_usage(get(chunk, "usage")),
+        real_reason(reason) if reason else None,
+        read_usage(usage) if usage else None,
         tuple(say(chunk)) if collect else (),
     )
 

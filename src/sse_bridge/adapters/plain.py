@@ -31,7 +31,7 @@ class Plain:
 
 class PlainReader:
     def __init__(self) -> None:
-        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._decoder: codecs.IncrementalDecoder | None = None  # few sources give bytes
         self._warned = False
 
     def read(self, chunk: Any) -> Parts:
@@ -44,7 +44,7 @@ class PlainReader:
         return read(self, chunk)
 
     def end(self) -> Parts:
-        rest = self._decode(b"", True)
+        rest = self._decoder.decode(b"", True) if self._decoder else ""
         return (rest,) if rest else ()
 
     def text(self, chunk: str) -> Parts:
@@ -56,7 +56,9 @@ class PlainReader:
         return self.text(str.__str__(chunk))
 
     def bytes(self, chunk: Any) -> Parts:
-        return self.text(self._decode(bytes(chunk)))
+        if self._decoder is None:
+            self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return self.text(self._decoder.decode(bytes(chunk)))
 
     def nothing(self, chunk: None) -> Parts:
         return ()

@@ -4,7 +4,8 @@ Rules of this file:
 
 1. A `Dialect` is configuration and may serve many streams at once; its `voice` belongs to one stream.
 2. A `Voice` has one method for each kind of part, found by the part's exact type.
-3. A run of text is said at once by `texts`, in the bytes of `text` for each; if that raises, nothing was said.
+3. Several parts of a kind may be said at once, by `texts`, `values`, `natives`: in the bytes that each would have
+   by itself; if that raises, nothing was said.
 4. A part for which a dialect has no place is left out, with one warning a stream.
 5. Of "finished" and "failed" the client hears one; what the source said itself is not said again.
 """
@@ -56,6 +57,7 @@ class Voice:
     done: ClassVar[ServerSentEvent]  # the event that says: finished
     has_choices: ClassVar[bool] = False
     _methods: ClassVar[dict[type, Callable[[Any, Any], bytes]]]
+    _plurals: ClassVar[dict[type, Callable[[Any, list[Any]], bytes]]]
 
     def __init__(self) -> None:
         self.number = 0  # the choice that is being spoken of
@@ -65,14 +67,19 @@ class Voice:
     def __init_subclass__(cls) -> None:
         # Looked up once a class: bound methods kept by each voice would make it a cycle of references.
         cls._methods = {kind: getattr(cls, name) for kind, name in _METHODS.items()}
-        if "text" in vars(cls) and "texts" not in vars(cls):  # what a base says at once is not this
-            cls.texts = Voice.texts  # type: ignore[method-assign]
+        plurals = ((kind, _plural(cls, _METHODS[kind])) for kind in (str, Value, Native))
+        cls._plurals = {kind: say for kind, say in plurals if say is not None}
 
     def say(self, part: Part) -> bytes:
         """The frames for one part; none for what says nothing in this dialect."""
         return self._methods[type(part)](self, part)
 
     __call__ = say
+
+    def run(self, parts: list[Any]) -> bytes | None:
+        """The frames for parts of one kind, at once; None where they are to be said one by one."""
+        say = self._plurals.get(type(parts[0]))
+        return None if say is None else say(self, parts)
 
     # -- what a subclass has words for ------------------------------------------------------------
 
@@ -81,9 +88,6 @@ class Voice:
 
     def text(self, part: str) -> bytes:
         raise NotImplementedError
-
-    def texts(self, parts: list[str]) -> bytes:
-        return b"".join(map(self.text, parts))
 
     def reasoning(self, part: Reasoning) -> bytes:
         return self.leave_out("reasoning")
@@ -164,6 +168,17 @@ _METHODS: dict[type, str] = {
     Failure: "_fail_once",
     End: "_end_once",
 }
+
+
+def _plural(cls: type[Voice], name: str) -> Callable[[Any, list[Any]], bytes] | None:
+    """What says several at once; none where a subclass has new words for one and no more."""
+    for base in cls.__mro__:
+        if several := vars(base).get(f"{name}s"):
+            made: Callable[[Any, list[Any]], bytes] = several
+            return made
+        if name in vars(base):
+            break
+    return None
 
 
 def failure_json(part: Failure) -> str:

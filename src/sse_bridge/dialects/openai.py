@@ -100,6 +100,12 @@ class OpenAIVoice(Voice):
         self._finish_told = True  # or it has none to tell: we make none up
         return data_frame(part.json)
 
+    def natives(self, parts: list[Native]) -> bytes:
+        if any(part.protocol != "openai" for part in parts):
+            return b"".join(map(self.native, parts))
+        self._finish_told = True
+        return data_frames([part.json for part in parts])
+
     def failure(self, part: Failure) -> bytes:
         error = {"message": part.message, "type": "server_error", "param": None, "code": part.code}
         return data_frame(encode_json({"error": error})) + self.done.encode()

@@ -37,8 +37,14 @@ class PlainVoice(Voice):
     def value(self, part: Value) -> bytes:
         return data_frame(part.json)
 
+    def values(self, parts: list[Value]) -> bytes:
+        return data_frames([part.json for part in parts])
+
     def native(self, part: Native) -> bytes:
         return data_frame(part.json)
+
+    def natives(self, parts: list[Native]) -> bytes:
+        return data_frames([part.json for part in parts])
 
     def failure(self, part: Failure) -> bytes:
         return data_frame(failure_json(part), "error")

@@ -149,10 +149,10 @@ class Handover:
 
 def _size(part: Part) -> int:
     """About how many bytes this will be."""
-    if type(part) is Choice:
-        return _size(part.part)
     bulk = _BULK.get(type(part))
-    return 0 if bulk is None else len(cast("str", part[bulk]))
+    if bulk is not None:
+        return len(cast("str", part[bulk]))
+    return _size(part.part) if type(part) is Choice else 0
 
 
 def nobody(*_: object) -> None:
