@@ -3,26 +3,34 @@
 import asyncio
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Scope
 
 from . import contenders
-from .measure import Field, Sampler
+from .measure import Field, Sampler, frozen
 from .work import Work, expected, payloads
 
 # How long one sample should take: far above the clock's grain, and short enough to interleave.
 SAMPLE_SECONDS = 0.03
 
 
+class Event(Protocol):
+    """An event of asyncio or of trio."""
+
+    def set(self) -> None: ...
+    async def wait(self) -> object: ...
+
+
 class Exchange:
     """One request and its answer, with the manners of uvicorn's `receive` and `send`."""
 
-    def __init__(self, keep: bool = False) -> None:
+    def __init__(self, keep: bool = False, over: Event | None = None) -> None:
         self.asked = False
-        self.over = asyncio.Event()
+        self.over: Event = asyncio.Event() if over is None else over
         self.frames = 0
         self.kept: list[bytes] | None = [] if keep else None
 
@@ -81,6 +89,12 @@ def refuse_other_events(work: Work, body: bytes) -> None:
         raise ValueError(f"{len(found)} events instead of {len(wanted)}; body: {body[:300]!r}")
 
 
+def refuse_fewer(work: Work, exchanges: Sequence[Exchange]) -> None:
+    fewest = min(exchange.frames for exchange in exchanges)
+    if fewest < work.events:
+        raise ValueError(f"a timed stream had {fewest} events instead of {work.events}")
+
+
 async def streams(app: ASGIApp, work: Work, count: int) -> float:
     """Return the CPU seconds of that many streams, one after another, each in a task of its own."""
     exchanges = [Exchange() for _ in range(count)]
@@ -88,9 +102,7 @@ async def streams(app: ASGIApp, work: Work, count: int) -> float:
     for exchange in exchanges:
         await asyncio.create_task(serve(app, exchange))
     took = time.process_time() - start
-    fewest = min(exchange.frames for exchange in exchanges)
-    if fewest < work.events:
-        raise ValueError(f"a timed stream had {fewest} events instead of {work.events}")
+    refuse_fewer(work, exchanges)
     return took
 
 
@@ -112,13 +124,19 @@ def field(work: Work, names: tuple[str, ...]) -> Iterator[Field]:
         entered = Field()
         for name in names:
             entered.enter(name, partial(sampler, runner, name, work))
-        yield entered
+        with frozen():
+            yield entered
+
+
+def count_for(seconds: float) -> int:
+    """Return how many streams make one sample, where one of them takes this long."""
+    return max(1, round(SAMPLE_SECONDS / max(seconds, 1e-6)))
 
 
 def sampler(runner: asyncio.Runner, name: str, work: Work) -> Sampler:
     app = contenders.load(name)(work)
     runner.run(check(app, work))
-    count = max(1, round(SAMPLE_SECONDS / runner.run(streams(app, work, 1))))
+    count = count_for(runner.run(streams(app, work, 1)))
 
     def sample() -> float:
         gc.collect()

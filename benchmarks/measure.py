@@ -8,10 +8,12 @@
 5. Events are compared before anything is timed, and counted in every stream that is.
 """
 
+import gc
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from statistics import median, quantiles
+from statistics import quantiles
 
 Sampler = Callable[[], float]
 
@@ -21,10 +23,11 @@ FEWEST = 3
 
 @dataclass(slots=True)
 class Field:
-    """Who is ready to be sampled, and why the others are not."""
+    """Who is ready to be sampled, why the others are not, and bytes that were noted beside."""
 
     samplers: dict[str, Sampler] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    memory: dict[str, float] = field(default_factory=dict)
 
     def enter(self, name: str, make: Callable[[], Sampler]) -> None:
         """Admit a contender, or note what keeps it out: a missing package, a missing event."""
@@ -45,7 +48,7 @@ class Spread:
 
 @dataclass(slots=True)
 class Comparison:
-    """The repetitions that count, each with one value in seconds for each contender."""
+    """The repetitions that count, each with one value (most are seconds) for each contender."""
 
     baseline: str
     kept: list[dict[str, float]] = field(default_factory=list)
@@ -55,15 +58,26 @@ class Comparison:
     def trusted(self) -> bool:
         return len(self.kept) >= FEWEST and self.refused <= len(self.kept)
 
-    def seconds(self, name: str) -> float:
-        return median(values[name] for values in self.kept)
+    def value(self, name: str) -> Spread:
+        return spread([values[name] for values in self.kept])
 
     def ratio(self, name: str, to: str) -> Spread:
         return spread([values[name] / values[to] for values in self.kept])
 
     def added(self, name: str, to: str) -> Spread:
-        """Return the difference in seconds, for what is a wait rather than work."""
+        """Return the difference, for what is a wait rather than work."""
         return spread([values[name] - values[to] for values in self.kept])
+
+
+@contextmanager
+def frozen() -> Iterator[None]:
+    """Keep what every contender brought along out of each other's garbage collections."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def spread(values: list[float]) -> Spread:
@@ -76,6 +90,8 @@ def spread(values: list[float]) -> Spread:
 def compare(field: Field, baseline: str, repetitions: int, drift: float = STEADY) -> Comparison:
     """Sample until so many repetitions count, or as many again were refused."""
     result = Comparison(baseline)
+    if baseline not in field.samplers:
+        return result
     repetition(field, baseline)
     while len(result.kept) < repetitions and result.refused <= repetitions:
         values, drifted = repetition(field, baseline)

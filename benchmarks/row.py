@@ -9,11 +9,32 @@ from .measure import Field
 
 # The names of those who may take part, and whoever of them could be made ready.
 Open = Callable[[tuple[str, ...]], AbstractContextManager[Field]]
+Relation = Literal["ratio", "added", "value"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a sample is written: the name of its unit, and how many of them make one sample of 1."""
+
+    name: str
+    factor: float
+
+
+# A sample is in seconds, in bytes, or a plain share.
+MICROSECONDS = Scale("µs", 1e6)
+MILLISECONDS = Scale("ms", 1e3)
+KIB = Scale("KiB", 1 / 1024)
+PERCENT = Scale("%", 100)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One comparison: who is the baseline, what a sample is divided by, if a quick run has it."""
+    """One comparison: who is the baseline, what a sample is divided by, how it is related and shown.
+
+    `relation`: what counts is the ratio to the baseline, what is added to it, or the value itself. Only a
+    ratio has a baseline that must hold still. `columns`: the names of its samplers are pairs, as
+    `grid` makes them, and the table is one of contenders by columns, named in `columns`.
+    """
 
     name: str
     title: str
@@ -21,15 +42,24 @@ class Row:
     unit: str = "an event"
     per: int = 1
     baseline: str = "raw"
-    relation: Literal["ratio", "added"] = "ratio"
+    relation: Relation = "ratio"
     quick: bool = True
+    repetitions: int = 7
+    scale: Scale = MICROSECONDS
+    columns: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The most that a contender may cost: a ratio to another, or added microseconds."""
+    """The most that a contender may cost: a ratio to another, or what is added or found, scaled."""
 
     row: str
     contender: str
     against: str
     most: float
+
+
+def grid(contender: str, column: int) -> str:
+    """Return the sampler's name for one cell of a table of contenders by columns."""
+    return f"{contender} @ {column:,}"

@@ -2,50 +2,89 @@
 
 from functools import partial
 
-from . import inprocess, latency, over_uvicorn, wsgi
-from .row import Open, Row, Target
-from .work import Work
+from . import apart, contenders, first, growth, imports, inprocess, latency, on_trio, wire, wsgi
+from .row import MILLISECONDS, Open, Row, Target
+from .server_rows import SERVER_ROWS, SERVER_TARGETS
+from .work import Kind, Mode, Work
+
+ASGI, STARLETTE, WSGI = "sse_bridge_asgi", "sse_bridge_starlette", "sse_bridge_wsgi"
+OURS = contenders.OURS
 
 
-def in_process(name: str, title: str, work: Work) -> Row:
-    return Row(name, title, partial(inprocess.field, work), per=work.events)
+def in_process(kind: Kind, mode: Mode, events: int) -> Row:
+    title = f"CPU in process, {mode} source of {TITLES[kind]}"
+    open_field: Open = partial(inprocess.field, Work(kind, mode, events))
+    if kind == "dict":
+        open_field = partial(apart.field, open_field, ("orjson",))
+        title += ", with the standard library's `json`"
+    return Row(f"{mode}-{kind}", title, open_field, per=events, quick=mode == "async")
 
 
-def over(name: str, title: str, work: Work, clients: int) -> Row:
-    open_field = partial(over_uvicorn.field, work, clients)
-    return Row(name, title, open_field, per=work.events, quick=clients == 1)
+def with_orjson(mode: Mode, events: int) -> Row:
+    title = f"CPU in process, {mode} source of dict, with orjson"
+    open_field = partial(inprocess.field, Work("dict", mode, events))
+    return Row(f"{mode}-dict-fast", title, open_field, per=events, quick=mode == "async")
 
 
 def delay(name: str, title: str, open_field: Open) -> Row:
+    title = f"Delay of a lone chunk{title}"
     return Row(name, title, open_field, "a chunk", 1, latency.DIRECT, "added")
 
 
-ROWS = (
-    in_process("async-str", "CPU in process, async source of str", Work("str", "async", 2000)),
-    in_process("async-dict", "CPU in process, async source of dict", Work("dict", "async", 2000)),
-    in_process(
-        "async-openai",
-        "CPU in process, async source of OpenAI chunk objects",
-        Work("openai", "async", 2000),
-    ),
-    in_process("sync-str", "CPU in process, sync source of str", Work("str", "sync", 500)),
-    over(
-        "uvicorn-1",
-        "CPU of a uvicorn process, async source with a backlog, 1 stream",
-        Work("str", "async", 2000),
-        1,
-    ),
-    over(
-        "uvicorn-50",
-        "CPU of a uvicorn process, async source with a backlog, 50 streams at once",
-        Work("str", "async", 100),
-        50,
-    ),
+def first_event(mode: Mode) -> Row:
+    title = f"Time to the first event in process, {mode} source, median of {first.LONE_STREAMS}"
+    return Row(
+        f"first-{mode}",
+        title,
+        partial(first.alone, mode),
+        "a stream",
+        relation="added",
+        quick=False,
+    )
+
+
+def fairness(mode: Mode) -> Row:
+    return Row(
+        f"fair-{mode}",
+        f"The longest wait for a first event among {first.CROWD} clients, {mode} sources that never wait",
+        partial(first.crowded, mode),
+        unit="of waiting",
+        baseline="raw_src",
+        relation="value",
+        quick=False,
+        repetitions=3,
+        scale=MILLISECONDS,
+        note=f"The sources end when every client has an event, or after {first.GIVE_UP:g} s.",
+    )
+
+
+def decoding(name: str, title: str, open_field: Open) -> Row:
+    return Row(name, title, open_field, per=wire.EVENTS, baseline="httpx_sse")
+
+
+TITLES: dict[Kind, str] = {"str": "str", "dict": "dict", "openai": "OpenAI chunk objects"}
+
+IN_PROCESS = (
+    in_process("str", "async", 2000),
+    in_process("dict", "async", 2000),
+    with_orjson("async", 2000),
+    in_process("openai", "async", 2000),
+    in_process("str", "sync", 500),
+    in_process("dict", "sync", 500),
+    with_orjson("sync", 500),
+    in_process("openai", "sync", 500),
     Row(
         "short",
         "CPU in process of a whole stream of 10 events, async source of str",
         partial(inprocess.field, Work("str", "async", 10)),
         unit="a stream",
+    ),
+    Row(
+        "trio-str",
+        "CPU in process under trio, async source of str",
+        partial(on_trio.field, Work("str", "async", 1000)),
+        per=1000,
+        quick=False,
     ),
     Row(
         "wsgi-str",
@@ -61,42 +100,90 @@ ROWS = (
         unit="a stream",
         baseline="generator",
     ),
+    first_event("async"),
+    first_event("sync"),
+    delay("delay-async", ", async source", partial(latency.asgi_field, "async")),
+    delay("delay-sync", ", sync source", partial(latency.asgi_field, "sync")),
+    delay("delay-wsgi-sync", " in a WSGI body, sync source", partial(latency.wsgi_field, "sync")),
     delay(
-        "delay-async", "Delay of a lone chunk, async source", partial(latency.asgi_field, "async")
+        "delay-wsgi-async", " in a WSGI body, async source", partial(latency.wsgi_field, "async")
     ),
-    delay("delay-sync", "Delay of a lone chunk, sync source", partial(latency.asgi_field, "sync")),
-    delay(
-        "delay-wsgi-sync",
-        "Delay of a lone chunk in a WSGI body, sync source",
-        partial(latency.wsgi_field, "sync"),
+    fairness("async"),
+    fairness("sync"),
+    Row(
+        "growth-streams",
+        "How cost grows with the number of open streams",
+        growth.open_streams,
+        baseline="raw_src @ 1",
+        quick=False,
+        repetitions=3,
+        columns="streams, all of them active",
+        note="CPU an event, which includes waking a source that waits, and memory a stream.",
     ),
-    delay(
-        "delay-wsgi-async",
-        "Delay of a lone chunk in a WSGI body, async source",
-        partial(latency.wsgi_field, "async"),
+    Row(
+        "growth-events",
+        "How cost grows with the events of one stream",
+        growth.lengths,
+        baseline="raw_src @ 1,000",
+        quick=False,
+        repetitions=3,
+        columns="events",
+        note="CPU an event, a share of opening the stream included, and the most memory of the stream.",
+    ),
+    decoding(
+        "decode",
+        "CPU of decoding a body that comes event by event",
+        partial(wire.decoding, wire.in_events),
+    ),
+    decoding(
+        "decode-blocks",
+        f"CPU of decoding a body that comes in pieces of {wire.BLOCK} bytes",
+        partial(wire.decoding, wire.in_blocks),
+    ),
+    Row("encode", "CPU of making and encoding an event", wire.encoding, per=wire.EVENTS),
+    Row(
+        "imports",
+        "CPU of importing, beyond starting Python",
+        imports.field,
+        unit="a process",
+        baseline=imports.BARE,
+        relation="added",
+        quick=False,
+        repetitions=5,
+        scale=MILLISECONDS,
     ),
 )
 
-ASGI, STARLETTE, WSGI = "sse_bridge_asgi", "sse_bridge_starlette", "sse_bridge_wsgi"
 
-TARGETS = (
-    Target("async-str", ASGI, "raw_src", 1.25),
-    Target("async-str", STARLETTE, "raw_src", 1.25),
-    # With the standard library's json, which costs more than all the rest.
-    Target("async-dict", ASGI, "starlette", 1.0),
-    Target("async-dict", STARLETTE, "starlette", 1.0),
-    Target("async-openai", ASGI, "raw_src", 1.25),
-    Target("async-openai", STARLETTE, "raw_src", 1.25),
-    Target("sync-str", ASGI, "raw_src", 2.0),
-    Target("sync-str", STARLETTE, "raw_src", 2.0),
-    Target("uvicorn-1", ASGI, "raw", 0.3),
-    Target("uvicorn-1", STARLETTE, "raw", 0.3),
-    Target("uvicorn-50", ASGI, "raw", 0.3),
-    Target("uvicorn-50", STARLETTE, "raw", 0.3),
-    Target("short", ASGI, "raw", 3.5),
-    Target("short", STARLETTE, "raw", 3.5),
-    Target("delay-async", ASGI, latency.DIRECT, 60),
-    Target("delay-sync", ASGI, latency.DIRECT, 60),
-    Target("delay-wsgi-sync", WSGI, latency.DIRECT, 60),
-    Target("delay-wsgi-async", WSGI, latency.DIRECT, 60),
+def most(row: str, against: str, limit: float, who: tuple[str, ...] = OURS) -> list[Target]:
+    return [Target(row, contender, against, limit) for contender in who]
+
+
+IN_PROCESS_TARGETS = (
+    *most("async-str", "raw_src", 1.25),
+    # The standard library's json costs more than all the rest.
+    *most("async-dict", "starlette", 1.0),
+    *most("async-dict-fast", "raw_src", 1.25),
+    *most("async-openai", "raw_src", 1.25),
+    *most("sync-str", "raw_src", 2.0),
+    *most("sync-dict", "raw_src", 2.0),
+    *most("sync-dict-fast", "raw_src", 2.0),
+    *most("sync-openai", "raw_src", 2.0),
+    *most("short", "raw", 3.5),
+    *most("first-async", "raw", 40),
+    *most("first-sync", "raw", 200),
+    *most("delay-async", latency.DIRECT, 60, (ASGI,)),
+    *most("delay-sync", latency.DIRECT, 60, (ASGI,)),
+    *most("delay-wsgi-sync", latency.DIRECT, 60, (WSGI,)),
+    *most("delay-wsgi-async", latency.DIRECT, 60, (WSGI,)),
+    *most("fair-async", "", 100),
+    *most("fair-sync", "", 100),
+    *most("decode", "httpx_sse", 1.0, ("sse_bridge",)),
+    *most("decode", "openai", 1.0, ("sse_bridge",)),
+    *most("decode-blocks", "httpx_sse", 1.0, ("sse_bridge",)),
+    *most("decode-blocks", "openai", 1.0, ("sse_bridge",)),
+    *most("encode", "sse_starlette", 1.0, ("sse_bridge",)),
 )
+
+ROWS = (*IN_PROCESS, *SERVER_ROWS)
+TARGETS = (*IN_PROCESS_TARGETS, *SERVER_TARGETS)

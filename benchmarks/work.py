@@ -1,9 +1,10 @@
 """The work that every contender is given: the same chunks, from the same kind of source."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from itertools import cycle, islice
 from typing import Any, Literal
 
@@ -11,6 +12,17 @@ Kind = Literal["str", "dict", "openai"]
 Mode = Literal["async", "sync"]
 
 DISTINCT = 100
+
+
+def find_orjson() -> Callable[[Any], bytes] | None:
+    try:
+        fast: Callable[[Any], bytes] = import_module("orjson").dumps
+    except ImportError:
+        return None
+    return fast
+
+
+orjson_dumps = find_orjson()
 
 
 @dataclass
@@ -43,7 +55,10 @@ async def async_source(ready: list[Any]) -> AsyncIterator[Any]:
 def chunks(kind: Kind, events: int) -> list[Any]:
     """Return that many chunks; a hundred distinct ones, so that none is answered from a memory."""
     make = {"str": text_chunk, "dict": dict_chunk, "openai": openai_chunk}[kind]
-    return list(islice(cycle([make(number) for number in range(DISTINCT)]), events))
+    made = list(islice(cycle([make(number) for number in range(DISTINCT)]), events))
+    if kind == "openai":  # A model says that it has finished; without that we would log a warning.
+        made[-1] = openai_chunk(events, finish_reason="stop")
+    return made
 
 
 def text_chunk(number: int) -> str:
@@ -54,10 +69,11 @@ def dict_chunk(number: int) -> dict[str, Any]:
     return {"index": number, "delta": text_chunk(number), "score": number / 8, "last": False}
 
 
-def openai_chunk(number: int) -> Any:
+def openai_chunk(number: int, finish_reason: str | None = None) -> Any:
     from openai.types.chat import ChatCompletionChunk
 
-    choice = {"index": 0, "delta": {"content": text_chunk(number)}, "finish_reason": None}
+    delta = {"content": text_chunk(number)}
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
     # The SDK constructs its chunks without validating them, and so do we.
     return ChatCompletionChunk.construct(
         id="chatcmpl-benchmark",
@@ -72,6 +88,11 @@ def as_json(chunk: Any) -> str:
     """Return an OpenAI chunk as the JSON that came from the upstream: only what was set."""
     text: str = chunk.model_dump_json(exclude_unset=True)
     return text
+
+
+def dumps(chunk: Any) -> str:
+    """Return a dict as JSON in the way that one writes by hand, with orjson where it is at hand."""
+    return orjson_dumps(chunk).decode() if orjson_dumps else json.dumps(chunk)
 
 
 def expected(work: Work) -> list[Any]:

@@ -1,15 +1,29 @@
 """Every contender of the benchmarks sends the same events; nothing here looks at a clock."""
 
 import asyncio
+from contextlib import contextmanager
+from functools import partial
 from typing import get_args
 
 import pytest
-from benchmarks import contenders, inprocess, wsgi
+import trio
+from benchmarks import (
+    apart,
+    contenders,
+    first,
+    growth,
+    imports,
+    inprocess,
+    latency,
+    on_trio,
+    wire,
+    wsgi,
+)
 from benchmarks.measure import Comparison, Field, compare
-from benchmarks.over_uvicorn import unchunked
-from benchmarks.report import Result, page, verdicts
-from benchmarks.row import Row
+from benchmarks.report import page, verdicts
+from benchmarks.row import KIB, Row, grid
 from benchmarks.rows import ROWS, TARGETS
+from benchmarks.tables import Result, table
 from benchmarks.work import Kind, Mode, Work
 
 EVENTS = 150
@@ -23,6 +37,12 @@ def test_every_contender_sends_the_same_events(name: str, kind: Kind, mode: Mode
     asyncio.run(inprocess.check(contenders.load(name)(work), work))
 
 
+@pytest.mark.parametrize("name", contenders.OURS)
+def test_our_contenders_send_the_same_events_on_trio(name: str) -> None:
+    work = Work("str", "async", EVENTS)
+    trio.run(on_trio.check, contenders.load(name)(work), work)
+
+
 @pytest.mark.parametrize("name", wsgi.BODIES)
 def test_every_wsgi_body_has_the_same_events(name: str) -> None:
     work = Work("str", "sync", EVENTS)
@@ -32,6 +52,87 @@ def test_every_wsgi_body_has_the_same_events(name: str) -> None:
 def test_a_body_with_a_missing_event_is_refused() -> None:
     with pytest.raises(ValueError, match="1 events instead of 2"):
         inprocess.refuse_other_events(Work("str", "sync", 2), b"data:  token0\n\n")
+
+
+@pytest.mark.parametrize("cut", [wire.in_events, wire.in_blocks])
+@pytest.mark.parametrize("name", wire.DECODERS)
+def test_every_decoder_reads_the_same_events(name: str, cut: wire.Cut) -> None:
+    wanted = wire.texts()
+    assert wire.DECODERS[name](cut(wire.encode_raw(wanted))) == wanted
+
+
+@pytest.mark.parametrize("name", wire.ENCODERS)
+def test_every_encoder_writes_the_same_frames(name: str) -> None:
+    datas = wire.texts()
+    assert [wire.with_lf(frame) for frame in wire.ENCODERS[name](datas)] == wire.encode_raw(datas)
+
+
+QUICK_TO_OPEN = {
+    "in process": partial(inprocess.field, Work("str", "async", 10)),
+    "trio": partial(on_trio.field, Work("str", "async", 10)),
+    "wsgi": partial(wsgi.field, Work("str", "sync", 10)),
+    "first event": partial(first.alone, "async"),
+    "fairness": partial(first.crowded, "sync"),
+    "delay": partial(latency.asgi_field, "async"),
+    "decoding": partial(wire.decoding, wire.in_blocks),
+    "encoding": wire.encoding,
+}
+
+
+@pytest.mark.parametrize("kind", QUICK_TO_OPEN)
+def test_a_field_has_a_sample_of_each_of_our_contenders(kind: str) -> None:
+    with QUICK_TO_OPEN[kind](contenders.OURS) as field:
+        samples = {name: sampler() for name, sampler in field.samplers.items()}
+    assert field.absent == {}
+    assert any("sse_bridge" in name for name in samples)
+    assert all(value >= 0 for value in samples.values())
+
+
+def test_a_process_of_its_own_can_do_without_a_package() -> None:
+    with apart.field(contender_of_json, ("orjson",), ("encoder",)) as field:
+        assert field.absent["encoder"] == "ImportError: no orjson here"
+    with apart.field(contender_of_json, (), ("encoder",)) as field:
+        assert field.samplers["encoder"]() == 1
+
+
+@contextmanager
+def contender_of_json(names):  # type: ignore[no-untyped-def]
+    from benchmarks.work import orjson_dumps
+
+    def make():  # type: ignore[no-untyped-def]
+        if orjson_dumps is None:
+            raise ImportError("no orjson here")
+        return lambda: 1.0
+
+    field = Field()
+    for name in names:
+        field.enter(name, make)
+    yield field
+
+
+def test_the_rows_of_the_standard_librarys_json_run_without_orjson() -> None:
+    work = partial(inprocess.field, Work("dict", "async", 10))
+    with apart.field(work, ("orjson",), contenders.OURS) as field:
+        assert set(field.samplers) == set(contenders.OURS)
+        assert all(sampler() >= 0 for sampler in field.samplers.values())
+
+
+def test_growth_notes_memory_beside_what_it_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "OPEN_STREAMS", (1, 20))
+    monkeypatch.setattr(growth, "LENGTHS", (10, 100))
+    monkeypatch.setattr(growth, "EVENTS", 40)
+    for open_field in (growth.open_streams, growth.lengths):
+        with open_field(()) as field:
+            assert all(sampler() >= 0 for sampler in field.samplers.values())
+        assert field.absent == {}
+        assert field.memory.keys() == field.samplers.keys()
+
+
+def test_importing_what_is_not_there_leaves_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "MODULES", ("sse_bridge", "nobody_at_all"))
+    with imports.field(()) as field:
+        assert list(field.samplers) == ["python", "sse_bridge"]
+    assert "nobody_at_all" in field.absent["nobody_at_all"]
 
 
 def test_a_contender_that_is_not_installed_is_left_out_with_its_reason() -> None:
@@ -69,9 +170,50 @@ def test_every_target_is_of_a_row_that_is_measured() -> None:
     assert {target.row for target in TARGETS} <= {row.name for row in ROWS}
 
 
-def test_an_answer_in_chunked_encoding_is_put_together() -> None:
-    answer = b"HTTP/1.1 200 OK\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
-    assert unchunked(answer) == b"abcde"
+def test_every_row_has_a_name_of_its_own() -> None:
+    names = [row.name for row in ROWS]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_a_value_is_held_to_its_target_in_the_rows_own_unit() -> None:
+    field = Field(dict.fromkeys(("raw_src", *contenders.OURS), lambda: 0.0))
+    kept = [{"raw_src": 1.0, "sse_bridge_asgi": 0.02, "sse_bridge_starlette": 0.2}] * 3
+    result = Result(row("fair-async"), field, Comparison("raw_src", kept))
+    assert [verdict.met for verdict in verdicts([result])] == [True, False]
+    assert "| 100 ms | 20.00 ms | met |" in page([result])
+    assert "| sse_bridge_asgi | 20.00 | 20.00 to 20.00 |" in list(table(result))
+
+
+def test_memory_can_be_what_a_row_is_about() -> None:
+    kept = [{"raw": 1024.0, "peer": 3072.0}] * 3
+    field = Field(dict.fromkeys(("raw", "peer"), lambda: 0.0))
+    idle = Row("idle", "Idle", wire.encoding, "a stream", relation="added", scale=KIB)
+    lines = list(table(Result(idle, field, Comparison("raw", kept))))
+    assert "| contender | KiB a stream | KiB over `raw` | quartiles |" in lines
+    assert "| peer | 3.00 | 2.00 | 2.00 to 2.00 |" in lines
+
+
+def test_growth_is_a_table_of_contenders_by_size() -> None:
+    sizes = [grid("raw_src", 1), grid("raw_src", 1000)]
+    field = Field(dict.fromkeys(sizes, lambda: 0.0), memory={sizes[1]: 2048})
+    kept = [dict.fromkeys(sizes, 2e-6)] * 3
+    result = Result(row("growth-events"), field, Comparison(sizes[0], kept))
+    assert "| events | 1 | 1,000 |" in list(table(result))
+    assert "| raw_src | 2.00 µs | 2.00 µs, 2.0 KiB |" in list(table(result))
+
+
+def test_the_page_has_every_row_and_every_target() -> None:
+    results = [measured_by_nobody(row) for row in ROWS]
+    text = page(results)
+    assert all(f"(`{row.name}`)" in text for row in ROWS)
+    assert len(verdicts(results)) == len(TARGETS)
+
+
+def measured_by_nobody(row: Row) -> Result:
+    field = Field(dict.fromkeys((row.baseline, *contenders.OURS), lambda: 0.0))
+    if row.columns:
+        field = Field(dict.fromkeys((row.baseline, grid("peer", 10)), lambda: 0.0))
+    return Result(row, field, Comparison(row.baseline, [dict.fromkeys(field.samplers, 1.0)] * 3))
 
 
 def row(name: str) -> Row:

@@ -10,11 +10,11 @@ from benchmarks.work import Work
 Maker = Callable[[Work], ASGIApp]
 
 RAW = "raw"
-PEERS = ("raw_src", "starlette", "sse_starlette", "fastapi")
+PEERS = ("raw_src", "starlette", "sse_starlette", "fastapi", "litestar", "quart")
 OURS = ("sse_bridge_asgi", "sse_bridge_starlette")
 ALL = (RAW, *PEERS, *OURS)
-# FastAPI alone takes as long as all the others together.
-QUICK = tuple(name for name in ALL if name != "fastapi")
+# These take longer than all the others together.
+QUICK = tuple(name for name in ALL if name not in ("fastapi", "litestar", "quart"))
 
 
 def load(name: str) -> Maker:

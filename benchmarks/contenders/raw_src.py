@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from benchmarks.work import Kind, Work
+from benchmarks.work import Kind, Work, orjson_dumps
 
 BODY = "http.response.body"
 START: Message = {
@@ -55,9 +53,9 @@ def openai_frame(chunk: Any) -> bytes:
 
 
 def dict_frame() -> Callable[[Any], bytes]:
-    """Return orjson's way where it is installed, and the standard library's where it is not."""
-    if find_spec("orjson"):
-        dumps: Callable[[Any], bytes] = import_module("orjson").dumps
-        return lambda chunk: b"data: %b\n\n" % dumps(chunk)
+    """Return orjson's way where it can be imported, and the standard library's where it cannot."""
+    if orjson_dumps:
+        fast = orjson_dumps
+        return lambda chunk: b"data: %b\n\n" % fast(chunk)
     encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
     return lambda chunk: b"data: %b\n\n" % encode(chunk).encode()

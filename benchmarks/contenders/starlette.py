@@ -1,13 +1,12 @@
 """Starlette's StreamingResponse with frames written by hand, as most people stream today."""
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from benchmarks.work import Kind, Work, as_json
+from benchmarks.work import Kind, Work, as_json, dumps
 
 
 def app(work: Work) -> ASGIApp:
@@ -32,4 +31,4 @@ async def async_frames(work: Work) -> AsyncIterator[str]:
         yield f"data: {to_text(chunk)}\n\n"
 
 
-ENCODERS: dict[Kind, Callable[[Any], str]] = {"str": str, "dict": json.dumps, "openai": as_json}
+ENCODERS: dict[Kind, Callable[[Any], str]] = {"str": str, "dict": dumps, "openai": as_json}
