@@ -11,6 +11,7 @@ import pytest
 
 from sse_bridge import Ending, Summary
 from sse_bridge.asgi import EventStream
+from sse_bridge.drivers.handover import ROOM
 from sse_bridge.registry import streams
 
 DONE = b"event: done\nid: [DONE]\ndata: [DONE]\n\n"
@@ -210,7 +211,7 @@ async def test_a_client_that_stops_reading_ends_the_stream_as_slow():
 
     await Stuck().ask(EventStream(endless(), send_timeout=0.05, on_end=summaries.append))
     assert summaries[0].ending is Ending.SLOW
-    assert summaries[0].chunks <= 200
+    assert summaries[0].chunks <= ROOM
 
 
 async def test_for_a_client_that_has_left_already_nothing_starts():

@@ -99,9 +99,12 @@ async def answer(send: Send, status_code: int, headers: RawHeaders) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+_FINISHED = FINISHED_ID.encode()
+
+
 def is_finished(scope: Scope) -> bool:
     """Whether this is an EventSource's reconnect after a stream that had finished."""
-    return (b"last-event-id", FINISHED_ID.encode()) in list(map(tuple, scope["headers"]))
+    return any(name == b"last-event-id" and value == _FINISHED for name, value in scope["headers"])
 
 
 def raw(headers: list[tuple[str, str]]) -> RawHeaders:

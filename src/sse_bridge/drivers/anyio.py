@@ -15,6 +15,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -33,9 +34,9 @@ Write = Callable[[bytes, bool], Coroutine[Any, Any, None]]
 
 _log = logging.getLogger("sse_bridge")
 
-TURNS = (
-    5  # of the loop, that it takes to hear through middlewares of a client that has left already
-)
+# Of the loop, that it takes to hear of a client that has left already: the server reads its end a turn
+# or two after its request, and each middleware on the way takes a turn more.
+TURNS = 5
 BATCH_BYTES = 64 * 1024  # no single write is larger
 
 
@@ -88,7 +89,6 @@ class _Writer:
     ) -> None:
         self._home = home = current_home()
         self._signal = signal = home.signal()
-        self._listening = home.scope()
         self._begin: Begin | None = begin
         self._write = write
         self._send_timeout = options.send_timeout
@@ -99,7 +99,8 @@ class _Writer:
 
     async def run(self, receive: Receive) -> None:
         data = self._connection.open(monotonic())
-        self._listen(receive)
+        hang_up = self._connection.handover.hang_up
+        listening = self._home.start(partial(listen, receive, hang_up), contextvars.copy_context())
         try:
             await self._hear_who_has_left()
             if not self._connection.handover.gone:
@@ -107,7 +108,7 @@ class _Writer:
             await self._write_all(data)
         finally:
             self._stream.gone()  # unless it has an ending: then it is too late for this one
-            self._listening.cancel()
+            listening.cancel()
             await self._release()
             self._signal.close()
         if (refusal := self._connection.refusal) is not None:
@@ -115,11 +116,12 @@ class _Writer:
         await self._answer_nobody()
 
     async def _hear_who_has_left(self) -> None:
-        """For whoever has left already nothing starts; the middlewares on the way take some turns to tell."""
+        """For whoever has left already nothing starts; the server and middlewares take some turns to tell."""
+        pause, handover = self._home.pause, self._connection.handover
         for _ in range(TURNS):
-            if self._connection.handover.gone:
+            await pause()
+            if handover.gone:
                 return
-            await self._home.pause()
 
     async def _answer_nobody(self) -> None:
         """An ASGI app has to answer, also a client that left before there was a word for it."""
@@ -129,19 +131,6 @@ class _Writer:
                 await self._write(b"", False)
             except OSError:
                 pass
-
-    def _listen(self, receive: Receive) -> None:
-        scope, hang_up = self._listening, self._connection.handover.hang_up
-
-        async def run() -> None:
-            try:
-                await scope.run(lambda: listen(receive, hang_up))
-            except Exception:
-                _log.exception(
-                    "listening for the client raised: only writing can tell now that it has left"
-                )
-
-        self._home.spawn(run, contextvars.copy_context())
 
     async def _write_all(self, data: bytes) -> None:
         stream, step, idle = self._stream, self._connection.step, self._connection.handover.idle
@@ -210,9 +199,14 @@ class _Writer:
 async def listen(receive: Receive, hang_up: Callable[[], None]) -> None:
     """Read on until the client leaves. What is left of the request's body is not for anybody."""
     bodies = 0
-    while bodies < 2:  # a server that repeats the end of the body has nothing more to tell
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            hang_up()
-            return
-        bodies += not message.get("more_body", False)
+    try:
+        while bodies < 2:  # a server that repeats the end of the body has nothing more to tell
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                hang_up()
+                return
+            bodies += not message.get("more_body", False)
+    except Exception:
+        _log.exception(
+            "listening for the client raised: only writing can tell now that it has left"
+        )

@@ -203,6 +203,8 @@ def log_ending(summary: Summary, *, held: bool) -> None:
     """One line for each ending; a failure that the framework is about to raise is its own to log."""
     about = (summary.duration, summary.events)
     match summary.ending:
+        case Ending.FINISHED:
+            _log.debug("stream finished after %.3f s, %d events", *about)
         case Ending.FAILED if not held:
             _log.error("stream failed after %.3f s, %d events", *about, exc_info=summary.error)
         case Ending.GONE:

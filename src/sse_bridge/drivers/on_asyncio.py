@@ -114,14 +114,19 @@ class AsyncioHome:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def start(
+        self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
+    ) -> asyncio.Task[None]:
+        return self.loop.create_task(run(), context=context)
+
     def signal(self) -> TaskSignal:
         return AsyncioSignal(self.loop)
 
     def scope(self) -> Scope:
         return AsyncioScope()
 
-    async def pause(self) -> None:
-        await asyncio.sleep(0)
+    def pause(self) -> Awaitable[None]:
+        return _turn()
 
     async def in_thread(self, call: Callable[[], None]) -> None:
         context = contextvars.copy_context()
@@ -166,6 +171,12 @@ class _Late:
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+
+@types.coroutine
+def _turn() -> Generator[None, None, None]:
+    """What asyncio.sleep(0) does, without its own frame."""
+    yield
 
 
 @types.coroutine

@@ -68,6 +68,18 @@ class TrioHome:
         # A system task, like asyncio's plain one, is outside the scopes of the request.
         trio.lowlevel.spawn_system_task(run, context=context)
 
+    def start(
+        self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
+    ) -> trio.CancelScope:
+        scope = trio.CancelScope()
+
+        async def scoped() -> None:
+            with scope:
+                await run()
+
+        self.spawn(scoped, context)
+        return scope
+
     def signal(self) -> TaskSignal:
         return TrioSignal()
 

@@ -7,17 +7,22 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any, cast
 
 from .waiting import Home
 
 _log = logging.getLogger("sse_bridge")
 
+_GENERATORS = (GeneratorType, AsyncGeneratorType)
+
 _WANTED = "source must be an iterable, an async iterable, an awaitable of one, or a callable that gives one"
 
 
 def check_source(source: Any) -> None:
     """Raise `TypeError` for what cannot be a source, or is an answer already."""
+    if type(source) in _GENERATORS:  # by far the most frequent, and never an answer
+        return
     if _is_answer(source):
         raise TypeError(
             f"source must give chunks, but this {type(source).__name__} is an answer already: "
@@ -29,6 +34,8 @@ def check_source(source: Any) -> None:
 
 def check_opened(source: Any) -> None:
     """The same for what a callable or an awaitable gave."""
+    if type(source) in _GENERATORS:
+        return
     check_source(source)
     if not _is_iterable(source):
         raise TypeError(f"{_WANTED}; the callable or awaitable gave {source!r:.200}")
@@ -64,6 +71,15 @@ def is_async(source: Any) -> bool:
     if hasattr(type(source), "__aiter__") or inspect.isawaitable(source):
         return True
     return inspect.iscoroutinefunction(source) or inspect.isasyncgenfunction(source)
+
+
+def _runs_later(function: Any) -> bool:
+    """Whether calling it runs none of its code: so it can be called anywhere."""
+    return (
+        inspect.isasyncgenfunction(function)
+        or inspect.iscoroutinefunction(function)
+        or inspect.isgeneratorfunction(function)
+    )
 
 
 def call(source: Any) -> Any:
@@ -105,6 +121,8 @@ def close_sync(iterator: Any, source: Any) -> None:
 async def close_async(iterator: Any, source: Any) -> None:
     """The same for an async source; the SDKs call it `aclose` or `close`."""
     for thing in _distinct(iterator, source):
+        if type(thing) is AsyncGeneratorType and thing.ag_frame is None:
+            continue  # it ran to its end
         close = _way_to_close(thing, ("aclose", "close", "cancel"))
         if close is not None:
             try:
@@ -142,11 +160,12 @@ class OneRequest:
     def __init__(self, source: Any) -> None:
         self._source = source
         self._factory = callable(source) and not _is_iterable(source)
+        self._runs_later = _runs_later(source)
         self._taken = False
 
     def take(self, request: Any) -> Any:
         if self._factory:
-            return partial(self._source, request)
+            return self._source(request) if self._runs_later else partial(self._source, request)
         if self._taken:
             raise RuntimeError(
                 "this EventStream was given a source, which serves one request; "

@@ -45,6 +45,12 @@ class TaskSignal(Protocol):
     def close(self) -> None: ...
 
 
+class Running(Protocol):
+    """A task, for whoever holds it; `cancel` is called in the loop."""
+
+    def cancel(self) -> object: ...
+
+
 class Scope(Protocol):
     """Code that can be cancelled; `cancel` is called in the loop."""
 
@@ -61,11 +67,16 @@ class Home(Protocol):
     def spawn(
         self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
     ) -> None:
-        """Run this as a task of its own; called in the loop."""
+        """Run this as a task of its own, which the loop keeps; called in the loop."""
+
+    def start(
+        self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
+    ) -> Running:
+        """The same, but the caller keeps the task: hold on to what this gives."""
 
     def signal(self) -> TaskSignal: ...
     def scope(self) -> Scope: ...
-    async def pause(self) -> None:
+    def pause(self) -> Awaitable[None]:
         """Let others have a turn."""
 
     async def in_thread(self, call: Callable[[], None]) -> None:

@@ -23,7 +23,7 @@ from ..registry import streams
 from . import greenlets, pursuit, sources
 from .farewell import Farewell, await_on_end, call_on_end
 from .handover import Handover, nobody
-from .waiting import Home, ThreadSignal
+from .waiting import Home, Running, ThreadSignal
 
 _log = logging.getLogger("sse_bridge")
 
@@ -195,12 +195,13 @@ class TaskWorker(_Worker):
         self.cleaning = True  # cancelling begins the cleanup: it is always worth waiting for
         self._home = home
         self._rest: Parts = ()
+        self._task: Running | None = None
         self._signal = home.signal()
         self._scope = home.scope()
         job.handover.wake_source = lambda: home.soon(self._signal.set)
 
     def start(self) -> None:
-        self._home.soon(lambda: self._home.spawn(self._run, self._context))
+        self._home.soon(self._start)
 
     def stop(self) -> None:
         self._handover.close()
@@ -208,6 +209,9 @@ class TaskWorker(_Worker):
 
     def conclude(self) -> None:
         self._home.soon(self._signal.set)
+
+    def _start(self) -> None:
+        self._task = self._home.start(self._run, self._context)
 
     async def _run(self) -> None:
         error: BaseException | None = None
@@ -247,6 +251,10 @@ class TaskWorker(_Worker):
             await self._say_farewell()
         finally:
             self._finish()
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._task = None
 
     async def _wait_for_room(self) -> bool:
         while self._handover.full():
