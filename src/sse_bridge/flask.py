@@ -18,9 +18,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, Unpack, cast, overload
 
-from flask import Response, current_app, g, has_request_context, request, stream_with_context
-from flask.ctx import _AppCtxGlobals
-from flask.globals import request_ctx
+from flask import Response, current_app, has_request_context, request, stream_with_context
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -28,7 +26,8 @@ from . import hangup
 from .drivers.sources import check_source, discard, is_sdk_answer, takes_no_arguments
 from .drivers.threads import Body, Watch, background_home
 from .drivers.waiting import run_in
-from .options import Options, Words
+from .flask_context import source_context
+from .options import Options, Words, options_of
 from .registry import TooManyStreams, streams
 from .wsgi import Headers, is_finished
 
@@ -59,15 +58,33 @@ class EventSourceResponse(Response):
         **options: Unpack[Words],
     ) -> None:
         check_source(source)
-        checked = Options(**options)
+        checked = options_of(options)
         if _is_finished():
             discard(source, background_home)
             super().__init__(status=204)
             del self.headers["Content-Type"]
             return
-        super().__init__(status=status, headers=cast(Any, headers))
-        _fill_headers(self, checked)
-        _attach(self, source, checked)
+        self._open(source, status, headers, checked)
+
+    @classmethod
+    def _of(
+        cls, source: Any, status: int | str | None, headers: Headers | None, options: Options
+    ) -> EventSourceResponse:
+        """The same for whoever has checked the options, and that there is something to be streamed, already."""
+        check_source(source)
+        response = cls.__new__(cls)
+        response._open(source, status, headers, options)
+        return response
+
+    def _open(
+        self, source: Any, status: int | str | None, headers: Headers | None, options: Options
+    ) -> None:
+        # Headers that are given cost a fraction of those that are added one by one.
+        given = options.headers() if headers is None else headers
+        super().__init__(status=status, headers=cast(Any, given))
+        if headers is not None:
+            _fill_headers(self, options)
+        _attach(self, source, options)
 
 
 @overload
@@ -95,9 +112,9 @@ def event_stream(
     that returns a source; whatever else it returns passes untouched, but a hand-made response of type
     ``text/event-stream`` is taken over; `status`, `headers` and `options`, as for `EventSourceResponse`.
     """
-    checked = Options(**options)  # bad options are told where they are written
+    checked = options_of(options)  # bad options are told where they are written
     respond = functools.partial(
-        EventSourceResponse, status=status, headers=headers, **cast(Any, options)
+        EventSourceResponse._of, status=status, headers=headers, options=checked
     )
     take_over = functools.partial(_take_over, options=checked)
 
@@ -204,59 +221,12 @@ def _attach(response: AnyResponse, source: Any, options: Options, *, framed: boo
         response.response = iter(())  # of no known length, as the stream's would be
         return
     try:
-        context, leave = _source_context()
+        context, leave = source_context()
         body = Body(source, options, context, framed=framed, watch=_watch, leave=leave)
     except TooManyStreams as full:
         discard(source, background_home)
         raise ServiceUnavailable(retry_after=full.retry_after) from full
     response.response = body
-
-
-class _SourceGlobals(_AppCtxGlobals):
-    """`g` in a source: what the view put there can be read; what the source puts there is its own.
-
-    ``in`` asks for its own only: what is made on first use (``if "db" not in g``) is then made here, and not
-    shared with a view that may be over.
-    """
-
-    __slots__ = ("_view",)
-
-    def __init__(self, view: Any) -> None:
-        object.__setattr__(self, "_view", view)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__[name]
-        except KeyError:
-            return getattr(self._view, name)
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self.__dict__[name] if name in self.__dict__ else self._view.get(name, default)
-
-
-def _source_context() -> tuple[contextvars.Context, Callable[[], None]]:
-    """A copy of the view's context for the source, and what to call in it when the source is over."""
-    context = contextvars.copy_context()
-    return context, context.run(_enter) if has_request_context() else _nothing
-
-
-def _enter() -> Callable[[], None]:
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-    own = app.app_context()
-    own.g = _SourceGlobals(g._get_current_object())
-    own.push()
-    request_ctx.copy().push()
-
-    def leave() -> None:
-        # Not popped: that may be asked of a copy of the context only, and the context is thrown away.
-        app.do_teardown_request(None)
-        app.do_teardown_appcontext(None)
-
-    return leave
-
-
-def _nothing() -> None:
-    """There is no context to leave."""
 
 
 def _watch() -> Watch | None:

@@ -1,0 +1,81 @@
+"""The context that a source has in Flask: one of its own, in which the view's can be read.
+
+Flask tears the view's contexts down when the request is over, and a source may run before and after that. So the
+source gets copies, and what it opened there is torn down when it is over.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from typing import Any
+
+from flask import current_app, g, has_request_context
+from flask.ctx import _AppCtxGlobals
+from flask.globals import request_ctx
+
+
+class _SourceGlobals(_AppCtxGlobals):
+    """`g` in a source: what the view put there can be read; what the source puts there is its own.
+
+    ``in`` asks for its own only: what is made on first use (``if "db" not in g``) is then made here, and not
+    shared with a view that may be over.
+    """
+
+    __slots__ = ("_view",)
+
+    def __init__(self, view: Any) -> None:
+        object.__setattr__(self, "_view", view)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__[name]
+        except KeyError:
+            return getattr(self._view, name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.__dict__[name] if name in self.__dict__ else self._view.get(name, default)
+
+
+def source_context() -> tuple[contextvars.Context, Callable[[], None]]:
+    """A copy of the view's context for the source, and what to call in it when the source is over."""
+    context = contextvars.copy_context()
+    return context, context.run(_enter) if has_request_context() else _nothing
+
+
+def _enter() -> Callable[[], None]:
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    own = app.app_context()
+    own.g = _SourceGlobals(g._get_current_object())
+    own.push()
+    own_request = _push_copy(request_ctx._get_current_object())  # type: ignore[attr-defined]
+
+    def leave() -> None:
+        # Not popped: that may be asked of a copy of the context only, and the context is thrown away.
+        app.do_teardown_request(None)
+        app.do_teardown_appcontext(None)
+        _forget_tokens(own, own_request)
+
+    return leave
+
+
+def _forget_tokens(*pushed: Any) -> None:
+    """A token leads back to where it was made: with it, the whole request would wait for the collector."""
+    for one in pushed:
+        getattr(one, "_cv_tokens", []).clear()
+
+
+def _push_copy(of_the_view: Any) -> Any:
+    """Push a copy of the view's request context, without the match of the URL that a push makes.
+
+    A second match costs a third of the copy, and would undo what the app has made of `request.view_args`.
+    """
+    own = of_the_view.copy()
+    own.url_adapter = None
+    own.push()
+    own.url_adapter = of_the_view.url_adapter
+    return own
+
+
+def _nothing() -> None:
+    """There is no context to leave."""
