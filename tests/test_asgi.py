@@ -356,3 +356,79 @@ async def test_another_kind_of_scope_is_refused():
 async def test_what_is_still_to_come_says_so():
     with pytest.raises(ImportError, match="later release"):
         from sse_bridge.asgi import Middleware  # noqa: F401
+
+
+# -- a source that waits between its chunks, and a server that makes its writes wait -----------------
+
+
+class Slow(Client):
+    """Each body message is sent only after some turns of the loop."""
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "http.response.body":
+            for _ in range(3):
+                await anyio.lowlevel.checkpoint()
+        await super().send(message)
+
+
+async def test_writes_that_wait_keep_the_order_of_a_source_that_goes_on_meanwhile():
+    async def source() -> AsyncIterator[str]:
+        for number in range(20):
+            yield str(number)
+            if number % 3:
+                await anyio.lowlevel.checkpoint()
+
+    body = (await Slow().ask(EventStream(source()))).body
+    assert body == b"".join(b"data: %d\n\n" % number for number in range(20)) + DONE
+
+
+async def test_a_sources_own_timeout_loses_nothing_of_a_write_that_waits():
+    async def source() -> AsyncIterator[str]:
+        with anyio.move_on_after(0.01):
+            yield "before"
+            await anyio.sleep_forever()
+        yield "after"
+
+    class Late(Client):
+        async def send(self, message: Any) -> None:
+            if b"before" in message.get("body", b""):
+                await anyio.sleep(0.03)
+            await super().send(message)
+
+    assert (
+        await Late().ask(EventStream(source()))
+    ).body == b"data: before\n\ndata: after\n\n" + DONE
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+async def test_what_a_write_raises_is_raised_by_the_app_and_closes_the_source(turns: int):
+    closed: list[bool] = []
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            yield "a"
+            await anyio.sleep_forever()
+        finally:
+            closed.append(True)
+
+    class Broken(Client):
+        async def send(self, message: Any) -> None:
+            if message["type"] == "http.response.body":
+                for _ in range(turns):
+                    await anyio.lowlevel.checkpoint()
+                raise LookupError("broken")
+
+    with pytest.raises(LookupError, match="broken"):
+        await Broken().ask(EventStream(source()))
+    assert closed == [True]
+
+
+async def test_a_stall_is_noticed_after_a_chunk_that_the_sources_task_wrote_itself():
+    summaries: list[Summary] = []
+
+    async def source() -> AsyncIterator[str]:
+        yield "a"
+        await anyio.sleep_forever()
+
+    await Client().ask(EventStream(source(), stall_timeout=0.02, on_end=summaries.append))
+    assert summaries[0].ending is Ending.STALLED

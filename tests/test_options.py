@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sse_bridge import adapters, dialects
-from sse_bridge.options import DEFAULT_HEADERS, Options, Words, merge_headers
+from sse_bridge.options import DEFAULT_HEADERS, Options, Words, merge_headers, options_of
 
 
 def test_the_defaults_are_those_of_the_table():
@@ -166,3 +166,16 @@ def test_each_stream_has_an_id_of_its_own():
         stream.start(0.0)
         ids.add(stream.feed(["x"], 0.0).split(b'"')[3])
     assert len(ids) == 10
+
+
+def test_the_same_plain_words_give_the_same_options_and_others_never_do():
+    assert options_of({"ping": 5.0}) is options_of({"ping": 5.0})
+    assert options_of({"ping": 5.0}) is not options_of({"ping": 6.0})
+    told: list[object] = []
+    assert options_of({"on_end": told.append}) is not options_of({"on_end": told.append})
+
+
+def test_true_is_not_taken_for_the_number_that_it_equals():
+    options_of({"ping": 1})
+    with pytest.raises(TypeError, match="ping must be a number of seconds, got True"):
+        options_of({"ping": True})  # type: ignore[typeddict-item]

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Unpack
 
 from .drivers.anyio import current_home, drive
 from .drivers.sources import OneRequest, check_source, discard
-from .options import FINISHED_ID, Options, Words, merge_headers
+from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import TooManyStreams
 
 __all__ = ["EventStream"]
@@ -43,7 +43,7 @@ class EventStream:
     ) -> None:
         check_source(source)
         self._source = OneRequest(source)
-        self._options = Options(**options)
+        self._options = options_of(options)
         self._status_code = status_code
         self._headers = raw(merge_headers(self._options.headers(), headers))
 

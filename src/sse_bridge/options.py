@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from math import inf
 from typing import Any, TypedDict
 
@@ -103,9 +104,11 @@ class Options:
         `framed`: the source is somebody else's event stream, which has its own way to say that it is finished.
         """
         adapter = adapters.by_name("frames") if framed and not self.adapter_named else self.adapter
-        wish = Wish(self.dialect.passes, self.dialect.takes_objects, self.collect)
+        voice = self.dialect.voice()
+        lines = getattr(voice, "takes_lines", False)
+        wish = Wish(self.dialect.passes, self.dialect.takes_objects, self.collect, lines)
         stream = Stream(
-            self.dialect.voice(),
+            voice,
             Start(f"chatcmpl-{os.urandom(12).hex()}", int(time.time())),
             self.limits,
             retry=self.retry,
@@ -128,6 +131,17 @@ class Options:
         except Exception:
             _log.exception("describe raised")
             return GENERAL_FAILURE
+
+
+def options_of(words: Words) -> Options:
+    """Options from a face's keywords; made once for words that are plain values, for that takes a while."""
+    if all(type(value) in _PLAIN for value in words.values()):
+        return _remembered(**words)  # type: ignore[arg-type] # all are hashable
+    return Options(**words)
+
+
+_PLAIN = (str, int, float, bool, type(None))
+_remembered = lru_cache(maxsize=64, typed=True)(Options)
 
 
 def _utf8(message: Any) -> str:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from .asgi import answer, is_finished, respond
 from .drivers.anyio import current_home
 from .drivers.sources import check_source, discard
-from .options import Options, Words
+from .options import Words, options_of
 from .registry import TooManyStreams
 
 __all__ = ["EventSourceResponse"]
@@ -42,7 +42,7 @@ class EventSourceResponse(Response):
     ) -> None:
         check_source(source)
         self._source = source
-        self._options = Options(**options)
+        self._options = options_of(options)
         # Taken here: what a handler that runs in Starlette's thread pool set would be gone in __call__.
         self._context = contextvars.copy_context()
         self.status_code = status_code

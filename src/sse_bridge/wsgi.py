@@ -14,7 +14,7 @@ from . import hangup
 from .dialects.base import Dialect
 from .drivers.sources import OneRequest, check_source, discard
 from .drivers.threads import Body, background_home
-from .options import FINISHED_ID, Options, Words, merge_headers
+from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import TooManyStreams
 
 __all__ = ["EventStream", "TooManyStreams", "headers", "stream"]
@@ -37,7 +37,7 @@ def stream(source: Any, environ: Environ, /, **options: Unpack[Words]) -> Iterat
     the request's; `options`, see the option table. Raises what the source raises within `hold`,
     `UpstreamError` for a failure that its service told in band, `TooManyStreams` at `max_streams`.
     """
-    return open_body(source, environ, Options(**options))
+    return open_body(source, environ, options_of(options))
 
 
 def open_body(
@@ -81,7 +81,7 @@ class EventStream:
     ) -> None:
         check_source(source)
         self._source = OneRequest(source)
-        self._options = Options(**options)
+        self._options = options_of(options)
         self._status = status
         self._headers = merge_headers(self._options.headers(), headers)
 

@@ -44,6 +44,12 @@ def test_there_is_room_for_so_many_bytes_and_no_more():
     assert handover.put(["x"])
 
 
+def test_a_line_of_json_has_its_weight():
+    handover = Handover(Wakes())
+    assert handover.put([b"x" * (ROOM_BYTES - 1)])
+    assert not handover.put([b"x"])
+
+
 def test_the_writer_is_woken_only_if_it_sleeps():
     wakes = Wakes()
     handover = Handover(wakes)

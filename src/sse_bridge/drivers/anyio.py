@@ -6,6 +6,8 @@ Rules of this file:
 2. `receive` is listened to from the first moment to the last, also while the status is on hold.
 3. Cleanup is waited for under a shield, so a server that cancels the request cannot cut it short.
 4. A write that does not wait costs no timer.
+5. While the writer sleeps, an async source's task that is about to wait writes what it has said itself: that costs
+   half of waking the writer. It never waits for a write: what waits, raises, or ends the stream is the writer's.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ TURNS = 5
 BATCH_BYTES = 64 * 1024  # no single write is larger
 
 
-async def drive(
+def drive(
     source: Any,
     options: Options,
     context: contextvars.Context,
@@ -49,15 +51,14 @@ async def drive(
     begin: Begin,
     write: Write,
     framed: bool = False,
-) -> None:
+) -> Coroutine[Any, Any, None]:
     """Stream a source until it ends or nobody is left to hear it; raises a failure that came within `hold`.
 
     Arguments: `source`; `options`; `context`, in which the source runs; `receive`, ASGI's; `begin`, sends the
     status and headers; `write`, sends bytes of the body and whether more will come; `framed`, the source is an
     event stream already.
     """
-    writer = _Writer(source, options, context, begin, write, framed=framed)
-    await writer.run(receive)
+    return _Writer(source, options, context, begin, write, framed=framed).run(receive)
 
 
 def current_home() -> Home:
@@ -93,8 +94,17 @@ class _Writer:
         self._write = write
         self._send_timeout = options.send_timeout
         self._connection = Connection(
-            source, options, context, lambda: home.soon(signal.set), lambda: home, framed=framed
+            source,
+            options,
+            context,
+            lambda: home.soon(signal.set),
+            lambda: home,
+            framed=framed,
+            at_pauses=self._write_beside,
         )
+        # Of what the source's task wrote: the write that has to wait, and what was not begun.
+        self._unfinished: Coroutine[Any, Any, None] | None = None
+        self._left_over = b""
         self._stream = self._connection.stream
 
     async def run(self, receive: Receive) -> None:
@@ -133,35 +143,77 @@ class _Writer:
                 pass
 
     async def _write_all(self, data: bytes) -> None:
-        stream, step, idle = self._stream, self._connection.step, self._connection.handover.idle
+        stream, step, handover = self._stream, self._connection.step, self._connection.handover
         while True:
             if not stream.held:
                 await self._send(data)
             if stream.ending is not None:
                 return
-            if idle():
+            if handover.idle():
                 await self._signal.wait(stream.deadline)
             else:
                 await self._home.pause()  # a source that is always ready must not starve the others
-            data = step(monotonic())
+            handover.wake()
+            data, self._left_over = self._left_over + step(monotonic()), b""
+
+    def _write_beside(self) -> None:
+        """The source's task is about to wait: write what it has said, as far as that needs no waiting."""
+        handover, stream = self._connection.handover, self._stream
+        if not handover.writer_sleeps:
+            return
+        data = self._connection.step(monotonic())
+        if stream.ending is not None or len(data) > BATCH_BYTES:
+            self._left_over = data
+            handover.poke_writer()
+        elif data and not stream.held and self._blocks(self._deliver(data, last=False)):
+            handover.poke_writer()
+        else:
+            self._signal.move(stream.deadline)
+
+    def _blocks(self, writing: Coroutine[Any, Any, None]) -> bool:
+        """Write until it has to wait; the rest, or what went wrong, is for the writer."""
+        try:
+            self._unfinished = self._home.rest(writing, writing.send(None))
+        except StopIteration:
+            return False
+        except Exception as error:
+            self._unfinished = _raise(error)
+        return True
 
     async def _send(self, data: bytes) -> None:
         """Write what is ready: the status before the first of it, the end of the body with the last."""
         try:
-            if self._begin is not None:
-                begin, self._begin = self._begin, None
-                await begin()
-            last = (len(data) - 1) // BATCH_BYTES * BATCH_BYTES if data else 0
-            for at in range(0, last, BATCH_BYTES):
-                await self._patiently(self._write(data[at : at + BATCH_BYTES], True))
+            if self._unfinished is not None:
+                unfinished, self._unfinished = self._unfinished, None
+                await self._patiently(unfinished)
+            if len(data) > BATCH_BYTES:
+                data = await self._send_most(data)
             ending = self._stream.ending
-            if data or ending not in (None, Ending.GONE):
-                await self._patiently(self._write(data[last:], ending is None))
+            if (
+                data
+                or self._begin is not None
+                or (ending is not None and ending is not Ending.GONE)
+            ):
+                await self._patiently(self._deliver(data, last=ending is not None))
         except OSError:  # what ASGI 2.4 servers raise for a client that has left
             _log.debug("a write failed: the client is taken as gone", exc_info=True)
             self._stream.gone()
         except _GivenUp:
             self._stream.gone(Ending.SLOW)
+
+    async def _send_most(self, data: bytes) -> bytes:
+        """Write all but the last piece, and give that."""
+        last = (len(data) - 1) // BATCH_BYTES * BATCH_BYTES
+        for at in range(0, last, BATCH_BYTES):
+            await self._patiently(self._deliver(data[at : at + BATCH_BYTES], last=False))
+        return data[last:]
+
+    async def _deliver(self, data: bytes, *, last: bool) -> None:
+        if self._begin is not None:
+            begin, self._begin = self._begin, None
+            await begin()
+        if data or last:
+            await self._write(data, not last)
 
     async def _patiently(self, writing: Coroutine[Any, Any, None]) -> None:
         if not await self._home.within(self._send_timeout, writing):
@@ -194,6 +246,10 @@ class _Writer:
         await self._home.in_thread(
             lambda: context.run(call_on_end, on_end, summary, lambda: self._home)
         )
+
+
+async def _raise(error: Exception) -> None:
+    raise error
 
 
 async def listen(receive: Receive, hang_up: Callable[[], None]) -> None:

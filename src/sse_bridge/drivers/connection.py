@@ -34,7 +34,8 @@ class Connection:
 
     Arguments: `source`, checked already; `options`; `context`, in which the source runs; `wake_writer`, called
     from the source's side; `home`, gives the loop for async sources; `framed`, the source is an event stream
-    already; `leave`, called in the source's context when the source is over.
+    already; `leave`, called in the source's context when the source is over; `at_pauses`, called in
+    the task of an async source whenever it is about to wait (None: the writer is woken for each chunk instead).
     """
 
     def __init__(
@@ -47,9 +48,11 @@ class Connection:
         *,
         framed: bool = False,
         leave: Callable[[], None] = lambda: None,
+        at_pauses: Callable[[], None] | None = None,
     ) -> None:
         self.options = options
         self._leave = leave
+        self._at_pauses = at_pauses
         self.stream, self._reader = options.open(framed=framed)
         self.handover = Handover(wake_writer)
         self.farewell = Farewell(options.on_end)
@@ -124,6 +127,7 @@ class Connection:
             self._cancel()
             self.worker.stop()
         self.handover.close()
+        self._at_pauses = None  # it leads back to the driver: nothing should wait for the collector
         log_ending(summary, held=self.stream.held)
         self.farewell.summary = summary
         self.worker.conclude()
@@ -167,7 +171,7 @@ class Connection:
             source, self._reader, self.handover, self.farewell, context, self._leave, self._hop
         )
         if sources.is_async(source):
-            return TaskWorker(job, self.home())
+            return TaskWorker(job, self.home(), self._at_pauses)
         interrupts = self.options.interrupt and interrupt.allowed()
         return ThreadWorker(job, self.home, interrupts=interrupts)
 

@@ -48,6 +48,7 @@ class Handover:
         "doubted",
         "ended",
         "gone",
+        "pokes",
         "wake_source",
         "wake_writer",
     )
@@ -63,6 +64,9 @@ class Handover:
         self._room = ROOM
         self._writer_sleeps = False
         self._source_sleeps = False
+        self.pokes = (
+            True  # whether a chunk wakes the writer; or its source does when it is about to wait
+        )
 
     # -- the source's side ------------------------------------------------------------------------
 
@@ -70,11 +74,14 @@ class Handover:
         """Hand over what one chunk says; False when there is no room for another."""
         ready = self._ready
         ready.append(parts)
+        put_bytes = self._put_bytes
         for part in parts:
-            self._put_bytes += len(part) if type(part) is str else _size(part)
-        if self._writer_sleeps:
+            kind = type(part)
+            put_bytes += len(part) if kind is bytes or kind is str else _size(part)
+        self._put_bytes = put_bytes
+        if self._writer_sleeps and self.pokes:
             self.poke_writer()
-        return len(ready) < self._room and self._put_bytes - self._taken_bytes < ROOM_BYTES
+        return len(ready) < self._room and put_bytes - self._taken_bytes < ROOM_BYTES
 
     def full(self) -> bool:
         """Say that the source is about to sleep until woken; False when there is room after all, or never again."""
@@ -88,6 +95,11 @@ class Handover:
         """Nothing more will come."""
         self.ended = Ended(error, rest)
         self.poke_writer()
+
+    @property
+    def writer_sleeps(self) -> bool:
+        """Whether what is ready is for others to write."""
+        return self._writer_sleeps
 
     @property
     def closed(self) -> bool:
@@ -112,6 +124,10 @@ class Handover:
             self._writer_sleeps = False
             return False
         return True
+
+    def wake(self) -> None:
+        """Say that the writer is awake, whoever woke it."""
+        self._writer_sleeps = False
 
     def close(self) -> None:
         """The writer wants no more."""

@@ -39,6 +39,10 @@ class AsyncioSignal:
                 self._sleeper = None
         self._set = False
 
+    def move(self, until: float) -> None:
+        if self._sleeper is not None:
+            self._arm(until)
+
     def close(self) -> None:
         if self._timer:
             self._timer.cancel()
@@ -128,6 +132,14 @@ class AsyncioHome:
     def pause(self) -> Awaitable[None]:
         return _turn()
 
+    def at_pauses(
+        self, run: Callable[[], Coroutine[Any, Any, None]], call: Callable[[], None]
+    ) -> Callable[[], Awaitable[None]]:
+        return lambda: _with_pauses(run(), call)
+
+    async def rest(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        await _resume(coroutine, waits_for)
+
     async def in_thread(self, call: Callable[[], None]) -> None:
         context = contextvars.copy_context()
         await self.loop.run_in_executor(None, context.run, call)
@@ -177,6 +189,24 @@ class _Late:
 def _turn() -> Generator[None, None, None]:
     """What asyncio.sleep(0) does, without its own frame."""
     yield
+
+
+@types.coroutine
+def _with_pauses(
+    coroutine: Coroutine[Any, Any, None], call: Callable[[], None]
+) -> Generator[Any, Any, None]:
+    """Run a coroutine, with a call each time before it waits."""
+    resume, sent = coroutine.send, None
+    while True:
+        try:
+            waits_for = resume(sent)
+        except StopIteration:
+            return
+        call()
+        try:
+            resume, sent = coroutine.send, (yield waits_for)
+        except BaseException as error:
+            resume, sent = coroutine.throw, error
 
 
 @types.coroutine

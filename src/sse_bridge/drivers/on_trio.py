@@ -28,6 +28,9 @@ class TrioSignal:
             await self._event.wait()
         self._event = trio.Event()
 
+    def move(self, until: float) -> None:
+        """Who waits in trio is woken by whoever changes the time."""
+
     def close(self) -> None:
         """No timer outlives a wait."""
 
@@ -85,6 +88,16 @@ class TrioHome:
 
     def scope(self) -> Scope:
         return TrioScope()
+
+    def at_pauses(
+        self, run: Callable[[], Coroutine[Any, Any, None]], call: Callable[[], None]
+    ) -> None:
+        """A trio task that is about to wait may be woken from then on: a write could not be begun any more."""
+
+    def rest(
+        self, coroutine: Coroutine[Any, Any, None], waits_for: Any
+    ) -> Coroutine[Any, Any, None]:
+        raise AssertionError("nothing is stepped by hand under trio")
 
     async def pause(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -42,6 +42,9 @@ class TaskSignal(Protocol):
 
     def set(self) -> None: ...
     async def wait(self, until: float = inf) -> None: ...
+    def move(self, until: float) -> None:
+        """Let whoever waits do so until then."""
+
     def close(self) -> None: ...
 
 
@@ -76,6 +79,16 @@ class Home(Protocol):
 
     def signal(self) -> TaskSignal: ...
     def scope(self) -> Scope: ...
+    def at_pauses(
+        self, run: Callable[[], Coroutine[Any, Any, None]], call: Callable[[], None]
+    ) -> Callable[[], Awaitable[None]] | None:
+        """The same coroutine function, with a call whenever it is about to wait; None where that cannot be."""
+
+    def rest(
+        self, coroutine: Coroutine[Any, Any, None], waits_for: Any
+    ) -> Coroutine[Any, Any, None]:
+        """What is left of a coroutine that was stepped once and gave `waits_for`."""
+
     def pause(self) -> Awaitable[None]:
         """Let others have a turn."""
 

@@ -14,7 +14,7 @@ import contextvars
 import inspect
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Protocol
 
 from .. import interrupt
@@ -190,8 +190,9 @@ class ThreadWorker(_Worker):
 class TaskWorker(_Worker):
     """Runs an async source in one task of its own."""
 
-    def __init__(self, job: Job, home: Home) -> None:
+    def __init__(self, job: Job, home: Home, at_pauses: Callable[[], None] | None = None) -> None:
         super().__init__(job)
+        self._at_pauses = at_pauses
         self.cleaning = True  # cancelling begins the cleanup: it is always worth waiting for
         self._home = home
         self._rest: Parts = ()
@@ -210,13 +211,18 @@ class TaskWorker(_Worker):
     def conclude(self) -> None:
         self._home.soon(self._signal.set)
 
+    def _body(self) -> Callable[[], Awaitable[None]]:
+        pausing = self._home.at_pauses(self._iterate, self._at_pauses) if self._at_pauses else None
+        self._handover.pokes = pausing is None
+        return pausing or self._iterate
+
     def _start(self) -> None:
         self._task = self._home.start(self._run, self._context)
 
     async def _run(self) -> None:
         error: BaseException | None = None
         try:
-            await self._scope.run(self._iterate)
+            await self._scope.run(self._body())
         except BaseException as raised:
             error = raised
         if not self._hopped:
@@ -254,7 +260,7 @@ class TaskWorker(_Worker):
 
     def _forget(self) -> None:
         super()._forget()
-        self._task = None
+        self._task = self._at_pauses = None
 
     async def _wait_for_room(self) -> bool:
         while self._handover.full():
