@@ -2,7 +2,14 @@
 
 import pytest
 
-from sse_bridge.framing import count_frames, data_frame, data_frames
+from sse_bridge.framing import (
+    count_frames,
+    count_lines_of_data,
+    data_frame,
+    data_frames,
+    json_frame,
+    json_frames,
+)
 from sse_bridge.wire import ServerSentEvent
 
 
@@ -24,6 +31,30 @@ def test_data_frame_refuses_what_breaks_out_of_its_line(event):
 @pytest.mark.parametrize("event", [None, "e"])
 def test_data_frames_are_the_frames_of_each(lines, event):
     assert data_frames(lines, event) == b"".join(data_frame(line, event) for line in lines)
+
+
+@pytest.mark.parametrize("event", [None, "e"])
+def test_frames_of_json_are_the_frames_of_its_text(event):
+    lines = ['{"a":1}', "2", '"\u4f60"']
+    assert json_frames([line.encode() for line in lines], event) == data_frames(lines, event)
+    assert json_frame(lines[2].encode(), event) == data_frame(lines[2], event)
+
+
+@pytest.mark.parametrize("texts", [["a"], [""], ["a", "", "data: "], ["data: "] * 3])
+def test_single_lines_of_data_are_counted(texts):
+    assert count_lines_of_data(data_frames(texts)) == len(texts)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        *(b"", b"data: a\n\nid: 1\ndata: b\n\n", b"id: 1\ndata: a\n\n", b"data: a\nid: 1\n\n"),
+        *(b": c\n\n", b"data: a\n\n: c\n\n", b"data: a\n\n\n", b"data: a\n\ndata: b"),
+        *(b"data: a\r\r", b"data: a\rid: 1\n\n", b"data: a\ndata: b\n\n", b"data: \n\ndata: "),
+    ],
+)
+def test_where_there_is_anything_else_lines_of_data_are_not_counted(frames):
+    assert count_lines_of_data(frames) == 0
 
 
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])

@@ -48,7 +48,16 @@ MAY_IMPORT = {
     },
     "wsgi": {"hangup", "options", "drivers/*", "registry", "dialects/base"},
     "asgi": {"options", "drivers/*", "registry", "dialects/base"},
-    "flask": {"hangup", "wsgi", "options", "drivers/*", "registry", "dialects/base"},
+    "flask_context": set(),
+    "flask": {
+        "flask_context",
+        "hangup",
+        "wsgi",
+        "options",
+        "drivers/*",
+        "registry",
+        "dialects/base",
+    },
     "starlette": {"asgi", "options", "drivers/*", "registry", "dialects/base"},
     "__init__": {"wire", "parts", "summary", "adapters/*", "dialects/*"},
 }
@@ -57,6 +66,7 @@ MAY_IMPORT = {
 FOREIGN = {
     "fast": {"orjson"},
     "flask": {"hangup", "flask", "werkzeug"},
+    "flask_context": {"flask"},
     "starlette": {"starlette"},
     "drivers/anyio": {"anyio", "trio"},
     "drivers/on_trio": {"trio"},

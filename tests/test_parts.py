@@ -20,7 +20,7 @@ from sse_bridge.parts import (
     Usage,
 )
 
-KINDS = [kind for kind in get_args(Part) if kind is not str]
+KINDS = [kind for kind in get_args(Part) if kind not in (str, bytes)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -38,8 +38,8 @@ def test_a_part_can_be_shown_and_carried_anywhere(kind):
     assert pickle.loads(pickle.dumps(part)) == part
 
 
-def test_text_is_a_part_by_itself():
-    assert str in get_args(Part)
+def test_text_and_a_line_of_json_are_parts_by_themselves():
+    assert {str, bytes} < set(get_args(Part))
     assert isinstance(Part, types.UnionType)
 
 
@@ -48,7 +48,7 @@ def test_usage_is_final_unless_said_otherwise():
 
 
 def test_a_native_chunk_is_taken_apart_only_for_those_who_ask():
-    assert Native("openai", "{}", None, None).parts == ()
+    assert Native("openai", b"{}", None, None).parts == ()
 
 
 def test_no_two_kinds_of_part_are_confused():

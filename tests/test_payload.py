@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sse_bridge import fast, payload
-from sse_bridge.payload import encode_json, encoder, escape_separators, quote
+from sse_bridge.payload import encode_json, encoder, escape_line, escape_separators, quote
 
 NOT_LINE_ENDS = "\x85\u2028\u2029\v\f\x1c\x1d\x1e"
 some = settings(deadline=None, max_examples=int(os.environ.get("EXAMPLES", "150")))
@@ -35,6 +35,12 @@ def test_separators_are_escaped_by_name():
     assert quote("\u2028\u2029\x85\v\f") == r'"\u2028\u2029\u0085\u000b\f"'
     assert encode_json({"\u2028": "\x85"}) == r'{"\u2028":"\u0085"}'
     assert escape_separators('"a\u2029é"') == r'"a\u2029é"'
+
+
+@some
+@given(text | st.text("\x85\u2028\u2029\u2027\u202a\x84é\U0001f30d"))
+def test_a_line_is_escaped_as_text_is(anything):
+    assert escape_line(anything.encode()) == escape_separators(anything).encode()
 
 
 def test_json_is_compact_and_leaves_other_text_readable():
@@ -71,7 +77,7 @@ def public(value, default=None):
         json.dumps(
             value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=default
         )
-    )
+    ).encode()
 
 
 def without_orjson(default=None):
@@ -232,7 +238,7 @@ def test_a_failure_leaves_nothing_behind(make):
     with pytest.raises(TypeError):
         write(value)
     value["a"][0]["b"] = 1
-    assert write(value) == '{"a":[{"b":1}]}'
+    assert write(value) == b'{"a":[{"b":1}]}'
 
 
 @pytest.mark.parametrize("make", [encoder, without_orjson])
@@ -247,12 +253,12 @@ def test_a_default_may_itself_write(make):
     shared = ["s"]
 
     def default(value):
-        return write([*value, shared])
+        return write([*value, shared]).decode()
 
     write = make(default)
     assert json.loads(write({"a": {1}, "b": shared})) == {"a": '[1,["s"]]', "b": ["s"]}
     open_here = {"a": {1}}  # written within its own writing, though not as a part of itself
-    write = make(lambda value: make(list)(open_here))
+    write = make(lambda value: make(list)(open_here).decode())
     assert json.loads(write(open_here)) == {"a": '{"a":[1]}'}
 
 
@@ -270,4 +276,4 @@ def test_threads_write_the_same_value_at_the_same_time():
         thread.start()
     for thread in threads:
         thread.join(10)
-    assert written == ["[[1]]"] * 2
+    assert written == [b"[[1]]"] * 2

@@ -13,6 +13,7 @@ from sse_bridge import Ending, UpstreamError
 from sse_bridge.parts import (
     Finish,
     Frame,
+    Part,
     Reasoning,
     SerializationError,
     Start,
@@ -131,6 +132,17 @@ def test_after_an_id_a_ping_has_one_line_end():
 def test_an_id_is_seen_whatever_the_line_ends(frame: bytes):
     stream = started()
     stream.feed([Frame(frame)], 0.0)
+    assert stream.tick(15.0) == b": ping\n"
+
+
+@pytest.mark.parametrize("hold", [0.0, 5.0])
+def test_an_id_is_seen_in_the_opening_too(hold: float):
+    def write(part: Part) -> bytes:
+        return b"id: 1\ndata: start\n\n" if isinstance(part, Start) else b"data: x\n\n"
+
+    stream = Stream(write, Start("id-1", 1), Limits(hold=hold))
+    stream.start(0.0)
+    stream.feed(["a"], 0.0)
     assert stream.tick(15.0) == b": ping\n"
 
 

@@ -26,8 +26,8 @@ def test_the_summary_tells_true_figures():
 
 def test_usage_and_finish_reason_are_read_off_a_chunk_that_passes_whole():
     stream = started(dialect="openai")
-    stream.feed([Native("openai", "{}", "stop", None)], 0.0)
-    stream.feed([Native("openai", "{}", None, Usage(1, 2, 3))], 0.0)
+    stream.feed([Native("openai", b"{}", "stop", None)], 0.0)
+    stream.feed([Native("openai", b"{}", None, Usage(1, 2, 3))], 0.0)
     stream.finish(1.0)
     summary = stream.summary(1.0)
     assert summary.finish_reason == "stop"
@@ -52,7 +52,7 @@ def test_collect_gathers_text_reasoning_and_tool_calls():
         ToolCall(0, None, None, ":1}"),
     ]
     stream.feed([Reasoning("hm"), "a", "b", *calls], 0.0)
-    stream.feed([Native("x", "{}", None, None, ("c",))], 0.0)
+    stream.feed([Native("x", b"{}", None, None, ("c",))], 0.0)
     stream.finish(1.0)
     summary = stream.summary(1.0)
     assert (summary.text, summary.reasoning) == ("abc", "hm")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from sse_bridge.wire import BufferExceeded, Decoder, ServerSentEvent, data_frame
+from sse_bridge.framing import data_frame
+from sse_bridge.wire import BufferExceeded, Decoder, ServerSentEvent
 
 MARK = b"\xef\xbb\xbf"
 NOT_LINE_ENDS = "\x85\u2028\u2029\v\f\x1c\x1d\x1e"

@@ -19,7 +19,10 @@ Dumps = Callable[[Any, None, int], bytes]
 
 
 def load() -> tuple[Dumps, int] | None:
-    """Return orjson's ``dumps`` and the options to call it with, or None where it is not to be had."""
+    """Return orjson's ``dumps`` and the options to call it with, or None where it is not to be had.
+
+    What it writes then ends with a line feed, which is to be cut off.
+    """
     if not _ALLOWED:
         return None
     try:
@@ -30,6 +33,7 @@ def load() -> tuple[Dumps, int] | None:
         orjson.OPT_PASSTHROUGH_DATACLASS
         | orjson.OPT_PASSTHROUGH_DATETIME
         | orjson.OPT_PASSTHROUGH_SUBCLASS
+        | orjson.OPT_APPEND_NEWLINE
     )
     return orjson.dumps, options
 

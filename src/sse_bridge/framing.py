@@ -24,12 +24,37 @@ def data_frames(data: list[str], event: str | None = None) -> bytes:
     return f"{head}{joint}\n\n".encode()
 
 
+def json_frame(line: bytes, event: str | None = None) -> bytes:
+    """Return the frame of one line of JSON: it has no line end that would have to be looked for."""
+    return b"%bdata: %b\n\n" % (_event_line_bytes(event), line)
+
+
+def json_frames(lines: list[bytes], event: str | None = None) -> bytes:
+    """Return json_frame() of each, joined."""
+    head = b"%bdata: " % _event_line_bytes(event)
+    return b"%b%b\n\n" % (head, (b"\n\n%b" % head).join(lines))
+
+
 def count_frames(data: bytes) -> int:
     """How many frames these bytes are: whole ones, of any line ends."""
     count = data.count(b"\n\n")
     return count + data.count(b"\r\n\r\n") + data.count(b"\r\r") if b"\r" in data else count
 
 
+def count_lines_of_data(data: bytes) -> int:
+    """How many frames these bytes are, if each is one line of data and nothing else; 0 if not.
+
+    It costs a quarter of counting any frames and looking for their ids: a search for much may skip much.
+    """
+    count = data.count(b"\n\ndata: ") + 1
+    alike = data.startswith(b"data: ") and data.endswith(b"\n\n")
+    return count if alike and data.count(b"\n") == 2 * count and b"\r" not in data else 0
+
+
 @lru_cache(maxsize=64)  # A dialect has a few names, and says one in nearly every frame.
 def _event_line(event: str) -> str:
     return f"event: {one_line('event', event)}\n"
+
+
+def _event_line_bytes(event: str | None) -> bytes:
+    return b"" if event is None else _event_line(event).encode()

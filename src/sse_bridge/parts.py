@@ -3,7 +3,8 @@
 Rules of this file:
 
 1. A part is immutable: it is made where the chunk is produced and crosses to the writer's thread or task.
-2. Text, by far the commonest part, is a plain ``str``: nothing is made for it.
+2. Text is a plain ``str``; one line of JSON that the dialect sends as it is, is plain ``bytes``: nothing is made
+   for them. Readers give the second only where it is wished for (`Wish.lines`).
 3. Parts speak of the first choice. A part of another choice (``n > 1``) travels inside a `Choice`.
 4. Adapters make parts out of chunks; `Start`, `Failure` and `End` are made by the Stream alone.
 """
@@ -51,9 +52,9 @@ class Usage(NamedTuple):
 
 
 class Value(NamedTuple):
-    """An object that is no model's word, as one line of JSON."""
+    """An object that is no model's word, as one line of JSON; nobody looks for line ends in it again."""
 
-    json: str
+    json: bytes
 
 
 class Frame(NamedTuple):
@@ -69,7 +70,7 @@ class Native(NamedTuple):
     """
 
     protocol: str
-    json: str
+    json: bytes
     finish_reason: str | None
     usage: Usage | None
     parts: tuple[Part, ...] = ()
@@ -96,6 +97,7 @@ class End(NamedTuple):
 
 Part: TypeAlias = (
     str
+    | bytes
     | Start
     | Reasoning
     | ToolCall

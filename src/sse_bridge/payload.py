@@ -11,33 +11,35 @@ from typing import Any
 from . import fast
 
 Default = Callable[[Any], Any]
-Encode = Callable[[Any], str]
+Encode = Callable[[Any], bytes]
 
 
 def encode_json(value: Any, default: Default | None = None) -> str:
     """Return one compact line of JSON; for what JSON cannot say (NaN too) raise as json does."""
-    return encoder(default)(value)
+    return encoder(default)(value).decode()
 
 
 @lru_cache(maxsize=8)  # Making one costs more than writing a small object with it.
 def encoder(default: Default | None = None) -> Encode:
-    """Return what writes values as `encode_json` does with this default, less the search for it."""
+    """Return what writes values as `encode_json` does with this default, in UTF-8, less the search for it."""
     standard = _standard(default)
     loaded = fast.load()
     return standard if loaded is None else _with_orjson(*loaded, standard)
 
 
 def _with_orjson(dumps: fast.Dumps, options: int, standard: Encode) -> Encode:
-    def encode(value: Any) -> str:
+    agrees = fast.agrees
+
+    def encode(value: Any) -> bytes:
         try:
-            line = dumps(value, None, options)
-            values = value.values() if type(value) is dict else (value,)
-            if not fast.agrees(values):
+            # The bytes that orjson gives lie in a block of a kilobyte, and to let hundreds of these wait for the
+            # writer cost several times what the writing does: so without its last character, a copy is made.
+            line = dumps(value, None, options)[:-1]
+            if not agrees(value.values() if type(value) is dict else (value,)):
                 return standard(value)
         except (TypeError, RecursionError):  # refused, or too deep in the stack to tell
             return standard(value)
-        text = line.decode()
-        return text if text.isascii() else escape_separators(text)
+        return line if line.isascii() else escape_line(line)
 
     return encode
 
@@ -49,7 +51,7 @@ def _standard(default: Default | None) -> Encode:
     try:
         _c_encoder(public)
     except TypeError:  # PyPy has none; and its arguments are no promise
-        return lambda value: escape_separators(public.encode(value))
+        return lambda value: escape_line(public.encode(value).encode())
     return _pooled(public)
 
 
@@ -68,14 +70,15 @@ def _pooled(public: json.JSONEncoder) -> Encode:
     # while it works: another thread, or a default that itself encodes, takes or makes another.
     idle: list[Callable[[Any, int], tuple[str, ...]]] = []
 
-    def encode(value: Any) -> str:
+    def encode(value: Any) -> bytes:
         try:
             write = idle.pop()
         except IndexError:
             write = _c_encoder(public)
         text = "".join(write(value, 0))
         idle.append(write)  # not after an error, which leaves marks behind
-        return text if text.isascii() else escape_separators(text)
+        line = text.encode()
+        return line if line.isascii() else escape_line(line)
 
     return encode
 
@@ -86,6 +89,14 @@ def escape_separators(text: str) -> str:
         return text
     text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return text.replace("\x85", "\\u0085")
+
+
+def escape_line(line: bytes) -> bytes:
+    """Do the same to JSON in UTF-8."""
+    if line.isascii():
+        return line
+    line = line.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
+    return line.replace(b"\xc2\x85", b"\\u0085")
 
 
 def quote(text: str) -> str:

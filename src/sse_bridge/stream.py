@@ -18,7 +18,7 @@ from itertools import groupby
 from math import inf
 from typing import Any, NamedTuple
 
-from .framing import count_frames
+from .framing import count_frames, count_lines_of_data
 from .parts import End, Failure, Part, SerializationError, Start, UpstreamError, may_work_later
 from .summary import Ending, Summary, Tally
 
@@ -203,13 +203,15 @@ class Stream:
         data = b"".join(frames)
         if not data:
             return b""
-        self._tally.events += count_frames(data)
+        if events := count_lines_of_data(data):  # among which there is no id
+            self._tally.events += events
+        else:
+            self._tally.events += count_frames(data)
+            self._id_seen = self._id_seen or _has_id(data)
         if self.held:
             data = self._commit() + data
         if self._retry:
             data, self._retry = self._retry + data, b""
-        if not self._id_seen:
-            self._id_seen = data.startswith(b"id") or b"\nid" in data or b"\rid" in data
         self._ping_at = now + self._limits.ping
         return self._count(data)
 
@@ -218,6 +220,7 @@ class Stream:
         self.held = False
         waiting, self._waiting = self._waiting, b""
         self._tally.events += count_frames(waiting)
+        self._id_seen = self._id_seen or _has_id(waiting)
         if waiting and self._retry:
             waiting, self._retry = self._retry + waiting, b""
         return waiting
@@ -271,6 +274,10 @@ class Stream:
 
     def _message(self, error: BaseException) -> str:
         return self._describe(error) if self._describe else GENERAL_FAILURE
+
+
+def _has_id(frames: bytes) -> bool:
+    return frames.startswith(b"id") or b"\nid" in frames or b"\rid" in frames
 
 
 def _one_by_one(_parts: list[Any]) -> None:

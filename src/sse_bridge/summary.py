@@ -53,6 +53,8 @@ class Tally:
 
     def note(self, kind: type, parts: list[Any]) -> None:
         """Read off parts of one kind what they have to tell."""
+        if kind is bytes:
+            return
         if kind is Native:
             for _, _, finish_reason, usage, _ in parts:
                 if finish_reason or usage:

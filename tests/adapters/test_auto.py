@@ -57,8 +57,8 @@ class Poll(pydantic.BaseModel):
         ("", []),
         (None, []),
         (b"x", ["x"]),
-        ({"a": 1}, [Value('{"a":1}')]),
-        ([1], [Value("[1]")]),
+        ({"a": 1}, [Value(b'{"a":1}')]),
+        ([1], [Value(b"[1]")]),
         (ServerSentEvent("x"), [Frame(b"data: x\n\n")]),
         ({"object": "error", "message": "a plain dict"}, None),
         ({"choices": [1]}, None),
@@ -98,7 +98,7 @@ def test_an_object_that_happens_to_have_choices_is_a_chunk_under_delta(chunk):
 
 def test_an_openai_shaped_dict_is_told_from_a_plain_one_each_time():
     chunks = [{"a": 1}, openai_chunk({"content": "x"}), {"b": 2}, openai_chunk({"content": "y"})]
-    assert read(AUTO, *chunks) == [Value('{"a":1}'), "x", Value('{"b":2}'), "y"]
+    assert read(AUTO, *chunks) == [Value(b'{"a":1}'), "x", Value(b'{"b":2}'), "y"]
 
 
 def test_an_openai_chunk_is_json_where_objects_are_taken():
@@ -106,6 +106,13 @@ def test_an_openai_chunk_is_json_where_objects_are_taken():
     [part] = read(AUTO, chunk, takes_objects=True)
     assert (part.protocol, part.finish_reason) == ("openai", "stop")
     assert told([chunk])[0] == (None, chunk)
+
+
+def test_an_openai_chunk_with_nothing_to_note_is_its_json_alone_where_that_is_wished():
+    chunks = [openai_chunk({"content": "x"}), openai_chunk({}, "stop")]
+    parts = read(AUTO, *chunks, takes_objects=True, lines=True)
+    assert [type(part) for part in parts] == [bytes, Native]
+    assert told(chunks)[:2] == [(None, chunk) for chunk in chunks]
 
 
 def test_an_openai_chunk_passes_where_its_protocol_is_spoken():

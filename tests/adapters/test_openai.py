@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 
 import pytest
 
@@ -143,11 +144,47 @@ def test_a_chunk_is_taken_apart_on_the_way_only_if_it_is_collected():
     assert part.parts == (Reasoning("r"), "x", Finish("stop"))
 
 
+@pytest.mark.parametrize("collect", [False, True])
+def test_a_passed_chunk_with_nothing_to_note_is_its_json_where_that_is_wished(collect):
+    wish = {"passes": "openai", "lines": True, "collect": collect}
+    chunk = openai_chunk({"content": "x"})
+    for whole in chunk, OrderedDict(chunk), sdk_chunk(chunk):
+        [part] = read(OPENAI, whole, **wish)
+        assert type(part) is (Native if collect else bytes)
+        assert json.loads(part.json if collect else part) == chunk
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        openai_chunk({}, "stop"),
+        openai_chunk(usage=USAGE),
+        envelope([], usage=USAGE),
+        {**openai_chunk({}, "stop"), "usage": USAGE},
+    ],
+)
+def test_a_passed_chunk_with_something_to_note_is_more_than_its_json(chunk):
+    for whole in chunk, sdk_chunk(chunk):
+        [part] = read(OPENAI, whole, passes="openai", lines=True)
+        assert type(part) is Native
+        assert part.finish_reason or part.usage == Usage(7, 3, 10)
+
+
+def test_no_line_is_given_to_a_dialect_that_must_say_something():
+    assert read(OPENAI, openai_chunk({"content": "x"}), lines=True) == ["x"]
+
+
+def sdk_chunk(chunk):
+    from openai.types.chat import ChatCompletionChunk
+
+    return ChatCompletionChunk.construct(**chunk)
+
+
 def test_a_passed_chunk_was_written_before_it_could_change():
     chunk = openai_chunk({"content": "before"})
     [part] = read(OPENAI, chunk, passes="openai")
     chunk["choices"][0]["delta"]["content"] = "after"
-    assert "before" in part.json
+    assert b"before" in part.json
 
 
 def test_a_passed_chunk_escapes_what_old_readers_split_lines_at():

@@ -126,11 +126,19 @@ def test_an_event_is_sent_as_given():
     ],
 )
 def test_an_object_is_one_line_of_json(chunk, line):
-    assert read(PLAIN, chunk) == ([chunk] if line is None else [Value(line)])
+    assert read(PLAIN, chunk) == ([chunk] if line is None else [Value(line.encode())])
+
+
+@pytest.mark.parametrize("adapter", [PLAIN, Auto()])
+@pytest.mark.parametrize("chunk", [{"a": 1}, [{"a": 1}], Point(1), Model(name="n"), 0.5])
+def test_an_object_is_its_json_alone_where_that_is_wished(adapter, chunk):
+    [value] = read(adapter, chunk, takes_objects=True)
+    assert read(adapter, chunk, takes_objects=True, lines=True) == [value.json]
+    assert read(adapter, chunk, lines=True) == [value]
 
 
 def test_two_dicts_of_one_type_are_each_read_for_themselves():
-    assert read(PLAIN, {"a": 1}, {"b": 2}) == [Value('{"a":1}'), Value('{"b":2}')]
+    assert read(PLAIN, {"a": 1}, {"b": 2}) == [Value(b'{"a":1}'), Value(b'{"b":2}')]
 
 
 def looped():
@@ -192,7 +200,7 @@ from sse_bridge.drivers.plain import drive
 from sse_bridge.options import Options
 
 logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
-for chunk in [{}, {"a": 1, "data": 2}], [{"event": "e", "data": "d"}, {"data": "again"}], [{"id": 1}]:
+for chunk in [{}, {"a": 1, "data": 2}, {"id": 1}], [{"event": "e", "data": "d"}, {"data": "again"}], [{"id": 1}]:
     print(b"".join(drive(chunk, Options())).decode())
 """
 
@@ -220,7 +228,7 @@ def test_the_fields_of_a_whole_answer_ask_about_stream_true():
 
 
 def test_any_other_pair_is_json():
-    assert read(PLAIN, ("id", 7)) == [Value('["id",7]')]
+    assert read(PLAIN, ("id", 7)) == [Value(b'["id",7]')]
 
 
 def test_a_stream_as_a_chunk_asks_about_yield_from():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from chunks import openai_chunk, run
 from sse_bridge import Decoder, ServerSentEvent, dialects
 from sse_bridge.dialects.base import failure_json
+from sse_bridge.dialects.openai import OpenAIVoice
 from sse_bridge.dialects.plain import PlainVoice
 from sse_bridge.options import Options
 from sse_bridge.parts import (
@@ -29,13 +30,14 @@ NAMES = ["plain", "delta", "openai"]
 START = Start("id-1", 1)
 ONE_OF_EACH = [
     "text",
+    b"{}",
     Reasoning("r"),
     ToolCall(0, "c", "f", "{}"),
     Usage(1, 2, 3),
     Usage(1, 2, 3, final=False),
-    Value("[1]"),
+    Value(b"[1]"),
     Frame(b"data: framed\n\n"),
-    Native("other", "{}", None, None),
+    Native("other", b"{}", None, None),
     Choice(1, "text"),
     Choice(1, Reasoning("r")),
     Choice(1, ToolCall(0, "c", "f", "{}")),
@@ -98,6 +100,51 @@ def test_whoever_has_words_of_their_own_for_text_has_them_for_a_run_too():
     assert Loud().run(["a", "b"]) is None
 
 
+# -- lines of JSON --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, same", [("plain", Value(b"[1]")), ("openai", Native("openai", b"[1]", None, None))]
+)
+def test_lines_are_said_as_what_they_stand_for(name, same):
+    say, other = voice(name), voice(name)
+    assert say.takes_lines
+    assert say.run([b"[1]", b"[1]"]) == other(same) * 2
+    assert say(b"[1]") == other(same)
+    assert say(End()) == other(End())
+
+
+def test_lines_do_not_come_to_whoever_has_words_of_their_own_for_what_they_stand_for():
+    class Named(PlainVoice):
+        def value(self, part):
+            return b"event: value\n" + super().value(part)
+
+    class NamedPlain(dialects.Plain):
+        def voice(self):
+            return Named()
+
+    class Passing(OpenAIVoice):
+        def native(self, part):
+            return b": passing\n" + super().native(part)
+
+    own_words = [Named, Passing, type(dialects.Delta().voice())]
+    assert not any(kind.takes_lines for kind in own_words)
+    assert run([{"a": 1}], dialect=NamedPlain()).startswith(b'event: value\ndata: {"a":1}\n\n')
+    assert Named()(b"{}") == b"event: value\ndata: {}\n\n"
+
+
+def test_lines_come_again_to_whoever_also_says_several():
+    class Loud(PlainVoice):
+        def value(self, part):
+            return b"event: value\n" + super().value(part)
+
+        def lines(self, parts):
+            return b"".join(self.value(Value(part)) for part in parts)
+
+    assert Loud.takes_lines
+    assert Loud().run([b"{}"]) == b"event: value\ndata: {}\n\n"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_two_voices_of_a_dialect_share_nothing(name):
     dialect = dialects.by_name(name)
@@ -117,7 +164,7 @@ def test_a_dialect_has_no_headers_of_its_own(name):
 
 WITHOUT_PLACE = {
     "plain": [Reasoning("r"), ToolCall(0, "c", "f", "{}"), Choice(1, "x")],
-    "openai": [Value("[1]"), Native("dashscope", "{}", None, None)],
+    "openai": [Value(b"[1]"), Native("dashscope", b"{}", None, None)],
 }
 
 

@@ -47,8 +47,8 @@ def said(part):
         ),
         (Usage(7, 1, 8, final=False), b""),
         (Finish("stop"), b'event: finish\ndata: {"reason":"stop"}\n\n'),
-        (Value("[1,2]"), b"event: chunk\ndata: [1,2]\n\n"),
-        (Native("other", '{"a":1}', None, None), b'event: chunk\ndata: {"a":1}\n\n'),
+        (Value(b"[1,2]"), b"event: chunk\ndata: [1,2]\n\n"),
+        (Native("other", b'{"a":1}', None, None), b'event: chunk\ndata: {"a":1}\n\n'),
         (Frame(b"data: x\n\n"), b"data: x\n\n"),
         (Start("id-1", 1), b""),
         (

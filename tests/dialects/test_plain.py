@@ -46,8 +46,8 @@ def test_a_client_reads_the_text_that_was_written(text):
 
 
 def test_an_object_is_one_line_of_json():
-    assert said(Value('{"a":1}')) == b'data: {"a":1}\n\n'
-    assert said(Native("openai", '{"a":1}', "stop", None)) == b'data: {"a":1}\n\n'
+    assert said(Value(b'{"a":1}')) == b'data: {"a":1}\n\n'
+    assert said(Native("openai", b'{"a":1}', "stop", None)) == b'data: {"a":1}\n\n'
 
 
 def test_it_begins_with_nothing():

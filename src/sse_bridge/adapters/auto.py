@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import dashscope, openai
-from .base import Parts, Reader, Wish, get
+from .base import Parts, Reader, Wish
 from .objects import tells_its_fields
 from .plain import PlainReader
 
@@ -30,42 +30,43 @@ class Auto:
 class AutoReader:
     def __init__(self, wish: Wish) -> None:
         self._wish = wish
-        self._plain = PlainReader()
+        self._sends_whole = wish.takes_objects or wish.passes == "openai"
+        self._plain = PlainReader(wish)
         self._openai = openai.OpenAIReader(wish)
-        self._by_type: dict[type, Callable[[Any], Parts]] = {
-            str: self._plain.text,
-            dict: self._dict,
-        }
+        # Nothing in it is bound to this reader: it would wait for the collector after each stream.
+        self._by_type: dict[type, Callable[[Any], Parts]] = {str: self._plain.text}
 
     def read(self, chunk: Any) -> Parts:
-        read = self._by_type.get(type(chunk))
-        if read is None:
-            read = self._by_type[type(chunk)] = self._choose(chunk)
+        kind = type(chunk)
+        if kind is dict:  # each has a shape of its own
+            return self._dict(chunk)
+        try:
+            read = self._by_type[kind]
+        except KeyError:
+            read = self._by_type[kind] = self._choose(chunk)
         return read(chunk)
 
     def end(self) -> Parts:
         return (*self._plain.end(), *self._openai.end())
 
     def _dict(self, chunk: dict[Any, Any]) -> Parts:
-        """Each dict has a shape of its own."""
-        if "object" in chunk or "output" in chunk:
+        if "object" in chunk or "output" in chunk or "data" in chunk:
             return self._choose(chunk)(chunk)
-        return self._plain.mapping(chunk)
+        return self._plain.object(chunk)
 
     def _choose(self, chunk: Any) -> Callable[[Any], Parts]:
         if dashscope.looks_like_dashscope(chunk):
-            return self._dashscope
+            return _whole_dashscope if self._wish.takes_objects else _refuse_dashscope
         if openai.looks_like_openai(chunk):
-            return self._openai_whole if self._wish.takes_objects else self._openai.read
+            whole = self._sends_whole and tells_its_fields(type(chunk))
+            return self._openai.whole if whole else self._openai.read
         return self._plain.read
 
-    def _openai_whole(self, chunk: Any) -> Parts:
-        if get(chunk, "object") == openai.CHUNK and tells_its_fields(type(chunk)):
-            return self._openai.whole(chunk)
-        return self._openai.read(chunk)
 
-    def _dashscope(self, chunk: Any) -> Parts:
-        if not self._wish.takes_objects:
-            dashscope.check_status(chunk)
-            raise TypeError(_HOW)
-        return (dashscope.native(chunk),)
+def _whole_dashscope(chunk: Any) -> Parts:
+    return (dashscope.native(chunk),)
+
+
+def _refuse_dashscope(chunk: Any) -> Parts:
+    dashscope.check_status(chunk)
+    raise TypeError(_HOW)

@@ -7,12 +7,12 @@ from functools import lru_cache
 from typing import Any
 
 from ..parts import SerializationError
-from ..payload import encoder, escape_separators
+from ..payload import encoder, escape_line
 
 _DATACLASS = "__dataclass_fields__"  # what dataclasses itself looks for
 
 _TYPES = 256  # so many are remembered and no more, for some are made at run time
-_writers: dict[type, Callable[[Any], str]] = {}  # asked at a third of lru_cache's cost
+_writers: dict[type, Callable[[Any], bytes]] = {}  # asked at a third of lru_cache's cost
 
 
 def _by_type(ask: Callable[[type], bool]) -> Callable[[type], bool]:
@@ -20,8 +20,8 @@ def _by_type(ask: Callable[[type], bool]) -> Callable[[type], bool]:
     return lru_cache(maxsize=_TYPES)(ask)
 
 
-def object_json(chunk: Any) -> str:
-    """One line of JSON for a mapping, a pydantic object, a dataclass, a list or a JSON value.
+def object_json(chunk: Any) -> bytes:
+    """One line of JSON, in UTF-8, for a mapping, a pydantic object, a dataclass, a list or a JSON value.
 
     Raises `SerializationError` for what has no JSON form, NaN and infinity too; a pydantic object's own JSON
     has null for these.
@@ -45,7 +45,7 @@ def tells_its_fields(kind: type) -> bool:
     return is_pydantic(kind) or issubclass(kind, dict) or hasattr(kind, _DATACLASS)
 
 
-def _remember(kind: type) -> Callable[[Any], str]:
+def _remember(kind: type) -> Callable[[Any], bytes]:
     write = _writer(kind)
     if len(_writers) >= _TYPES:
         _writers.clear()
@@ -53,7 +53,7 @@ def _remember(kind: type) -> Callable[[Any], str]:
     return write
 
 
-def _writer(kind: type) -> Callable[[Any], str]:
+def _writer(kind: type) -> Callable[[Any], bytes]:
     """What writes objects of this type."""
     if not is_pydantic(kind):
         return encoder(_default)
@@ -66,19 +66,24 @@ def _writer(kind: type) -> Callable[[Any], str]:
 # SDKs build their objects without validation, so a field may have any type: no warning for that.
 
 
-def _by_method(chunk: Any) -> str:
-    return escape_separators(chunk.model_dump_json(exclude_unset=True, warnings=False))
+def _by_method(chunk: Any) -> bytes:
+    text: str = chunk.model_dump_json(exclude_unset=True, warnings=False)
+    line = text.encode()
+    if (
+        b"\n" in line or b"\r" in line
+    ):  # it likes its JSON on several lines, which are only space there
+        line = b" ".join(line.splitlines())
+    return escape_line(line)
 
 
-def _by_serializer(by_alias: bool | None) -> Callable[[Any], str]:
+def _by_serializer(by_alias: bool | None) -> Callable[[Any], bytes]:
     # What pydantic's own model_dump_json calls, without its dozen keywords. They have the serializer's own
     # defaults, except for by_alias before pydantic 2.11.
-    def write(chunk: Any) -> str:
+    def write(chunk: Any) -> bytes:
         line: bytes = chunk.__pydantic_serializer__.to_json(
             chunk, by_alias=by_alias, exclude_unset=True, warnings=False
         )
-        text = line.decode()
-        return text if text.isascii() else escape_separators(text)
+        return line if line.isascii() else escape_line(line)
 
     return write
 

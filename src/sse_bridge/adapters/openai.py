@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, UpstreamError
@@ -29,12 +29,30 @@ class OpenAIReader:
     def __init__(self, wish: Wish) -> None:
         self._passes = wish.passes == "openai"
         self._collect = wish.collect
+        self._lines = wish.lines and not wish.collect
         self._spoke = self._finished = False
 
     def read(self, chunk: Any) -> Parts:
-        kind = get(chunk, "object")
-        if kind == CHUNK and self._passes and tells_its_fields(type(chunk)):
+        if self._passes and tells_its_fields(type(chunk)):
             return self.whole(chunk)
+        return self._taken_apart(chunk)
+
+    def whole(self, chunk: Any) -> Parts:
+        """The chunk as it is, in its own protocol; of a type that can be written as JSON."""
+        merely = self._lines and _has_nothing_to_note(chunk)
+        if not merely and get(chunk, "object") != CHUNK:
+            return self._taken_apart(chunk)
+        line = object_json(chunk)
+        self._spoke = True
+        return (line if merely else self._noted(chunk, line),)
+
+    def end(self) -> Parts:
+        if self._spoke and not self._finished:
+            _log.warning("the model's stream ended without a finish_reason: it may have been cut")
+        return ()
+
+    def _taken_apart(self, chunk: Any) -> Parts:
+        kind = get(chunk, "object")
         if kind == "error":
             raise in_band_error(chunk)
         if kind == "chat.completion":
@@ -50,34 +68,24 @@ class OpenAIReader:
         self._finished = self._finished or any(isinstance(part, Finish) for part in parts)
         return parts
 
-    def whole(self, chunk: Any) -> Parts:
-        """The chunk as it is, in its own protocol."""
-        part = native(chunk, self._collect)
-        self._spoke = True
-        if part.finish_reason:
-            self._finished = True
-        return (part,)
-
-    def end(self) -> Parts:
-        if self._spoke and not self._finished:
-            _log.warning("the model's stream ended without a finish_reason: it may have been cut")
-        return ()
+    def _noted(self, chunk: Any, line: bytes) -> Native:
+        choices = get(chunk, "choices")
+        reason = real_reason(get(choices[0], "finish_reason")) if choices else None
+        self._finished = self._finished or reason is not None
+        parts = tuple(say(chunk)) if self._collect else ()
+        return Native("openai", line, reason, read_usage(get(chunk, "usage")), parts)
 
 
-def native(chunk: Any, collect: bool) -> Native:
-    """The chunk whole, with what the Summary wants read off it."""
-    read: Callable[..., Any] = (
-        dict.get if isinstance(chunk, dict) else getattr
-    )  # one look at its kind for all
-    choices, usage = read(chunk, "choices", None), read(chunk, "usage", None)
-    reason = get(choices[0], "finish_reason") if choices else None
-    return Native(
-        "openai",
-        object_json(chunk),
-        real_reason(reason) if reason else None,
-        read_usage(usage) if usage else None,
-        tuple(say(chunk)) if collect else (),
-    )
+def _has_nothing_to_note(chunk: Any) -> bool:
+    """Whether it surely is a chunk with neither a reason to finish nor usage, as nearly all are."""
+    try:  # asked as what they nearly always are: `get` would look at the kind of each, at twice the cost
+        if isinstance(chunk, dict):
+            told = chunk["choices"][0]["finish_reason"] or chunk.get("usage")
+            return not told and bool(chunk["object"] == CHUNK)
+        told = chunk.choices[0].finish_reason or chunk.usage
+        return not told and bool(chunk.object == CHUNK)
+    except (AttributeError, LookupError, TypeError):
+        return False
 
 
 def say(chunk: Any) -> Iterable[Part]:

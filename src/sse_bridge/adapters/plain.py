@@ -26,11 +26,12 @@ class Plain:
 
     def reader(self, wish: Wish) -> Reader:
         """A new stream's way of reading chunks."""
-        return PlainReader()
+        return PlainReader(wish)
 
 
 class PlainReader:
-    def __init__(self) -> None:
+    def __init__(self, wish: Wish) -> None:
+        self._lines = wish.lines and wish.takes_objects
         self._decoder: codecs.IncrementalDecoder | None = None  # few sources give bytes
         self._warned = False
 
@@ -67,7 +68,8 @@ class PlainReader:
         return (Frame(chunk.encode()),)
 
     def mapping(self, chunk: Mapping[Any, Any]) -> Parts:
-        _warn_if_event(chunk)
+        if "data" in chunk and _EVENT_FIELDS.issuperset(chunk):
+            _warn_of_event(chunk)
         return self.object(chunk)
 
     def dashscope(self, chunk: Any) -> Parts:
@@ -95,7 +97,8 @@ class PlainReader:
             )
 
     def object(self, chunk: Any) -> tuple[Part, ...]:
-        return (Value(object_json(chunk)),)
+        line = object_json(chunk)
+        return (line if self._lines else Value(line),)
 
 
 _Read = Callable[[PlainReader, Any], Parts]
@@ -134,9 +137,9 @@ def _is_field_of_an_answer(chunk: tuple[Any, ...]) -> bool:
     return len(chunk) == 2 and chunk[0] == "id" and isinstance(chunk[1], str)
 
 
-def _warn_if_event(chunk: Mapping[Any, Any]) -> None:
+def _warn_of_event(chunk: Mapping[Any, Any]) -> None:
     global _event_warned
-    if not _event_warned and chunk and chunk.keys() <= _EVENT_FIELDS:
+    if not _event_warned:
         _event_warned = True
         _log.warning(
             "the mapping %.200r is sent as JSON; to send an event, yield ServerSentEvent(**chunk)",

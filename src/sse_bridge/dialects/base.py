@@ -4,10 +4,12 @@ Rules of this file:
 
 1. A `Dialect` is configuration and may serve many streams at once; its `voice` belongs to one stream.
 2. A `Voice` has one method for each kind of part, found by the part's exact type.
-3. Several parts of a kind may be said at once, by `texts`, `values`, `natives`: in the bytes that each would have
-   by itself; if that raises, nothing was said.
+3. Several parts of a kind may be said at once, by `texts`, `lines`, `values`, `natives`: in the bytes that each
+   would have by itself; if that raises, nothing was said.
 4. A part for which a dialect has no place is left out, with one warning a stream.
-5. Of "finished" and "failed" the client hears one; what the source said itself is not said again.
+5. Lines, plain bytes, stand for the values and natives that a voice says as they are. So they come only to one that
+   has `lines`, and not to a subclass with new words for `value` or `native`.
+6. Of "finished" and "failed" the client hears one; what the source said itself is not said again.
 """
 
 from __future__ import annotations
@@ -56,6 +58,7 @@ class Voice:
     name: ClassVar[str]
     done: ClassVar[ServerSentEvent]  # the event that says: finished
     has_choices: ClassVar[bool] = False
+    takes_lines: ClassVar[bool] = False  # rule 5
     _methods: ClassVar[dict[type, Callable[[Any, Any], bytes]]]
     _plurals: ClassVar[dict[type, Callable[[Any, list[Any]], bytes]]]
 
@@ -67,8 +70,9 @@ class Voice:
     def __init_subclass__(cls) -> None:
         # Looked up once a class: bound methods kept by each voice would make it a cycle of references.
         cls._methods = {kind: getattr(cls, name) for kind, name in _METHODS.items()}
-        plurals = ((kind, _plural(cls, _METHODS[kind])) for kind in (str, Value, Native))
+        plurals = ((kind, _plural(cls, *names)) for kind, names in _SINGULARS.items())
         cls._plurals = {kind: say for kind, say in plurals if say is not None}
+        cls.takes_lines = bytes in cls._plurals
 
     def say(self, part: Part) -> bytes:
         """The frames for one part; none for what says nothing in this dialect."""
@@ -100,6 +104,9 @@ class Voice:
 
     def usage(self, part: Usage) -> bytes:
         return b""
+
+    def line(self, part: bytes) -> bytes:
+        return self.value(Value(part))
 
     def value(self, part: Value) -> bytes:
         return self.leave_out("an object that is no chunk of a model")
@@ -156,6 +163,7 @@ class Voice:
 
 _METHODS: dict[type, str] = {
     str: "text",
+    bytes: "line",
     Start: "start",
     Reasoning: "reasoning",
     ToolCall: "tool_call",
@@ -170,13 +178,22 @@ _METHODS: dict[type, str] = {
 }
 
 
-def _plural(cls: type[Voice], name: str) -> Callable[[Any, list[Any]], bytes] | None:
+# What can be said at once: its plural's singular, and what else the plural speaks for.
+_SINGULARS: dict[type, tuple[str, ...]] = {
+    str: ("text",),
+    bytes: ("line", "value", "native"),
+    Value: ("value",),
+    Native: ("native",),
+}
+
+
+def _plural(cls: type[Voice], *names: str) -> Callable[[Any, list[Any]], bytes] | None:
     """What says several at once; none where a subclass has new words for one and no more."""
     for base in cls.__mro__:
-        if several := vars(base).get(f"{name}s"):
+        if several := vars(base).get(f"{names[0]}s"):
             made: Callable[[Any, list[Any]], bytes] = several
             return made
-        if name in vars(base):
+        if any(name in vars(base) for name in names):
             break
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..framing import data_frame, data_frames
+from ..framing import data_frame, data_frames, json_frame
 from ..parts import Finish, Native, Reasoning, ToolCall, Usage, Value
 from ..payload import encode_json, quote
 from .base import Say
@@ -60,10 +60,10 @@ class DeltaVoice(PlainVoice):
         return data_frame(encode_json(counts), "usage")
 
     def value(self, part: Value) -> bytes:
-        return data_frame(part.json, "chunk")
+        return json_frame(part.json, "chunk")
 
     def native(self, part: Native) -> bytes:
-        return data_frame(part.json, "chunk")
+        return json_frame(part.json, "chunk")
 
     def _choice(self) -> str:
         return f',"choice":{self.number}' if self.number else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..framing import data_frame, data_frames
+from ..framing import data_frame, data_frames, json_frames
 from ..parts import Failure, Finish, Native, Reasoning, Start, ToolCall, Usage
 from ..payload import encode_json, quote
 from ..wire import ServerSentEvent
@@ -94,17 +94,23 @@ class OpenAIVoice(Voice):
         }
         return data_frame(f'{self._head},"choices":[],"usage":{encode_json(usage)}}}')
 
+    def line(self, part: bytes) -> bytes:
+        return self.lines([part])
+
+    def lines(self, parts: list[bytes]) -> bytes:
+        """Chunks that pass."""
+        self._finish_told = True  # or they have none to tell: we make none up
+        return json_frames(parts)
+
     def native(self, part: Native) -> bytes:
         if part.protocol != "openai":
             return super().native(part)
-        self._finish_told = True  # or it has none to tell: we make none up
-        return data_frame(part.json)
+        return self.lines([part.json])
 
     def natives(self, parts: list[Native]) -> bytes:
         if any(part.protocol != "openai" for part in parts):
             return b"".join(map(self.native, parts))
-        self._finish_told = True
-        return data_frames([part.json for part in parts])
+        return self.lines([part.json for part in parts])
 
     def failure(self, part: Failure) -> bytes:
         error = {"message": part.message, "type": "server_error", "param": None, "code": part.code}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..framing import data_frame, data_frames
+from ..framing import data_frame, data_frames, json_frame, json_frames
 from ..parts import Failure, Native, Value
 from ..wire import ServerSentEvent
 from .base import Say, Voice, failure_json
@@ -34,17 +34,20 @@ class PlainVoice(Voice):
     def texts(self, parts: list[str]) -> bytes:
         return data_frames(parts)
 
+    def lines(self, parts: list[bytes]) -> bytes:
+        return json_frames(parts)
+
     def value(self, part: Value) -> bytes:
-        return data_frame(part.json)
+        return json_frame(part.json)
 
     def values(self, parts: list[Value]) -> bytes:
-        return data_frames([part.json for part in parts])
+        return json_frames([part.json for part in parts])
 
     def native(self, part: Native) -> bytes:
-        return data_frame(part.json)
+        return json_frame(part.json)
 
     def natives(self, parts: list[Native]) -> bytes:
-        return data_frames([part.json for part in parts])
+        return json_frames([part.json for part in parts])
 
     def failure(self, part: Failure) -> bytes:
         return data_frame(failure_json(part), "error")
