@@ -44,7 +44,7 @@ def backlog(mode: Mode, clients: int, who: tuple[str, ...] = (), **words: Any) -
 
 def other_server(server: str) -> Row:
     # Granian's threads of its own make short samples uneven.
-    setting = Setting(server, Paced("str", "async", 2000), seconds=0.2)
+    setting = Setting(server, Paced("str", "async", 2000), who=FEW, seconds=0.2)
     return cpu(f"{server}-1", "with a backlog, 1 stream", setting, quick=False)
 
 
@@ -100,7 +100,7 @@ SERVER_ROWS = (
     backlog("async", 1),
     backlog("async", 50, FEW, quick=False),
     backlog("sync", 1, quick=False),
-    backlog("sync", 50, FEW, quick=False, repetitions=3),
+    backlog("sync", 50, (RAW, *OURS), quick=False),
     cpu(
         "uvicorn-short",
         "of 10 events, 8 clients at once",
@@ -138,7 +138,7 @@ SERVER_ROWS = (
     cpu(
         "gunicorn-1",
         "with a backlog, 1 stream, in Flask",
-        Setting("gunicorn", Paced("str", "sync", 2000), who=WSGI),
+        Setting("gunicorn", Paced("str", "sync", 2000), who=WSGI, seconds=0.2),
         baseline=FLASK,
     ),
     cpu(
