@@ -34,7 +34,8 @@ test: $(VENV)/.test ## run every test (PYTEST_ARGS="-k ping")
 
 # The benchmarks measure against the peers' newest versions.
 test-lowest: $(VENV)-lowest/.lowest ## run the tests on the oldest Flask and Starlette that we support
-	$(VENV)-lowest/bin/python -m pytest --ignore tests/test_benchmarks.py $(PYTEST_ARGS)
+	$(VENV)-lowest/bin/python -m pytest --ignore tests/test_benchmarks.py \
+	  --ignore tests/test_benchmarks_servers.py $(PYTEST_ARGS)
 
 examples: $(VENV)/.test ## run the examples' tests only
 	$(BIN)/python -m pytest tests/test_examples.py $(PYTEST_ARGS)
