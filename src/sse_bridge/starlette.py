@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .asgi import answer, is_finished, respond
+from .asgi import answer, is_finished, raw, respond
 from .drivers.anyio import current_home
 from .drivers.sources import check_source, discard
 from .options import Words, options_of
@@ -47,6 +47,9 @@ class EventSourceResponse(Response):
         self._context = contextvars.copy_context()
         self.status_code = status_code
         self.background = background
+        if headers is None:  # nearly always: far cheaper than to fill them in one by one
+            self.raw_headers = raw(self._options.headers())
+            return
         self.init_headers(headers)
         for name, value in self._options.headers():
             self.headers.setdefault(name, value)

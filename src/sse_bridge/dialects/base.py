@@ -65,7 +65,7 @@ class Voice:
     def __init__(self) -> None:
         self.number = 0  # the choice that is being spoken of
         self._over = False  # finished or failed, by us or by a frame of the source's own
-        self._warned: set[str] = set()
+        self._warned: frozenset[str] = frozenset()
 
     def __init_subclass__(cls) -> None:
         # Looked up once a class: bound methods kept by each voice would make it a cycle of references.
@@ -139,7 +139,7 @@ class Voice:
 
     def leave_out(self, what: str) -> bytes:
         if what not in self._warned:
-            self._warned.add(what)
+            self._warned |= {what}
             _log.warning("the %s dialect has no place for %s: left out", self.name, what)
         return b""
 

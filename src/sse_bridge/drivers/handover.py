@@ -2,7 +2,8 @@
 
 Rules of this file:
 
-1. There is one source and one writer. Both touch `_ready` by append and popleft only, which are atomic.
+1. There is one source, which only appends to `_ready`, and one writer, which copies it and deletes what it copied:
+   each of these is atomic.
 2. A side that is about to sleep says so first and then looks once more; the other side makes its change
    first and then looks whether somebody sleeps. So no wake-up is lost.
 3. `ended` is read before what is ready is taken, or the last parts could be missed.
@@ -13,7 +14,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
@@ -59,7 +59,7 @@ class Handover:
         self.ended: Ended | None = None
         self.gone = False
         self.doubted = False
-        self._ready: deque[Sequence[Part]] = deque()
+        self._ready: list[Sequence[Part]] = []  # a deque takes 600 bytes more in each idle stream
         self._put_bytes = self._taken_bytes = 0
         self._room = ROOM
         self._writer_sleeps = False
@@ -110,8 +110,9 @@ class Handover:
 
     def take(self) -> list[Sequence[Part]]:
         """All that is ready, chunk by chunk."""
-        put_bytes, next_chunk = self._put_bytes, self._ready.popleft
-        taken = [next_chunk() for _ in range(len(self._ready))]
+        put_bytes = self._put_bytes
+        taken = self._ready[:]
+        del self._ready[: len(taken)]
         self._taken_bytes = put_bytes
         if self._source_sleeps:
             self._poke_source()
