@@ -34,13 +34,13 @@ both ends of each repetition, and a repetition in which the two differ by more t
 SHORTFALLS = """\
 ## What is missed, and why
 
-- **A whole short stream, and the time to the first event.** A stream that can be stopped needs a task for its source, a
-  task that hears the client leave, and five turns of the loop before the source begins, so that it never begins for
-  a client that has left. That alone is the contender `floor` in the row `short`, and it is at the target already.
-  The rest is the making of a stream's objects. Over uvicorn, where a request costs more than that, the target
-  for short streams is met.
-- **Chunks one at a time.** `raw` writes from the task that makes the chunk. So do we, on asyncio; what is left is one
-  pass through adapter, stream and dialect for each chunk, which a batch shares among its chunks.
+- **A whole short stream, and the time to the first event.** A stream that can be stopped needs a task for its
+  source, a task that hears the client leave, and five turns of the loop before the source begins, so that it never
+  begins for a client that has left. That alone is the contender `floor` in the row `short`, and it is at the target
+  already. The rest is the making of a stream's objects. Over uvicorn, where a request costs more than that, the
+  target for short streams is met.
+- **Chunks one at a time.** `raw` writes from the task that makes the chunk. So do we, on asyncio; what is left is
+  one pass through adapter, stream and dialect for each chunk, which a batch shares among its chunks.
 - **Dicts with orjson.** orjson writes some values otherwise than `json` does. Each value is looked at before
   orjson's bytes are taken, which costs more than orjson itself.
 - **A lone chunk of a sync source under ASGI.** A thread can wake an asyncio loop only through a socket.

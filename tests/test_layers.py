@@ -46,8 +46,9 @@ MAY_IMPORT = {
         "parts",
         "drivers/*",
     },
-    "wsgi": {"hangup", "options", "drivers/*", "registry", "dialects/base"},
-    "asgi": {"options", "drivers/*", "registry", "dialects/base"},
+    "wsgi": {"hangup", "options", "responses", "drivers/*", "registry", "dialects/base"},
+    "asgi": {"options", "responses", "drivers/*", "registry", "dialects/base"},
+    "responses": {"options"},
     "flask_context": set(),
     "flask": {
         "flask_context",

@@ -186,7 +186,7 @@ def _take_over(response: AnyResponse, options: Options) -> AnyResponse:
     _fill_headers(response, options)
     source, response.response = response.response, ()
     try:
-        _attach(response, source, options, framed=True)
+        _attach(response, source, options.framed())
     except BaseException:
         response.close()  # nobody else will: an error page is sent instead
         raise
@@ -213,7 +213,7 @@ def _unwrap(source: Any) -> Any:
 # -- the response ---------------------------------------------------------------------------------
 
 
-def _attach(response: AnyResponse, source: Any, options: Options, *, framed: bool = False) -> None:
+def _attach(response: AnyResponse, source: Any, options: Options) -> None:
     """Start the source, wait out `hold`, and give the response its body."""
     source = _unwrap(source)
     if has_request_context() and request.method == "HEAD":
@@ -222,7 +222,7 @@ def _attach(response: AnyResponse, source: Any, options: Options, *, framed: boo
         return
     try:
         context, leave = source_context()
-        body = Body(source, options, context, framed=framed, watch=_watch, leave=leave)
+        body = Body(source, options, context, watch=_watch, leave=leave)
     except TooManyStreams as full:
         discard(source, background_home)
         raise ServiceUnavailable(retry_after=full.retry_after) from full

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import os
@@ -97,13 +98,24 @@ class Options:
         self.cancel = _callable("cancel", cancel)
         self.collect = _flag("collect", collect)
         self.interrupt = _flag("interrupt", interrupt)
+        self._say_end = True
 
-    def open(self, *, framed: bool = False) -> tuple[Stream, Reader]:
-        """A new connection's Stream and its way of reading chunks.
+    def framed(self, *, say_end: bool = False) -> Options:
+        """The same for somebody else's frames; these say themselves that they are finished, if not `say_end`."""
+        options = copy.copy(self)
+        options._say_end = say_end
+        if not self.adapter_named:
+            options.adapter = adapters.by_name("frames")
+        return options
 
-        `framed`: the source is somebody else's event stream, which has its own way to say that it is finished.
-        """
-        adapter = adapters.by_name("frames") if framed and not self.adapter_named else self.adapter
+    def json_lines(self) -> Options:
+        """The same for a body of JSON lines, each of which is a chunk."""
+        options = copy.copy(self)
+        options.adapter = adapters.JsonLines(self.adapter)
+        return options
+
+    def open(self) -> tuple[Stream, Reader]:
+        """A new connection's Stream and its way of reading chunks."""
         voice = self.dialect.voice()
         lines = getattr(voice, "takes_lines", False)
         wish = Wish(self.dialect.passes, self.dialect.takes_objects, self.collect, lines)
@@ -114,9 +126,9 @@ class Options:
             retry=self.retry,
             collect=self.collect,
             describe=self._description if self.describe else None,
-            say_end=not framed,
+            say_end=self._say_end,
         )
-        return stream, adapter.reader(wish)
+        return stream, self.adapter.reader(wish)
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers of an event stream in this dialect; never a hop-by-hop one."""

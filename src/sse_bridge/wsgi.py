@@ -40,16 +40,14 @@ def stream(source: Any, environ: Environ, /, **options: Unpack[Words]) -> Iterat
     return open_body(source, environ, options_of(options))
 
 
-def open_body(
-    source: Any, environ: Environ, options: Options, *, framed: bool = False
-) -> Iterator[bytes]:
+def open_body(source: Any, environ: Environ, options: Options) -> Iterator[bytes]:
     """The body for a request, in a copy of the caller's context; for HEAD, none, and the source is not run."""
     check_source(source)
     if environ.get("REQUEST_METHOD") == "HEAD":
         discard(source, background_home)
         return _nothing()
     watch = partial(hangup.watch, environ)
-    return Body(source, options, contextvars.copy_context(), framed=framed, watch=watch)
+    return Body(source, options, contextvars.copy_context(), watch=watch)
 
 
 def _nothing() -> Iterator[bytes]:

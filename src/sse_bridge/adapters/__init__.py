@@ -6,10 +6,11 @@ from .auto import Auto
 from .base import Adapter
 from .dashscope import DashScope
 from .frames import Frames
+from .lines import JsonLines
 from .openai import OpenAI
 from .plain import Plain
 
-__all__ = ["Adapter", "Auto", "DashScope", "Frames", "OpenAI", "Plain", "by_name"]
+__all__ = ["Adapter", "Auto", "DashScope", "Frames", "JsonLines", "OpenAI", "Plain", "by_name"]
 
 _NAMED: dict[str, Adapter] = {
     "auto": Auto(),

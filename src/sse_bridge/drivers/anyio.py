@@ -50,15 +50,13 @@ def drive(
     receive: Receive,
     begin: Begin,
     write: Write,
-    framed: bool = False,
 ) -> Coroutine[Any, Any, None]:
     """Stream a source until it ends or nobody is left to hear it; raises a failure that came within `hold`.
 
     Arguments: `source`; `options`; `context`, in which the source runs; `receive`, ASGI's; `begin`, sends the
-    status and headers; `write`, sends bytes of the body and whether more will come; `framed`, the source is an
-    event stream already.
+    status and headers; `write`, sends bytes of the body and whether more will come.
     """
-    return _Writer(source, options, context, begin, write, framed=framed).run(receive)
+    return _Writer(source, options, context, begin, write).run(receive)
 
 
 def current_home() -> Home:
@@ -85,8 +83,6 @@ class _Writer:
         context: contextvars.Context,
         begin: Begin,
         write: Write,
-        *,
-        framed: bool,
     ) -> None:
         self._home = home = current_home()
         self._signal = signal = home.signal()
@@ -99,7 +95,6 @@ class _Writer:
             context,
             lambda: home.soon(signal.set),
             lambda: home,
-            framed=framed,
             at_pauses=self._write_beside,
         )
         # Of what the source's task wrote: the write that has to wait, and what was not begun.

@@ -33,9 +33,9 @@ class Connection:
     """One stream and its source.
 
     Arguments: `source`, checked already; `options`; `context`, in which the source runs; `wake_writer`, called
-    from the source's side; `home`, gives the loop for async sources; `framed`, the source is an event stream
-    already; `leave`, called in the source's context when the source is over; `at_pauses`, called in
-    the task of an async source whenever it is about to wait (None: the writer is woken for each chunk instead).
+    from the source's side; `home`, gives the loop for async sources; `leave`, called in the source's context when
+    the source is over; `at_pauses`, called in the task of an async source whenever it is about to wait (None: the
+    writer is woken for each chunk instead).
     """
 
     def __init__(
@@ -46,14 +46,13 @@ class Connection:
         wake_writer: Callable[[], None],
         home: Callable[[], Home],
         *,
-        framed: bool = False,
         leave: Callable[[], None] = lambda: None,
         at_pauses: Callable[[], None] | None = None,
     ) -> None:
         self.options = options
         self._leave = leave
         self._at_pauses = at_pauses
-        self.stream, self._reader = options.open(framed=framed)
+        self.stream, self._reader = options.open()
         self.handover = Handover(wake_writer)
         self.farewell = Farewell(options.on_end)
         self.context = context

@@ -51,9 +51,8 @@ class Body(Iterator[bytes]):
     """The body of a response, which a WSGI server walks and closes.
 
     Making it starts the source and waits out `hold`; a failure in that time is raised here.
-    Arguments: `source`; `options`; `context`, in which the source runs; `framed`, it is an event stream
-    already; `watch`, gives the watch on the client, or None where only writing can tell; `leave`, called in the
-    source's context when the source is over.
+    Arguments: `source`; `options`; `context`, in which the source runs; `watch`, gives the watch on the client, or
+    None where only writing can tell; `leave`, called in the source's context when the source is over.
     """
 
     def __init__(
@@ -62,7 +61,6 @@ class Body(Iterator[bytes]):
         options: Options,
         context: contextvars.Context,
         *,
-        framed: bool = False,
         watch: Callable[[], Watch | None] = lambda: None,
         leave: Callable[[], None] = lambda: None,
     ) -> None:
@@ -74,7 +72,6 @@ class Body(Iterator[bytes]):
             context,
             self._signal.set,
             background_home,
-            framed=framed,
             leave=leave,
         )
         self._watch: Watch | None = None

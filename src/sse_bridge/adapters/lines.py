@@ -1,0 +1,48 @@
+"""The lines adapter: a body of JSON lines, each of them a chunk for another adapter."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..parts import Part
+from .base import Adapter, Parts, Reader, Wish
+
+LINE_LIMIT = 16 * 1024 * 1024  # bytes of one line
+
+
+class JsonLines:
+    """``bytes`` or ``str``, cut anywhere, that are lines of JSON (NDJSON); `adapter` reads what each line holds."""
+
+    name = "json-lines"
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+
+    def reader(self, wish: Wish) -> Reader:
+        """A new stream's way of reading chunks."""
+        return JsonLinesReader(self._adapter.reader(wish))
+
+
+class JsonLinesReader:
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._rest = bytearray()
+
+    def read(self, chunk: Any) -> Parts:
+        self._rest += chunk.encode() if isinstance(chunk, str) else bytes(chunk)
+        *lines, rest = self._rest.split(b"\n")
+        self._rest = rest
+        if len(rest) > LINE_LIMIT:
+            raise ValueError(f"a line of more than {LINE_LIMIT} bytes: no lines of JSON")
+        return self._read_all(lines)
+
+    def end(self) -> Parts:
+        return (*self._read_all([self._rest]), *self._reader.end())
+
+    def _read_all(self, lines: list[bytearray]) -> Parts:
+        parts: list[Part] = []
+        for line in lines:
+            if text := line.strip():
+                parts += self._reader.read(json.loads(text))
+        return parts
