@@ -1,4 +1,4 @@
-"""Event streams for any ASGI app: a whole app that streams a source.
+"""Event streams for any ASGI app: a whole app that streams a source, and a middleware for streams that are there.
 
 Formats: the ASGI specification, the WHATWG HTML standard (text/event-stream).
 """
@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any, NoReturn, Unpack
+from typing import Any, Unpack
 
 from .drivers.anyio import current_home, drive
+from .drivers.apps import AppStream, Inbox
 from .drivers.sources import OneRequest, check_source, discard
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import TooManyStreams
+from .responses import JSON_LINES, Plan, Takeover
 
-__all__ = ["EventStream"]
+__all__ = ["EventStream", "Middleware"]
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -61,7 +64,7 @@ class EventStream:
             )
         except TooManyStreams as full:
             discard(source, current_home)
-            await answer(send, 503, [(b"retry-after", str(full.retry_after).encode())])
+            await answer(send, 503, [_retry_after(full)])
 
 
 async def respond(
@@ -82,6 +85,8 @@ async def respond(
     async def write(data: bytes, more: bool) -> None:
         await send({"type": "http.response.body", "body": data, "more_body": more})
 
+    if _MARK in scope:
+        scope[_MARK].taken = True
     if scope["method"] == "HEAD":
         discard(source, current_home)
         await begin()
@@ -112,7 +117,131 @@ def raw(headers: list[tuple[str, str]]) -> RawHeaders:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
-def __getattr__(name: str) -> NoReturn:
-    if name == "Middleware":
-        raise ImportError("sse_bridge.asgi.Middleware comes in a later release")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+class Middleware:
+    """An ASGI app whose event streams are kept alive, watched, stopped and ended truthfully; all else just passes.
+
+    Arguments: `app`; `end` (default False), whether an event stream that ends well without saying so gets the
+    dialect's end frame, and a reconnect after that is answered 204 without asking the app; `chunks`, media types
+    whose bodies become event streams for clients whose ``Accept`` names ``text/event-stream`` (default: the names
+    of JSON lines; a type without ``json`` in it is read as text); `options`, see the option table. An app's
+    failure within `hold` is raised here, before the response has started.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        end: bool = False,
+        chunks: Iterable[str] = JSON_LINES,
+        **options: Unpack[Words],
+    ) -> None:
+        if not callable(app):
+            raise TypeError(f"app must be an ASGI app, got {app!r}")
+        self.app = app
+        self._takeover = Takeover(options_of(options), end=end, chunks=chunks)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _MARK in scope:
+            await self.app(scope, receive, send)
+        elif self._is_over(scope):
+            await answer(send, 204, [])
+        else:
+            await _Request(self._takeover, scope, receive, send).run(self.app)
+
+    def _is_over(self, scope: Scope) -> bool:
+        if not self._takeover.end:
+            return False
+        last, accept = _header(scope, b"last-event-id"), _header(scope, b"accept")
+        return self._takeover.is_over(scope["method"], accept, last)
+
+
+class _Request:
+    """One request on its way through the middleware."""
+
+    def __init__(self, takeover: Takeover, scope: Scope, receive: Receive, send: Send) -> None:
+        self._takeover = takeover
+        self._mark = _Mark()
+        self._scope = {**scope, _MARK: self._mark}
+        self._inbox = Inbox(receive)
+        self._server_send = send
+        self._passes = False
+        self._stream: AppStream | None = None
+        self._full: TooManyStreams | None = None
+        self._cancelling = current_home().scope()
+
+    async def run(self, app: App) -> None:
+        error: BaseException | None = None
+        try:
+            await self._cancelling.run(lambda: app(self._scope, self._inbox.receive, self._send))
+        except BaseException as raised:
+            error = raised
+        if self._full is not None:
+            await answer(self._server_send, 503, [_retry_after(self._full)])
+        elif self._stream is not None:
+            await self._stream.end(error)
+        elif error is not None:
+            raise error
+
+    async def _send(self, message: Message) -> None:
+        """What the app sends."""
+        if self._full is not None:  # it is being cancelled
+            return
+        if self._stream is not None and message["type"] == "http.response.body":
+            await self._stream.say(message.get("body", b""))
+        elif not self._passes and message["type"] == "http.response.start":
+            await self._start(message)
+        else:
+            await self._server_send(message)
+
+    async def _start(self, message: Message) -> None:
+        plan = None if self._mark.taken or message.get("trailers") else self._plan(message)
+        if plan is None:
+            self._passes = True
+            await self._server_send(message)
+            return
+        try:
+            self._open({**message, "headers": raw(plan.headers)}, plan.options)
+        except TooManyStreams as full:
+            self._full = full
+            self._cancelling.cancel()
+            await current_home().pause()
+
+    def _plan(self, message: Message) -> Plan | None:
+        headers = message.get("headers", ())
+        if not any(
+            name.lower() == b"content-type" and self._takeover.concerns(value.decode("latin-1"))
+            for name, value in headers
+        ):
+            return None
+        named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        accept = _header(self._scope, b"accept")
+        return self._takeover.plan(self._scope["method"], message["status"], named, accept)
+
+    def _open(self, start: Message, options: Options) -> None:
+        send = self._server_send
+
+        async def begin() -> None:
+            await send(start)
+
+        async def write(data: bytes, more: bool) -> None:
+            await send({"type": "http.response.body", "body": data, "more_body": more})
+
+        self._stream = AppStream(options, self._cancelling, self._inbox, begin, write)
+
+
+class _Mark:
+    """In the scope of a request: whether a stream of ours, inside the app, is answering it."""
+
+    taken = False
+
+
+_MARK = "sse_bridge.middleware"
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    """A header's value; of several, joined as one list."""
+    return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == wanted)
+
+
+def _retry_after(full: TooManyStreams) -> tuple[bytes, bytes]:
+    return b"retry-after", str(full.retry_after).encode()

@@ -29,10 +29,12 @@ from . import on_asyncio
 from .connection import Connection
 from .farewell import await_on_end, call_on_end
 from .waiting import Home
+from .workers import Job, Worker
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Begin = Callable[[], Awaitable[None]]
 Write = Callable[[bytes, bool], Coroutine[Any, Any, None]]
+Listen = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
 
 _log = logging.getLogger("sse_bridge")
 
@@ -56,7 +58,7 @@ def drive(
     Arguments: `source`; `options`; `context`, in which the source runs; `receive`, ASGI's; `begin`, sends the
     status and headers; `write`, sends bytes of the body and whether more will come.
     """
-    return _Writer(source, options, context, begin, write).run(receive)
+    return Writer(source, options, context, begin, write).run(receive)
 
 
 def current_home() -> Home:
@@ -75,7 +77,7 @@ class _GivenUp(Exception):
     """A write took longer than `send_timeout`."""
 
 
-class _Writer:
+class Writer:
     def __init__(
         self,
         source: Any,
@@ -83,50 +85,67 @@ class _Writer:
         context: contextvars.Context,
         begin: Begin,
         write: Write,
+        *,
+        worker: Callable[[Job], Worker] | None = None,
     ) -> None:
         self._home = home = current_home()
         self._signal = signal = home.signal()
         self._begin: Begin | None = begin
         self._write = write
         self._send_timeout = options.send_timeout
-        self._connection = Connection(
+        self.connection = Connection(
             source,
             options,
             context,
             lambda: home.soon(signal.set),
             lambda: home,
             at_pauses=self._write_beside,
+            worker=worker,
         )
         # Of what the source's task wrote: the write that has to wait, and what was not begun.
         self._unfinished: Coroutine[Any, Any, None] | None = None
         self._left_over = b""
-        self._stream = self._connection.stream
+        self._stream = self.connection.stream
+
+    def open(self) -> bytes:
+        """Open the stream; raises `TooManyStreams`."""
+        return self.connection.open(monotonic())
 
     async def run(self, receive: Receive) -> None:
-        data = self._connection.open(monotonic())
-        hang_up = self._connection.handover.hang_up
-        listening = self._home.start(partial(listen, receive, hang_up), contextvars.copy_context())
+        """Start the source, if there is somebody to hear it, and write until all is over."""
+        data = self.open()
+        await self._run(data, partial(listen, receive), self._start_if_heard)
+
+    async def write_beside_app(self, data: bytes, watch: Listen) -> None:
+        """The same for a source that runs already, and a stream that is open."""
+        await self._run(data, watch, self._start)
+
+    async def _run(self, data: bytes, watch: Listen, start: Callable[[], Awaitable[None]]) -> None:
+        hang_up = self.connection.handover.hang_up
+        listening = self._home.start(partial(watch, hang_up), contextvars.copy_context())
         try:
-            await self._hear_who_has_left()
-            if not self._connection.handover.gone:
-                self._connection.begin()
+            await start()
             await self._write_all(data)
         finally:
             self._stream.gone()  # unless it has an ending: then it is too late for this one
             listening.cancel()
             await self._release()
             self._signal.close()
-        if (refusal := self._connection.refusal) is not None:
+        if (refusal := self.connection.refusal) is not None:
             raise refusal
         await self._answer_nobody()
 
-    async def _hear_who_has_left(self) -> None:
+    async def _start(self) -> None:
+        self.connection.begin()
+
+    async def _start_if_heard(self) -> None:
         """For whoever has left already nothing starts; the server and middlewares take some turns to tell."""
-        pause, handover = self._home.pause, self._connection.handover
+        pause, handover = self._home.pause, self.connection.handover
         for _ in range(TURNS):
             await pause()
             if handover.gone:
                 return
+        await self._start()
 
     async def _answer_nobody(self) -> None:
         """An ASGI app has to answer, also a client that left before there was a word for it."""
@@ -138,7 +157,7 @@ class _Writer:
                 pass
 
     async def _write_all(self, data: bytes) -> None:
-        stream, step, handover = self._stream, self._connection.step, self._connection.handover
+        stream, step, handover = self._stream, self.connection.step, self.connection.handover
         while True:
             if not stream.held:
                 await self._send(data)
@@ -153,10 +172,10 @@ class _Writer:
 
     def _write_beside(self) -> None:
         """The source's task is about to wait: write what it has said, as far as that needs no waiting."""
-        handover, stream = self._connection.handover, self._stream
+        handover, stream = self.connection.handover, self._stream
         if not handover.writer_sleeps:
             return
-        data = self._connection.step(monotonic())
+        data = self.connection.step(monotonic())
         if stream.ending is not None or len(data) > BATCH_BYTES:
             self._left_over = data
             handover.poke_writer()
@@ -216,7 +235,7 @@ class _Writer:
 
     async def _release(self) -> None:
         """Stop the source, give its cleanup some time, and let the request go."""
-        connection, since = self._connection, monotonic()
+        connection, since = self.connection, monotonic()
         connection.conclude(since)
         try:
             if not connection.worker.done:
@@ -229,7 +248,7 @@ class _Writer:
                 await self._call_on_end(on_end, summary)
 
     async def _wait_for_cleanup(self, since: float) -> None:
-        connection = self._connection
+        connection = self.connection
         while not connection.worker.done and monotonic() < (until := connection.patience(since)):
             await self._signal.wait(until)
 
@@ -237,7 +256,7 @@ class _Writer:
         if inspect.iscoroutinefunction(on_end):
             await await_on_end(on_end, summary)
             return
-        context = self._connection.context.copy()
+        context = self.connection.context.copy()
         await self._home.in_thread(
             lambda: context.run(call_on_end, on_end, summary, lambda: self._home)
         )

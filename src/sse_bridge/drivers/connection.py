@@ -35,7 +35,7 @@ class Connection:
     Arguments: `source`, checked already; `options`; `context`, in which the source runs; `wake_writer`, called
     from the source's side; `home`, gives the loop for async sources; `leave`, called in the source's context when
     the source is over; `at_pauses`, called in the task of an async source whenever it is about to wait (None: the
-    writer is woken for each chunk instead).
+    writer is woken for each chunk instead); `worker`, makes what runs the source, where it is not for us to run.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Connection:
         *,
         leave: Callable[[], None] = lambda: None,
         at_pauses: Callable[[], None] | None = None,
+        worker: Callable[[Job], Worker] | None = None,
     ) -> None:
         self.options = options
         self._leave = leave
@@ -59,7 +60,8 @@ class Connection:
         self.home = home
         self._source = source
         self._begun = False
-        self.worker = self._worker_for(source, context)
+        job = self._job(source, context)
+        self.worker = self._worker_for(job) if worker is None else worker(job)
 
     def open(self, now: float) -> bytes:
         """Open the stream; raises `TooManyStreams` if that is one too many."""
@@ -165,18 +167,20 @@ class Connection:
             return data + self.stream.finish(now)
         return data + self.stream.fail(ended.error, now)
 
-    def _worker_for(self, source: Any, context: contextvars.Context) -> Worker:
-        job = Job(
+    def _job(self, source: Any, context: contextvars.Context) -> Job:
+        return Job(
             source, self._reader, self.handover, self.farewell, context, self._leave, self._hop
         )
-        if sources.is_async(source):
+
+    def _worker_for(self, job: Job) -> Worker:
+        if sources.is_async(job.source):
             return TaskWorker(job, self.home(), self._at_pauses)
         interrupts = self.options.interrupt and interrupt.allowed()
         return ThreadWorker(job, self.home, interrupts=interrupts)
 
     def _hop(self, source: Any) -> None:
         """What a callable or an awaitable gave runs elsewhere: a task's on a thread, a thread's in a task."""
-        self.worker = self._worker_for(source, contextvars.copy_context())
+        self.worker = self._worker_for(self._job(source, contextvars.copy_context()))
         self.begin()
         if self.handover.closed:  # the stop may have gone to the worker before this one
             self.worker.stop()

@@ -187,22 +187,16 @@ class ThreadWorker(_Worker):
             call_on_end(on_end, self._farewell.summary, self._home)
 
 
-class TaskWorker(_Worker):
-    """Runs an async source in one task of its own."""
+class LoopWorker(_Worker):
+    """What a source that runs in a loop has in common, whoever runs it."""
 
-    def __init__(self, job: Job, home: Home, at_pauses: Callable[[], None] | None = None) -> None:
+    def __init__(self, job: Job, home: Home) -> None:
         super().__init__(job)
-        self._at_pauses = at_pauses
         self.cleaning = True  # cancelling begins the cleanup: it is always worth waiting for
         self._home = home
-        self._rest: Parts = ()
-        self._task: Running | None = None
         self._signal = home.signal()
         self._scope = home.scope()
         job.handover.wake_source = lambda: home.soon(self._signal.set)
-
-    def start(self) -> None:
-        self._home.soon(self._start)
 
     def stop(self) -> None:
         self._handover.close()
@@ -211,13 +205,45 @@ class TaskWorker(_Worker):
     def conclude(self) -> None:
         self._home.soon(self._signal.set)
 
+    async def _wait_for_room(self) -> bool:
+        while self._handover.full():
+            await self._signal.wait()
+        return not self._handover.closed
+
+    async def _say_farewell(self) -> None:
+        farewell = self._farewell
+        if farewell.on_end is None:
+            return
+        while farewell.summary is None:
+            await self._signal.wait()
+        on_end, summary = farewell.claim(), farewell.summary
+        if on_end is None:
+            return
+        if inspect.iscoroutinefunction(on_end):
+            await await_on_end(on_end, summary)
+        else:
+            await self._home.in_thread(lambda: call_on_end(on_end, summary, lambda: self._home))
+
+
+class TaskWorker(LoopWorker):
+    """Runs an async source in one task of its own."""
+
+    def __init__(self, job: Job, home: Home, at_pauses: Callable[[], None] | None = None) -> None:
+        super().__init__(job, home)
+        self._at_pauses = at_pauses
+        self._rest: Parts = ()
+        self._task: Running | None = None
+
+    def start(self) -> None:
+        self._home.soon(self._start)
+
+    def _start(self) -> None:
+        self._task = self._home.start(self._run, self._context)
+
     def _body(self) -> Callable[[], Awaitable[None]]:
         pausing = self._home.at_pauses(self._iterate, self._at_pauses) if self._at_pauses else None
         self._handover.pokes = pausing is None
         return pausing or self._iterate
-
-    def _start(self) -> None:
-        self._task = self._home.start(self._run, self._context)
 
     async def _run(self) -> None:
         error: BaseException | None = None
@@ -261,22 +287,3 @@ class TaskWorker(_Worker):
     def _forget(self) -> None:
         super()._forget()
         self._task = self._at_pauses = None
-
-    async def _wait_for_room(self) -> bool:
-        while self._handover.full():
-            await self._signal.wait()
-        return not self._handover.closed
-
-    async def _say_farewell(self) -> None:
-        farewell = self._farewell
-        if farewell.on_end is None:
-            return
-        while farewell.summary is None:
-            await self._signal.wait()
-        on_end, summary = farewell.claim(), farewell.summary
-        if on_end is None:
-            return
-        if inspect.iscoroutinefunction(on_end):
-            await await_on_end(on_end, summary)
-        else:
-            await self._home.in_thread(lambda: call_on_end(on_end, summary, lambda: self._home))

@@ -1,0 +1,184 @@
+"""An ASGI app as a source: what it sends is what it says, and the request's own task runs it.
+
+Rules of this file:
+
+1. The app runs where it would run without us. Only while its answer is an event stream is there a writer beside it.
+2. It is over when it has returned or raised; the last message of its body ends nothing (FastAPI sends that one
+   before its failure surfaces).
+3. `receive` is read by one at a time, and each message reaches the app, once.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections import deque
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import anyio
+
+from ..adapters.base import Parts
+from ..options import Options
+from .anyio import Begin, Receive, Write, Writer, current_home
+from .waiting import Home, Scope
+from .workers import Job, LoopWorker
+
+Message = MutableMapping[str, Any]
+
+READ_AHEAD = (
+    1024 * 1024
+)  # bytes of the request's body that are kept for an app that does not ask for them
+
+
+class AppWorker(LoopWorker):
+    """The source's side, for an app that is running already."""
+
+    def __init__(self, job: Job, home: Home, scope: Scope) -> None:
+        super().__init__(job, home)
+        self._scope = scope
+
+    def start(self) -> None:
+        """It runs."""
+
+    async def say(self, body: bytes) -> None:
+        """The app has sent a piece of its body; nobody hears it any more once the stream is over."""
+        if self._handover.closed:
+            return
+        if body and not self._handover.put(self._reader.read(body)):
+            await self._wait_for_room()
+
+    async def end(self, error: BaseException | None) -> None:
+        """The app has returned, or raised."""
+        rest: Parts = ()
+        if error is None:
+            try:
+                rest = self._reader.end()
+            except Exception as raised:
+                error = raised
+        elif not isinstance(error, Exception):
+            self._handover.hang_up()  # the server ends the request: nobody is left to be told why
+        try:
+            self._end(error, rest)
+            await self._say_farewell()
+        finally:
+            self._finish()
+
+
+class AppStream:
+    """The stream that an app's answer has become; making it opens it, and raises `TooManyStreams`.
+
+    Arguments: `options`; `scope`, in which the app runs and is cancelled; `inbox`, the request's `receive`; `begin`
+    and `write`, as the driver has them.
+    """
+
+    def __init__(
+        self, options: Options, scope: Scope, inbox: Inbox, begin: Begin, write: Write
+    ) -> None:
+        self._home = home = current_home()
+        self._inbox = inbox
+        self._writer = Writer(
+            None,
+            options,
+            contextvars.copy_context(),
+            begin,
+            write,
+            worker=lambda job: AppWorker(job, home, scope),
+        )
+        self._first = self._writer.open()
+        self._over = anyio.Event()
+        self._error: BaseException | None = None
+        self._running = home.start(self._run, contextvars.copy_context())
+
+    @property
+    def _worker(self) -> AppWorker:
+        worker = self._writer.connection.worker
+        assert isinstance(worker, AppWorker)
+        return worker
+
+    async def say(self, body: bytes) -> None:
+        """The app has sent a piece of its body."""
+        await self._worker.say(body)
+
+    async def end(self, error: BaseException | None) -> None:
+        """The app is over; returns when the request is, and raises a failure that came within `hold`."""
+        with anyio.CancelScope(shield=True):
+            await self._worker.end(error)
+            await self._over.wait()
+        if self._error is not None:
+            raise self._error
+        if error is not None and not isinstance(error, Exception):
+            raise error
+
+    async def _run(self) -> None:
+        try:
+            await self._writer.write_beside_app(self._first, self._inbox.watch)
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._over.set()
+
+
+class Inbox:
+    """The request's `receive`, for an app that takes its messages and a watch that only looks at them."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._kept: deque[Message] = deque()
+        self._kept_bytes = 0
+        self._reading = False
+        self._changed: anyio.Event | None = None
+        self._gone: Message | None = None
+
+    async def receive(self) -> Message:
+        """The next message, for the app."""
+        while not self._kept:
+            if self._gone is not None:
+                return self._gone
+            await self._read()
+        message = self._kept.popleft()
+        self._kept_bytes -= len(message.get("body", b""))
+        self._tell()
+        return message
+
+    async def watch(self, hang_up: Callable[[], None]) -> None:
+        """Read on until the client leaves; what the app has not asked for yet is kept for it."""
+        ends = 0
+        while (
+            self._gone is None and ends < 2
+        ):  # a server that repeats the end has nothing more to tell
+            if self._kept_bytes > READ_AHEAD:
+                await self._change()
+                continue
+            message = await self._read()
+            ends += message is not None and not message.get("more_body", False)
+        if self._gone is not None:
+            hang_up()
+
+    async def _read(self) -> Message | None:
+        """Read one message, or wait until whoever is reading has one."""
+        if self._reading:
+            await self._change()
+            return None
+        self._reading = True
+        try:
+            message = await self._receive()
+        finally:
+            self._reading = False
+            self._tell()
+        if message["type"] == "http.disconnect":
+            self._gone = message
+        else:
+            self._kept.append(message)
+            self._kept_bytes += len(message.get("body", b""))
+        return message
+
+    async def _change(self) -> None:
+        if self._changed is None:
+            self._changed = anyio.Event()
+        await self._changed.wait()
+
+    def _tell(self) -> None:
+        """Whoever waits may look again, once this one's turn is over."""
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None

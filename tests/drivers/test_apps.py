@@ -1,0 +1,82 @@
+"""What an app and a watch read of the same `receive`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from sse_bridge.drivers.apps import READ_AHEAD, Inbox
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def receiver(*messages: Any) -> Callable[[], Any]:
+    left = iter(messages)
+
+    async def receive() -> Any:
+        await anyio.lowlevel.checkpoint()
+        for message in left:
+            return message
+        await anyio.sleep_forever()
+
+    return receive
+
+
+def piece(size: int, *, more: bool = True) -> dict[str, Any]:
+    return {"type": "http.request", "body": b"x" * size, "more_body": more}
+
+
+GONE = {"type": "http.disconnect"}
+
+
+async def test_what_the_watch_has_read_is_the_apps_to_receive():
+    inbox = Inbox(receiver(piece(1), piece(2, more=False), GONE))
+    left: list[bool] = []
+    await inbox.watch(lambda: left.append(True))
+    assert left == [True]
+    assert [await inbox.receive() for _ in range(4)] == [piece(1), piece(2, more=False), GONE, GONE]
+
+
+async def test_the_watch_reads_no_further_ahead_than_it_may_until_the_app_reads():
+    pieces = [piece(READ_AHEAD // 2) for _ in range(5)]
+    inbox = Inbox(receiver(*pieces, GONE))
+    left = anyio.Event()
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(inbox.watch, left.set)
+            await anyio.sleep(0.01)
+            assert not left.is_set()
+            assert [await inbox.receive() for _ in pieces] == pieces
+            await left.wait()
+
+
+async def test_of_two_that_wait_both_go_on_with_what_comes():
+    inbox = Inbox(receiver(piece(1), piece(2)))
+    got: list[Any] = []
+
+    async def take() -> None:
+        got.append(await inbox.receive())
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(take)
+            tasks.start_soon(take)
+    assert sorted(len(message["body"]) for message in got) == [1, 2]
+
+
+async def test_a_server_that_repeats_the_end_of_the_body_is_not_asked_for_ever():
+    async def receive() -> Any:
+        await anyio.lowlevel.checkpoint()
+        return piece(0, more=False)
+
+    with anyio.fail_after(5):
+        await Inbox(receive).watch(lambda: None)
