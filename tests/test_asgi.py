@@ -353,11 +353,6 @@ async def test_another_kind_of_scope_is_refused():
         await EventStream(lambda scope: [])({"type": "lifespan"}, Client().receive, Client().send)
 
 
-async def test_what_is_still_to_come_says_so():
-    with pytest.raises(ImportError, match="later release"):
-        from sse_bridge.asgi import Middleware  # noqa: F401
-
-
 # -- a source that waits between its chunks, and a server that makes its writes wait -----------------
 
 

@@ -24,9 +24,10 @@ def receiver(*messages: Any) -> Callable[[], Any]:
 
     async def receive() -> Any:
         await anyio.lowlevel.checkpoint()
-        for message in left:
-            return message
-        await anyio.sleep_forever()
+        message = next(left, None)
+        if message is None:
+            await anyio.sleep_forever()
+        return message
 
     return receive
 
