@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -20,12 +19,11 @@ from flask import (
 from flask.views import MethodView
 from werkzeug.exceptions import HTTPException
 
+from flasks import DONE, async_generator, generator, get, returns_callable, route
 from sse_bridge import UpstreamError
 from sse_bridge.adapters import DashScope
 from sse_bridge.flask import EventSourceResponse, event_stream
 from sse_bridge.registry import streams
-
-DONE = b"event: done\nid: [DONE]\ndata: [DONE]\n\n"
 
 
 @pytest.fixture
@@ -37,29 +35,7 @@ def app() -> Iterator[Flask]:
     assert streams.open == open_before
 
 
-def get(app: Flask, path: str = "/", **arguments: Any) -> Any:
-    """Ask, and read the whole answer."""
-    with app.test_client() as client:
-        response = client.get(path, **arguments)
-        response.get_data()
-        return response
-
-
-def route(app: Flask, view: Any, **options: Any) -> None:
-    app.add_url_rule("/", view_func=event_stream(**options)(view), methods=["GET", "POST", "PUT"])
-
-
 # -- what a view may be ---------------------------------------------------------------------------
-
-
-def generator() -> Iterator[str]:
-    yield from ["a", "b"]
-
-
-async def async_generator() -> AsyncIterator[str]:
-    yield "a"
-    await asyncio.sleep(0)
-    yield "b"
 
 
 def returns_generator() -> Any:
@@ -72,10 +48,6 @@ def returns_async_generator() -> Any:
 
 def returns_iterator() -> Any:
     return iter(["a", "b"])
-
-
-def returns_callable() -> Any:
-    return generator
 
 
 def returns_lambda_of_coroutine() -> Any:

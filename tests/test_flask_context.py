@@ -22,11 +22,10 @@ from flask import (
     url_for,
 )
 
+from flasks import DONE, async_generator, generator, get, returns_callable, route
 from sse_bridge import Ending, Summary
 from sse_bridge.flask import EventSourceResponse, event_stream
 from sse_bridge.registry import streams
-
-DONE = b"event: done\nid: [DONE]\ndata: [DONE]\n\n"
 
 
 @pytest.fixture
@@ -36,32 +35,6 @@ def app() -> Iterator[Flask]:
     open_before = streams.open
     yield app
     assert streams.open == open_before
-
-
-def get(app: Flask, path: str = "/", **arguments: Any) -> Any:
-    """Ask, and read the whole answer."""
-    with app.test_client() as client:
-        response = client.get(path, **arguments)
-        response.get_data()
-        return response
-
-
-def route(app: Flask, view: Any, **options: Any) -> None:
-    app.add_url_rule("/", view_func=event_stream(**options)(view), methods=["GET", "POST", "PUT"])
-
-
-def generator() -> Iterator[str]:
-    yield from ["a", "b"]
-
-
-async def async_generator() -> AsyncIterator[str]:
-    yield "a"
-    await asyncio.sleep(0)
-    yield "b"
-
-
-def returns_callable() -> Any:
-    return generator
 
 
 # -- the context ----------------------------------------------------------------------------------
