@@ -43,9 +43,9 @@ def allowed() -> bool:
     """Whether this process may interrupt threads at all: ``SSE_BRIDGE_INTERRUPT=0`` forbids it."""
     if os.environ.get("SSE_BRIDGE_INTERRUPT") == "0":
         return False
-    # Without the GIL, looking and raising cannot be one step.
-    gil = getattr(sys, "_is_gil_enabled", None)
-    return sys.implementation.name == "cpython" and (gil is None or bool(gil()))
+    # Without the GIL, looking and raising cannot be one step; and a build that can do without it may switch it
+    # on for a moment only, around an import.
+    return sys.implementation.name == "cpython" and "t" not in getattr(sys, "abiflags", "")
 
 
 def interrupt(thread_id: int, *, unless: Callable[[], bool]) -> bool:
