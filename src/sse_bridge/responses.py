@@ -47,7 +47,7 @@ class Takeover:
         if not isinstance(end, bool):
             raise TypeError(f"end must be True or False, got {end!r}")
         self.options = options
-        self._end = end
+        self.end = end
         self._framed = options.framed(say_end=end)
         self._lines = options.json_lines()
         self._chunks = _media_types(chunks)
@@ -56,7 +56,7 @@ class Takeover:
     def is_over(self, method: str, accept: str, last_event_id: str) -> bool:
         """Whether this is an EventSource's reconnect after a stream that had finished."""
         return (
-            self._end
+            self.end
             and method == "GET"
             and last_event_id == FINISHED_ID
             and asks_for_events(accept)
