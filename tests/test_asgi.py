@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -427,3 +429,67 @@ async def test_a_stall_is_noticed_after_a_chunk_that_the_sources_task_wrote_itse
 
     await Client().ask(EventStream(source(), stall_timeout=0.02, on_end=summaries.append))
     assert summaries[0].ending is Ending.STALLED
+
+
+async def test_chunks_of_a_sync_iterable_from_a_coroutine_leave_one_by_one():
+    written = threading.Event()
+
+    def chunks() -> Iterator[str]:
+        yield "a"
+        assert written.wait(5)
+        yield "b"
+
+    async def source() -> Iterator[str]:
+        return chunks()
+
+    class Watching(Client):
+        async def send(self, message: Any) -> None:
+            await super().send(message)
+            if b"data: a" in message.get("body", b""):
+                written.set()
+
+    assert (await Watching().ask(EventStream(source()))).body == BODY
+
+
+@pytest.mark.parametrize("holds", ["lock", "scope", "variable"])
+async def test_a_send_may_hold_on_to_its_task_and_context_while_it_waits(holds: str):
+    lock, variable = anyio.Lock(), contextvars.ContextVar("variable", default=0)
+
+    class Holding(Slow):
+        async def send(self, message: Any) -> None:
+            if holds == "lock":
+                async with lock:
+                    await super().send(message)
+            elif holds == "scope":
+                with anyio.fail_after(5):
+                    await super().send(message)
+            else:
+                token = variable.set(1)
+                await super().send(message)
+                variable.reset(token)
+
+    async def source() -> AsyncIterator[str]:
+        for text in "ab":
+            yield text
+            await anyio.sleep(0.005)
+
+    assert (await Holding().ask(EventStream(source()))).body == BODY
+
+
+async def test_the_status_leaves_when_hold_is_over_also_without_pings():
+    started = anyio.Event()
+
+    class Watching(Client):
+        async def send(self, message: Any) -> None:
+            await super().send(message)
+            started.set()
+
+    async def source() -> AsyncIterator[str]:
+        while not started.is_set():
+            yield ""
+            await anyio.sleep(0.002)
+        yield "a"
+        yield "b"
+
+    app = EventStream(source(), hold=0.01, ping=None)
+    assert (await Watching().ask(app)).body == BODY

@@ -414,3 +414,87 @@ async def test_one_of_ours_inside_another_does_the_work_once(app: Any):
 async def test_bad_arguments_are_told_at_once(arguments: dict[str, Any], message: str):
     with pytest.raises((TypeError, ValueError), match=message):
         Middleware(**{"app": app_of([]), **arguments})
+
+
+# -- apps that do more than to stream ---------------------------------------------------------------
+
+
+async def test_what_an_app_does_after_its_body_is_not_stopped_and_nobody_waits_for_it():
+    saved: list[bool] = []
+    over = anyio.Event()
+
+    class Telling(Server):
+        async def send(self, message: Any) -> None:
+            await super().send(message)
+            if self.is_over:
+                over.set()
+
+    server = Telling()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await app_of([b"data: a\n\n"])(scope, receive, send)
+        await over.wait()
+        server.left.set()
+        await anyio.sleep(0.01)
+        saved.append(True)
+
+    await server.ask(Middleware(app, stall_timeout=1))
+    assert saved == [True]
+    assert server.body == b"data: a\n\n"
+
+
+async def test_two_tasks_of_an_app_may_send_to_a_slow_client_at_once():
+    class Slow(Server):
+        async def send(self, message: Any) -> None:
+            await anyio.sleep(0.001)
+            await super().send(message)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [EVENTS]})
+
+        async def speak(body: bytes) -> None:
+            for _ in range(600):
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(speak, b"data: a\n\n")
+            tasks.start_soon(speak, b": b\n\n")
+
+    assert (await Slow().ask(Middleware(app))).body.count(b"data: a\n\n") == 600
+
+
+async def test_an_app_that_goes_on_sending_to_nobody_lets_others_have_their_turn():
+    server = Server()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [EVENTS]})
+
+        async def speak() -> None:
+            while True:
+                await send({"type": "http.response.body", "body": b": a\n\n", "more_body": True})
+                server.left.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(speak)
+
+    await server.ask(Middleware(app))
+    assert not server.is_over
+
+
+async def test_what_an_app_writes_into_the_scope_is_there_for_those_around():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["route"] = "found"
+        await app_of([b"data: a\n\n"])(scope, receive, send)
+
+    server = await Server().ask(Middleware(app))
+    assert server.scope["route"] == "found"
+    assert not [key for key in server.scope if key.startswith("sse_bridge")]
+
+
+async def test_a_second_start_is_refused():
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for _ in range(2):
+            await send({"type": "http.response.start", "status": 200, "headers": [EVENTS]})
+
+    with pytest.raises(RuntimeError, match="sent twice"):
+        await Server().ask(Middleware(app))

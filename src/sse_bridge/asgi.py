@@ -161,7 +161,10 @@ class _Request:
     def __init__(self, takeover: Takeover, scope: Scope, receive: Receive, send: Send) -> None:
         self._takeover = takeover
         self._mark = _Mark()
-        self._scope = {**scope, _MARK: self._mark}
+        self._scope = scope
+        scope[_MARK] = (
+            self._mark
+        )  # in the very scope: what the app writes there is for those around us, too
         self._inbox = Inbox(receive)
         self._server_send = send
         self._passes = False
@@ -175,6 +178,14 @@ class _Request:
             await self._cancelling.run(lambda: app(self._scope, self._inbox.receive, self._send))
         except BaseException as raised:
             error = raised
+        try:
+            await self._end(error)
+        finally:
+            del error  # it leads back here
+            self._scope.pop(_MARK, None)
+
+    async def _end(self, error: BaseException | None) -> None:
+        """The app has returned, or raised."""
         if self._full is not None:
             await answer(self._server_send, 503, [_retry_after(self._full)])
         elif self._stream is not None:
@@ -187,13 +198,16 @@ class _Request:
         if self._full is not None:  # it is being cancelled
             return
         if self._stream is not None and message["type"] == "http.response.body":
-            await self._stream.say(message.get("body", b""))
+            more = message.get("more_body", False)
+            await self._stream.say(message.get("body", b""), more=more)
         elif not self._passes and message["type"] == "http.response.start":
             await self._start(message)
         else:
             await self._server_send(message)
 
     async def _start(self, message: Message) -> None:
+        if self._stream is not None:
+            raise RuntimeError("http.response.start was sent twice")
         plan = None if self._mark.taken or message.get("trailers") else self._plan(message)
         if plan is None:
             self._passes = True

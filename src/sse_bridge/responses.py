@@ -4,7 +4,7 @@ Rules of this file:
 
 1. An event stream is taken over as it is: its frames pass whole, its own headers win over ours.
 2. A body of chunks becomes an event stream for a client that asks for one, and for no other.
-3. What has no body, is compressed, or is a whole body of a known length passes untouched.
+3. What has no body or is compressed passes untouched, and so does an event stream of a known length: it is whole.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class PlainReader:
             return self.text(chunk)
         read = _BY_TYPE.get(kind)
         if read is None:
-            read = _BY_TYPE[kind] = _choose(chunk)
+            read = _remember(kind, chunk)
         return read(self, chunk)
 
     def end(self) -> Parts:
@@ -103,6 +103,14 @@ class PlainReader:
 
 _Read = Callable[[PlainReader, Any], Parts]
 _BY_TYPE: dict[type, _Read] = {}
+_TYPES = 256
+
+
+def _remember(kind: type, chunk: Any) -> _Read:
+    if len(_BY_TYPE) >= _TYPES:  # some are made at run time
+        _BY_TYPE.clear()
+    read = _BY_TYPE[kind] = _choose(chunk)
+    return read
 
 
 def _choose(chunk: Any) -> _Read:

@@ -7,7 +7,8 @@ Rules of this file:
 3. Cleanup is waited for under a shield, so a server that cancels the request cannot cut it short.
 4. A write that does not wait costs no timer.
 5. While the writer sleeps, an async source's task that is about to wait writes what it has said itself: that costs
-   half of waking the writer. It never waits for a write: what waits, raises, or ends the stream is the writer's.
+   half of waking the writer. It does so as the writer's task, in a copy of that one's context, for what `send` goes
+   through may hold on to either. It never waits for a write: what waits, raises or ends the stream is the writer's.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ..summary import Ending, Summary
 from . import on_asyncio
 from .connection import Connection
 from .farewell import await_on_end, call_on_end
-from .waiting import Home
+from .waiting import Home, Stead
 from .workers import Job, Worker
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -41,6 +42,7 @@ _log = logging.getLogger("sse_bridge")
 # Of the loop, that it takes to hear of a client that has left already: the server reads its end a turn
 # or two after its request, and each middleware on the way takes a turn more.
 TURNS = 5
+DEAF = "listening for the client raised: only writing can tell now that it has left"
 BATCH_BYTES = 64 * 1024  # no single write is larger
 
 
@@ -102,7 +104,8 @@ class Writer:
             at_pauses=self._write_beside,
             worker=worker,
         )
-        # Of what the source's task wrote: the write that has to wait, and what was not begun.
+        # Of what is written in the writer's stead: the write that has to wait, and what was not begun.
+        self._stead: Stead | None = None
         self._unfinished: Coroutine[Any, Any, None] | None = None
         self._left_over = b""
         self._stream = self.connection.stream
@@ -122,11 +125,15 @@ class Writer:
 
     async def _run(self, data: bytes, watch: Listen, start: Callable[[], Awaitable[None]]) -> None:
         hang_up = self.connection.handover.hang_up
+        self._stead = self._home.stead()
         listening = self._home.start(partial(watch, hang_up), contextvars.copy_context())
         try:
             await start()
             await self._write_all(data)
         finally:
+            self._stead = None  # it leads back here
+            if self._unfinished is not None:
+                self._unfinished.close()
             self._stream.gone()  # unless it has an ending: then it is too late for this one
             listening.cancel()
             await self._release()
@@ -179,20 +186,23 @@ class Writer:
         if stream.ending is not None or len(data) > BATCH_BYTES:
             self._left_over = data
             handover.poke_writer()
-        elif data and not stream.held and self._blocks(self._deliver(data, last=False)):
+        elif self._has_to_leave(data) and self._blocks(self._deliver(data, last=False)):
             handover.poke_writer()
         else:
             self._signal.move(stream.deadline)
 
+    def _has_to_leave(self, data: bytes) -> bool:
+        """Also without data: the status, once `hold` is over."""
+        return not self._stream.held and (data != b"" or self._begin is not None)
+
     def _blocks(self, writing: Coroutine[Any, Any, None]) -> bool:
         """Write until it has to wait; the rest, or what went wrong, is for the writer."""
+        assert self._stead is not None, "the writer runs"
         try:
-            self._unfinished = self._home.rest(writing, writing.send(None))
-        except StopIteration:
-            return False
+            self._unfinished = self._stead.begin(writing)
         except Exception as error:
             self._unfinished = _raise(error)
-        return True
+        return self._unfinished is not None
 
     async def _send(self, data: bytes) -> None:
         """Write what is ready: the status before the first of it, the end of the body with the last."""
@@ -263,7 +273,10 @@ class Writer:
 
 
 async def _raise(error: Exception) -> None:
-    raise error
+    try:
+        raise error
+    finally:
+        del error  # it leads back here
 
 
 async def listen(receive: Receive, hang_up: Callable[[], None]) -> None:
@@ -277,6 +290,4 @@ async def listen(receive: Receive, hang_up: Callable[[], None]) -> None:
                 return
             bodies += not message.get("more_body", False)
     except Exception:
-        _log.exception(
-            "listening for the client raised: only writing can tell now that it has left"
-        )
+        _log.exception(DEAF)

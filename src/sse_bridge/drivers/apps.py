@@ -3,14 +3,15 @@
 Rules of this file:
 
 1. The app runs where it would run without us. Only while its answer is an event stream is there a writer beside it.
-2. It is over when it has returned or raised; the last message of its body ends nothing (FastAPI sends that one
-   before its failure surfaces).
+2. It is over when it has returned or raised, or a moment after the last message of its body: FastAPI sends that one
+   before its failure surfaces. What it does later (a background task) is not stopped, and nobody waits for it.
 3. `receive` is read by one at a time, and each message reaches the app, once.
 """
 
 from __future__ import annotations
 
 import contextvars
+import logging
 from collections import deque
 from collections.abc import Callable, MutableMapping
 from typing import Any
@@ -19,12 +20,15 @@ import anyio
 
 from ..adapters.base import Parts
 from ..options import Options
-from .anyio import Begin, Receive, Write, Writer, current_home
-from .waiting import Home, Scope
+from .anyio import DEAF, Begin, Receive, Write, Writer, current_home
+from .waiting import Home, Running, Scope
 from .workers import Job, LoopWorker
 
 Message = MutableMapping[str, Any]
 
+_log = logging.getLogger("sse_bridge")
+
+GRACE = 0.1  # seconds that an app has to raise after the last message of its body
 READ_AHEAD = (
     1024 * 1024
 )  # bytes of the request's body that are kept for an app that does not ask for them
@@ -36,19 +40,32 @@ class AppWorker(LoopWorker):
     def __init__(self, job: Job, home: Home, scope: Scope) -> None:
         super().__init__(job, home)
         self._scope = scope
+        self._said_all = self._told = False
+        self._queue = anyio.Lock()  # an app may send from several tasks, and a signal wakes one
+
+    def stop(self) -> None:
+        if self._said_all:  # what it does now is not for the client any more
+            self._handover.close()
+        else:
+            super().stop()
 
     def start(self) -> None:
         """It runs."""
 
-    async def say(self, body: bytes) -> None:
+    async def say(self, body: bytes, *, more: bool) -> None:
         """The app has sent a piece of its body; nobody hears it any more once the stream is over."""
+        self._said_all = not more
         if self._handover.closed:
-            return
-        if body and not self._handover.put(self._reader.read(body)):
-            await self._wait_for_room()
+            await self._home.pause()  # or an app that goes on sending would keep the loop to itself
+        elif body and not self._handover.put(self._reader.read(body)):
+            async with self._queue:
+                await self._wait_for_room()
 
     async def end(self, error: BaseException | None) -> None:
-        """The app has returned, or raised."""
+        """The app has returned, or raised, or said all that it has to say."""
+        if self._told:
+            return
+        self._told = True
         rest: Parts = ()
         if error is None:
             try:
@@ -61,6 +78,7 @@ class AppWorker(LoopWorker):
             self._end(error, rest)
             await self._say_farewell()
         finally:
+            del error  # it leads back here
             self._finish()
 
 
@@ -86,6 +104,7 @@ class AppStream:
         )
         self._first = self._writer.open()
         self._over = anyio.Event()
+        self._ending: Running | None = None
         self._error: BaseException | None = None
         self._running = home.start(self._run, contextvars.copy_context())
 
@@ -95,19 +114,32 @@ class AppStream:
         assert isinstance(worker, AppWorker)
         return worker
 
-    async def say(self, body: bytes) -> None:
+    async def say(self, body: bytes, *, more: bool) -> None:
         """The app has sent a piece of its body."""
-        await self._worker.say(body)
+        await self._worker.say(body, more=more)
+        if not more and self._ending is None:
+            self._ending = self._home.start(self._end_soon, contextvars.copy_context())
 
     async def end(self, error: BaseException | None) -> None:
-        """The app is over; returns when the request is, and raises a failure that came within `hold`."""
-        with anyio.CancelScope(shield=True):
-            await self._worker.end(error)
-            await self._over.wait()
-        if self._error is not None:
-            raise self._error
-        if error is not None and not isinstance(error, Exception):
-            raise error
+        """The app is over; returns when the request is, and raises a failure that the stream has not told."""
+        if self._ending is not None:
+            self._ending.cancel()
+        told = self._worker.done
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._worker.end(error)
+                await self._over.wait()
+            if self._error is not None:
+                raise self._error
+            if error is not None and (told or not isinstance(error, Exception)):
+                raise error
+        finally:
+            del error  # it leads back here
+
+    async def _end_soon(self) -> None:
+        """The app may still raise what ended its body; for what it does after that the client does not wait."""
+        await anyio.sleep(GRACE)
+        await self._worker.end(None)
 
     async def _run(self) -> None:
         try:
@@ -149,7 +181,11 @@ class Inbox:
             if self._kept_bytes > READ_AHEAD:
                 await self._change()
                 continue
-            message = await self._read()
+            try:
+                message = await self._read()
+            except Exception:
+                _log.exception(DEAF)
+                return
             ends += message is not None and not message.get("more_body", False)
         if self._gone is not None:
             hang_up()

@@ -144,7 +144,7 @@ class Connection:
         if not self._begun:
             return self.farewell.claim()
         if not self._still_runs():
-            return None
+            return self.farewell.claim()  # nothing, but where its own farewell was cut short
         streams.straggles(self.worker)
         if self._still_runs():
             _log.warning(

@@ -14,6 +14,9 @@ from typing import Any
 
 from .waiting import Scope, TaskSignal
 
+# Asyncio has no other name for it, and has had these since 3.7.
+_enter_task, _leave_task = asyncio.tasks._enter_task, asyncio.tasks._leave_task
+
 
 class AsyncioSignal:
     """Wakes one sleeping asyncio task, with one timer that is moved as seldom as possible."""
@@ -94,6 +97,35 @@ class AsyncioScope:
                 self._task.cancel()
 
 
+class AsyncioStead:
+    """The place of the task that makes it: what is begun here has that task and one copy of its context."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._task = asyncio.current_task()
+        self._context = contextvars.copy_context()
+
+    def begin(self, coroutine: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None] | None:
+        # What asyncio's own eager tasks do: one task steps aside for another. Timeouts, locks and anyio's
+        # scopes ask which task it is, and a context variable is reset in the context that it was set in.
+        running = asyncio.current_task()
+        assert running is not None
+        assert self._task is not None
+        _leave_task(self._loop, running)
+        _enter_task(self._loop, self._task)
+        try:
+            waits_for = self._context.run(coroutine.send, None)
+        except StopIteration:
+            return None
+        finally:
+            _leave_task(self._loop, self._task)
+            _enter_task(self._loop, running)
+        return self._rest(coroutine, waits_for)
+
+    async def _rest(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        await _resume(coroutine, waits_for, self._context.run)
+
+
 class AsyncioHome:
     """The asyncio loop that runs in `thread_id`."""
 
@@ -137,8 +169,8 @@ class AsyncioHome:
     ) -> Callable[[], Awaitable[None]]:
         return lambda: _with_pauses(run(), call)
 
-    async def rest(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
-        await _resume(coroutine, waits_for)
+    def stead(self) -> AsyncioStead:
+        return AsyncioStead(self.loop)
 
     async def in_thread(self, call: Callable[[], None]) -> None:
         context = contextvars.copy_context()
@@ -202,6 +234,8 @@ def _with_pauses(
             waits_for = resume(sent)
         except StopIteration:
             return
+        finally:
+            sent = None  # an error leads back here
         call()
         try:
             resume, sent = coroutine.send, (yield waits_for)
@@ -210,19 +244,26 @@ def _with_pauses(
 
 
 @types.coroutine
-def _resume(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+def _resume(
+    coroutine: Coroutine[Any, Any, None],
+    waits_for: Any,
+    run: Callable[[Callable[[], Any]], Any] = lambda step: step(),
+) -> Generator[Any, Any, None]:
     """Go on with a coroutine that was stepped once and gave `waits_for`."""
+    step: Callable[[], Any] | None
     while True:
         try:
             sent = yield waits_for
         except BaseException as error:
-            resume = partial(coroutine.throw, error)
+            step = partial(coroutine.throw, error)
         else:
-            resume = partial(coroutine.send, sent)
+            step = partial(coroutine.send, sent)
         try:
-            waits_for = resume()
+            waits_for = run(step)
         except StopIteration:
             return
+        finally:
+            step = None  # an error in it leads back here
 
 
 def current_home() -> AsyncioHome:

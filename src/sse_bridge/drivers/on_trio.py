@@ -94,10 +94,8 @@ class TrioHome:
     ) -> None:
         """A trio task that is about to wait may be woken from then on: a write could not be begun any more."""
 
-    def rest(
-        self, coroutine: Coroutine[Any, Any, None], waits_for: Any
-    ) -> Coroutine[Any, Any, None]:
-        raise AssertionError("nothing is stepped by hand under trio")
+    def stead(self) -> None:
+        """Nothing is stepped by hand under trio."""
 
     async def pause(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -54,6 +54,13 @@ class Running(Protocol):
     def cancel(self) -> object: ...
 
 
+class Stead(Protocol):
+    """The place of one task, for another one that runs just now."""
+
+    def begin(self, coroutine: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None] | None:
+        """Step it once as that task; what is left of it is for that task to await."""
+
+
 class Scope(Protocol):
     """Code that can be cancelled; `cancel` is called in the loop."""
 
@@ -84,10 +91,8 @@ class Home(Protocol):
     ) -> Callable[[], Awaitable[None]] | None:
         """The same coroutine function, with a call whenever it is about to wait; None where that cannot be."""
 
-    def rest(
-        self, coroutine: Coroutine[Any, Any, None], waits_for: Any
-    ) -> Coroutine[Any, Any, None]:
-        """What is left of a coroutine that was stepped once and gave `waits_for`."""
+    def stead(self) -> Stead | None:
+        """For others to begin what the calling task would await; None where that cannot be."""
 
     def pause(self) -> Awaitable[None]:
         """Let others have a turn."""

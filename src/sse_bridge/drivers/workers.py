@@ -103,6 +103,7 @@ class ThreadWorker(_Worker):
         self._greenlet: greenlets.Blocked | None = None
         self._signal = ThreadSignal()
         job.handover.wake_source = self._signal.set
+        job.handover.pokes = True  # a task that hopped here may have said otherwise
 
     def start(self) -> None:
         self._thread = threading.Thread(
@@ -251,8 +252,11 @@ class TaskWorker(LoopWorker):
             await self._scope.run(self._body())
         except BaseException as raised:
             error = raised
-        if not self._hopped:
-            await self._close(error)
+        try:
+            if not self._hopped:
+                await self._close(error)
+        finally:
+            del error  # it leads back here
 
     async def _iterate(self) -> None:
         if self._handover.closed:
