@@ -46,7 +46,16 @@ MAY_IMPORT = {
         "parts",
         "drivers/*",
     },
-    "wsgi": {"hangup", "options", "responses", "drivers/*", "registry", "dialects/base"},
+    "wsgi": {
+        "hangup",
+        "wsgi_middleware",
+        "options",
+        "responses",
+        "drivers/*",
+        "registry",
+        "dialects/base",
+    },
+    "wsgi_middleware": {"flask_context", "hangup", "responses", "drivers/*", "registry"},
     "asgi": {"options", "responses", "drivers/*", "registry", "dialects/base"},
     "responses": {"options"},
     "flask_context": set(),
@@ -54,6 +63,7 @@ MAY_IMPORT = {
         "flask_context",
         "hangup",
         "wsgi",
+        "wsgi_middleware",
         "options",
         "drivers/*",
         "registry",
@@ -70,6 +80,7 @@ FOREIGN = {
     "flask_context": {"flask"},
     "starlette": {"starlette"},
     "drivers/anyio": {"anyio", "trio"},
+    "drivers/apps": {"anyio"},
     "drivers/on_trio": {"trio"},
 }
 

@@ -163,8 +163,3 @@ def test_an_early_failure_leaves_the_status_to_the_server():
 
     with pytest.raises(LookupError):
         Client(EventStream(source)).get("/")
-
-
-def test_what_is_still_to_come_says_so():
-    with pytest.raises(ImportError, match="later release"):
-        from sse_bridge.wsgi import Middleware  # noqa: F401

@@ -30,6 +30,7 @@ from .flask_context import source_context
 from .options import Options, Words, options_of
 from .registry import TooManyStreams, streams
 from .wsgi import Headers, is_finished
+from .wsgi_middleware import take
 
 __all__ = ["EventSourceResponse", "event_stream"]
 
@@ -227,6 +228,8 @@ def _attach(response: AnyResponse, source: Any, options: Options) -> None:
         discard(source, background_home)
         raise ServiceUnavailable(retry_after=full.retry_after) from full
     response.response = body
+    if has_request_context():
+        take(request.environ)
 
 
 def _watch() -> Watch | None:

@@ -52,9 +52,13 @@ def _enter() -> Callable[[], None]:
 
     def leave() -> None:
         # Not popped: that may be asked of a copy of the context only, and the context is thrown away.
-        app.do_teardown_request(None)
-        app.do_teardown_appcontext(None)
-        _forget_tokens(own, own_request)
+        try:
+            app.do_teardown_request(None)
+        finally:
+            try:
+                app.do_teardown_appcontext(None)
+            finally:
+                _forget_tokens(own, own_request)
 
     return leave
 
@@ -79,3 +83,37 @@ def _push_copy(of_the_view: Any) -> Any:
 
 def _nothing() -> None:
     """There is no context to leave."""
+
+
+def move_kept_request(context: contextvars.Context, is_ours: Callable[[Any], bool]) -> None:
+    """Move the request that a ``stream_with_context`` keeps open from this thread into `context`, a copy of its.
+
+    Before 3.1.2 Flask leaves it open in the context of the thread that called the app, and closes it where the
+    generator ends, which must be the same context. Later versions keep it within the generator. `is_ours` tells from
+    its environ whether it is the request that was asked, and not one around it.
+    """
+    kept = _kept_request(is_ours)
+    if kept is None:
+        return
+    request_var, app_var, request, (token, app) = kept
+    request_var.reset(token)
+    if app is not None:
+        app_var.reset(app._cv_tokens.pop())
+    context.run(_open_again, request_var, app_var, request, app)
+
+
+def _kept_request(is_ours: Callable[[Any], bool]) -> tuple[Any, Any, Any, Any] | None:
+    from flask import globals as names
+
+    request_var = getattr(names, "_cv_request", None)
+    request: Any = request_var.get(None) if request_var is not None else None
+    tokens = getattr(request, "_cv_tokens", None)
+    if not tokens or not is_ours(request.request.environ):
+        return None
+    return request_var, names._cv_app, request, tokens.pop()
+
+
+def _open_again(request_var: Any, app_var: Any, request: Any, app: Any) -> None:
+    request._cv_tokens.append((request_var.set(request), app))
+    if app is not None:
+        app._cv_tokens.append(app_var.set(app))

@@ -182,7 +182,9 @@ class AsgiWatch(BlindWatch):
     def __init__(self, environ: dict[str, Any]) -> None:
         self._body = environ["wsgi.input"]
         # What `receive` gives next would be the request's body: so it is read, and kept for the app.
-        environ["wsgi.input"] = io.BytesIO(self._body.read())
+        environ["wsgi.input"] = io.BytesIO(body := self._body.read())
+        if isinstance(getattr(self._body, "buffer", None), bytearray):
+            self._body.buffer += body  # for an app that had got hold of it before
         self._left = False
         self._gone: Call = _nobody
         self._listening = self._in_loop(self._listen())

@@ -6,18 +6,20 @@ Formats: PEP 3333 (WSGI), the WHATWG HTML standard (text/event-stream).
 from __future__ import annotations
 
 import contextvars
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, NoReturn, Unpack
+from typing import Any, Unpack
 
-from . import hangup
+from . import hangup, wsgi_middleware
 from .dialects.base import Dialect
 from .drivers.sources import OneRequest, check_source, discard
 from .drivers.threads import Body, background_home
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import TooManyStreams
+from .responses import JSON_LINES, Takeover
 
-__all__ = ["EventStream", "TooManyStreams", "headers", "stream"]
+__all__ = ["EventStream", "Middleware", "TooManyStreams", "headers", "stream"]
 
 Environ = dict[str, Any]
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -46,6 +48,7 @@ def open_body(source: Any, environ: Environ, options: Options) -> Iterator[bytes
     if environ.get("REQUEST_METHOD") == "HEAD":
         discard(source, background_home)
         return _nothing()
+    wsgi_middleware.take(environ)
     watch = partial(hangup.watch, environ)
     return Body(source, options, contextvars.copy_context(), watch=watch)
 
@@ -93,14 +96,51 @@ class EventStream:
             body = open_body(source, environ, self._options)
         except TooManyStreams as full:
             discard(source, background_home)
-            retry = ("Retry-After", str(full.retry_after))
-            start_response("503 Service Unavailable", [retry, ("Content-Length", "0")])
-            return ()
+            return wsgi_middleware.refuse(start_response, full)
         start_response(self._status, list(self._headers))
         return body
 
 
-def __getattr__(name: str) -> NoReturn:
-    if name == "Middleware":
-        raise ImportError("sse_bridge.wsgi.Middleware comes in a later release")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+class Middleware:
+    """A WSGI app whose event streams are kept alive, watched, stopped and ended truthfully; all else just passes.
+
+    Arguments: `app`; `end` (default False), whether an event stream that ends well without saying so gets the
+    dialect's end frame, and a reconnect after that is answered 204 without asking the app; `chunks`, media types
+    whose bodies become event streams for clients whose ``Accept`` names ``text/event-stream`` (default: the names
+    of JSON lines; a type without ``json`` in it is read as text); `options`, see the option table. An app's
+    failure within `hold` is raised here, before the response has started.
+
+    Raises `TypeError` or `ValueError` that names the argument and shows the value.
+    """
+
+    def __init__(
+        self,
+        app: Callable[..., Iterable[bytes]],
+        *,
+        end: bool = False,
+        chunks: Iterable[str] = JSON_LINES,
+        **options: Unpack[Words],
+    ) -> None:
+        _check_app(app)
+        self.app = app
+        self._takeover = Takeover(options_of(options), end=end, chunks=chunks)
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if "HTTP_LAST_EVENT_ID" in environ and self._is_over(environ):
+            start_response("204 No Content", [])
+            return ()
+        call = wsgi_middleware.Call(self._takeover, environ, start_response)
+        return call.answer(self.app(environ, call.start_response))
+
+    def _is_over(self, environ: Environ) -> bool:
+        method, accept = environ.get("REQUEST_METHOD", ""), environ.get("HTTP_ACCEPT", "")
+        return self._takeover.is_over(method, accept, environ["HTTP_LAST_EVENT_ID"])
+
+
+def _check_app(app: Any) -> None:
+    if not callable(app):
+        raise TypeError(f"app must be a WSGI app, got {app!r}")
+    if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__):
+        raise TypeError(
+            f"app must be a WSGI app, and for ASGI there is asgi.Middleware, got {app!r}"
+        )

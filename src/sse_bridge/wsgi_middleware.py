@@ -1,0 +1,193 @@
+"""One request's answer on its way through the WSGI middleware.
+
+Rules of this file:
+
+1. An answer that passes is the app's own: its arguments of `start_response`, its `write`, its very result object.
+2. An event stream is not started at the server before its body was made: a failure before that is raised instead.
+3. Once a result is walked as a stream it is not started anew: whoever tries is raised what they tried to tell.
+4. A result is closed once, through the very object that the app returned.
+5. Whoever streams a request themselves says so in a mark, which outlives copies of environ: then all passes.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from . import hangup
+from .drivers.sources import discard
+from .drivers.threads import Body, background_home
+from .registry import TooManyStreams
+from .responses import EVENTS, Headers, Plan, Takeover, media_type
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+_MARK = "sse_bridge.taken"  # in environ: a list, with something in it once the answer is a stream of ours
+
+
+def take(environ: Environ) -> None:
+    """Say that this request's answer is a stream of ours, for a middleware of ours around."""
+    mark = environ.get(_MARK)
+    if mark is not None:
+        mark.append(True)
+
+
+def refuse(start_response: StartResponse, full: TooManyStreams) -> tuple[()]:
+    """Answer at `max_streams`."""
+    headers = [
+        ("Content-Type", "text/plain"),  # PEP 3333's checker wants one, with no body too
+        ("Content-Length", "0"),
+        ("Retry-After", str(full.retry_after)),
+    ]
+    start_response("503 Service Unavailable", headers)
+    return ()
+
+
+class Call:
+    """One request: `start_response` is what the app is to call, `answer` gives what the server is to walk."""
+
+    __slots__ = (
+        "_environ",
+        "_mark",
+        "_plan",
+        "_server",
+        "_started",
+        "_takeover",
+        "_walked",
+        "_write_on",
+    )
+
+    def __init__(self, takeover: Takeover, environ: Environ, server: StartResponse) -> None:
+        self._takeover, self._environ, self._server = takeover, environ, server
+        self._mark: list[bool] = environ.setdefault(_MARK, [])
+        self._plan: Plan | None = None  # of what is to become a stream, and not yet started
+        self._started: tuple[Any, ...] = ()  # what the app has called start_response with, for that
+        self._write_on: Callable[[bytes], Any] | None = None  # the server's, once that was started
+        self._walked = False
+
+    # -- the app's side ---------------------------------------------------------------------------
+
+    def start_response(self, status: str, headers: Headers, *exc_info: Any) -> Callable[..., Any]:
+        """As PEP 3333 has it; the server's is called at once for an answer that passes."""
+        if self._walked:
+            raise _error(exc_info)
+        if self._plan is not None and not any(exc_info):
+            raise AssertionError("start_response was called again, without exc_info")
+        self._plan = None if self._write_on else self._planned(status, headers)
+        self._started = (status, headers, *exc_info)
+        return self._start(headers) if self._plan is None else self._write
+
+    def _planned(self, status: str, headers: Headers) -> Plan | None:
+        if self._mark or not self._takeover.concerns(_content_type(headers)):
+            return None
+        environ, code = self._environ, status[:3]
+        method, accept = environ.get("REQUEST_METHOD", ""), environ.get("HTTP_ACCEPT", "")
+        return self._takeover.plan(method, int(code) if code.isdigit() else 0, headers, accept)
+
+    def _start(self, headers: Headers) -> Callable[[bytes], Any]:
+        """Start the answer at the server, under these headers."""
+        status, _, *exc_info = self._started
+        self._started = ()  # its exc_info leads back here
+        self._write_on = write = self._server(status, headers, *exc_info)
+        return write  # type: ignore[no-any-return]
+
+    def _write(self, data: bytes) -> None:
+        """What an app writes itself goes to the server at once, and so does all that follows."""
+        if self._plan is not None and not self._walked:
+            plan, self._plan = self._plan, None
+            _, headers, *_ = self._started
+            events = media_type(_content_type(headers)) == EVENTS
+            self._start(plan.headers if events else headers)
+        if self._write_on is None or self._walked:
+            raise AssertionError("write was called by what an app has returned")
+        self._write_on(data)
+
+    # -- the server's side ------------------------------------------------------------------------
+
+    def answer(self, result: Iterable[bytes]) -> Iterable[bytes]:
+        """The app has returned `result`: what the server is to walk and close."""
+        items = result
+        if self._plan is None and self._write_on is None:
+            items = _first_asked(result)
+        if self._plan is not None and self._mark:  # started first, and then made by a face of ours
+            self._plan = None
+            self._start(self._started[1])
+        if self._plan is not None:
+            return self._stream(_Result(items, result), self._plan)
+        return result if items is result else _Result(items, result)
+
+    def _stream(self, source: _Result, plan: Plan) -> Iterable[bytes]:
+        self._walked = True
+        watch, context = partial(hangup.watch, self._environ), contextvars.copy_context()
+        if "flask" in sys.modules:
+            from .flask_context import move_kept_request
+
+            move_kept_request(context, lambda asked: asked.get(_MARK) is self._mark)
+        try:
+            body = Body(source, plan.options, context, watch=watch)
+        except TooManyStreams as full:
+            discard(source, background_home)
+            return refuse(self._server, full)
+        self._mark.append(True)
+        try:
+            self._start(plan.headers)
+        except BaseException:
+            body.close()
+            raise
+        return body
+
+
+class _Result(Iterator[bytes]):
+    """What an app returned, where some of it was walked already or is walked elsewhere."""
+
+    def __init__(self, items: Iterable[bytes], result: Iterable[bytes]) -> None:
+        self._items = items
+        self._next: Callable[[], bytes] | None = None
+        self._result = result
+
+    def __next__(self) -> bytes:
+        if self._next is None:  # asked for where it is walked
+            self._next = iter(self._items).__next__
+        return self._next()
+
+    def close(self) -> None:
+        """Whoever walked it is through with it."""
+        _close(self._result)
+
+
+def _first_asked(result: Iterable[bytes]) -> Iterable[bytes]:
+    """All items, the first of which was asked for: an app that is a generator has called start_response then."""
+    try:
+        iterator = iter(result)
+        for first in iterator:
+            return chain((first,), iterator)
+    except BaseException:
+        _close(result)  # the server will not get to see it
+        raise
+    return ()
+
+
+def _close(result: Any) -> None:
+    close = getattr(result, "close", None)
+    if close is not None:
+        close()
+
+
+def _content_type(headers: Headers) -> str:
+    for name, value in headers:
+        if name.lower() == "content-type":
+            return value
+    return ""
+
+
+def _error(exc_info: tuple[Any, ...]) -> BaseException:
+    """What an app wanted to tell, when it is too late to start another answer."""
+    error = exc_info[0][1] if any(exc_info) else None
+    if isinstance(error, BaseException):
+        return error
+    return AssertionError("start_response was called after the answer was returned")

@@ -1,0 +1,180 @@
+"""Which answers of an app a middleware takes over, and what becomes of their headers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sse_bridge.adapters import JsonLines
+from sse_bridge.options import Options
+from sse_bridge.responses import JSON_LINES, Takeover, asks_for_events, media_type
+
+EVENTS = ("Content-Type", "text/event-stream")
+LINES = ("Content-Type", "application/x-ndjson")
+ASKS = "text/event-stream"
+
+
+def takeover(*, end: bool = False, chunks: Any = JSON_LINES, **options: Any) -> Takeover:
+    return Takeover(Options(**options), end=end, chunks=chunks)
+
+
+def plan(*headers: tuple[str, str], method: str = "GET", code: int = 200, accept: str = "") -> Any:
+    return takeover().plan(method, code, list(headers), accept)
+
+
+# -- event streams --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/event-stream", "Text/Event-Stream", "text/event-stream; charset=utf-8"],
+)
+def test_an_event_stream_is_taken_over_whatever_the_client_accepts(content_type: str):
+    assert takeover().concerns(content_type)
+    assert plan(("content-type", content_type)) is not None
+
+
+def test_an_apps_headers_win_over_ours():
+    taken = plan(EVENTS, ("cache-control", "no-store"), ("X-Own", "1"))
+    assert taken.headers == [
+        ("X-Accel-Buffering", "no"),
+        EVENTS,
+        ("cache-control", "no-store"),
+        ("X-Own", "1"),
+    ]
+
+
+def test_an_event_streams_frames_pass_whole():
+    assert plan(EVENTS).options.adapter.name == "frames"
+
+
+def test_an_adapter_that_was_named_reads_the_frames():
+    taken = takeover(adapter="openai").plan("GET", 200, [EVENTS], "")
+    assert taken is not None
+    assert taken.options.adapter.name == "openai"
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
+def test_any_method_and_a_status_of_failure_too_may_stream(method: str):
+    assert plan(EVENTS, method=method, code=500) is not None
+
+
+def test_no_head_is_taken_over():
+    assert plan(EVENTS, method="HEAD") is None
+
+
+@pytest.mark.parametrize("code", [0, 101, 103, 204, 205, 304])
+def test_what_has_no_body_passes(code: int):
+    assert plan(EVENTS, code=code) is None
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP", "identity, gzip"])
+def test_what_is_compressed_passes(encoding: str):
+    assert plan(EVENTS, ("Content-Encoding", encoding)) is None
+    assert plan(LINES, ("Content-Encoding", encoding), accept=ASKS) is None
+
+
+def test_identity_is_no_compression():
+    assert plan(EVENTS, ("Content-Encoding", "identity")) is not None
+
+
+def test_a_whole_body_of_frames_passes():
+    assert plan(EVENTS, ("Content-Length", "10")) is None
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", "text/html", "text/event-streams", "application/json"]
+)
+def test_other_types_pass(content_type: str):
+    assert not takeover().concerns(content_type)
+    assert plan(("Content-Type", content_type), accept=ASKS) is None
+
+
+def test_an_answer_without_a_type_passes():
+    assert plan(("X-Own", "1"), accept=ASKS) is None
+
+
+# -- chunks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", JSON_LINES)
+def test_lines_become_an_event_stream_for_a_client_that_asks(kind: str):
+    taken = plan(("Content-Type", kind), accept=ASKS)
+    assert isinstance(taken.options.adapter, JsonLines)
+    assert ("Content-Type", "text/event-stream; charset=utf-8") in taken.headers
+
+
+@pytest.mark.parametrize(
+    "accept", ["", "*/*", "application/json", "text/*", "text/event-stream;q=0"]
+)
+def test_lines_stay_lines_for_one_that_does_not(accept: str):
+    assert plan(LINES, accept=accept) is None
+
+
+def test_headers_of_the_body_that_was_go():
+    length, tag = ("Content-Length", "9"), ("ETag", '"x"')
+    taken = plan(LINES, length, tag, ("X-Own", "1"), accept=ASKS)
+    named = {name.lower(): value for name, value in taken.headers}
+    assert "content-length" not in named
+    assert "etag" not in named
+    assert (named["x-own"], named["vary"]) == ("1", "Accept")
+
+
+def test_a_type_that_the_user_names_is_text():
+    taken = takeover(chunks=["text/x-model"]).plan(
+        "GET", 200, [("Content-Type", "text/x-model")], ASKS
+    )
+    assert taken is not None
+    assert not isinstance(taken.options.adapter, JsonLines)
+
+
+def test_a_type_that_the_user_names_is_lines_if_json_is_in_it():
+    made = takeover(chunks=["application/vnd.model+json"])
+    taken = made.plan("GET", 200, [("Content-Type", "application/vnd.model+json")], ASKS)
+    assert taken is not None
+    assert isinstance(taken.options.adapter, JsonLines)
+    assert made.plan("GET", 200, [LINES], ASKS) is None
+
+
+@pytest.mark.parametrize("chunks", ["text/plain", [5], ["plain"]])
+def test_what_are_no_media_types_is_told_at_once(chunks: Any):
+    with pytest.raises(TypeError, match="chunks must be media types"):
+        takeover(chunks=chunks)
+
+
+# -- reconnects -----------------------------------------------------------------------------------
+
+
+def test_a_finished_stream_is_over_if_that_was_asked():
+    assert takeover(end=True).is_over("GET", ASKS, "[DONE]")
+    assert not takeover().is_over("GET", ASKS, "[DONE]")
+
+
+@pytest.mark.parametrize(
+    ("method", "accept", "last"),
+    [("POST", ASKS, "[DONE]"), ("GET", "*/*", "[DONE]"), ("GET", ASKS, "7"), ("GET", ASKS, "")],
+)
+def test_other_requests_are_not(method: str, accept: str, last: str):
+    assert not takeover(end=True).is_over(method, accept, last)
+
+
+@pytest.mark.parametrize("end", [None, 1, "yes"])
+def test_end_is_yes_or_no(end: Any):
+    with pytest.raises(TypeError, match="end must be True or False"):
+        takeover(end=end)
+
+
+# -- words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [ASKS, "text/html, text/event-stream", "TEXT/EVENT-STREAM", "text/event-stream; q=0.5"],
+)
+def test_a_client_asks_for_events_by_their_name(accept: str):
+    assert asks_for_events(accept)
+
+
+def test_a_media_type_has_no_parameters():
+    assert media_type(" Text/HTML ; charset=x") == "text/html"
