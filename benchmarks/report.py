@@ -44,9 +44,9 @@ SHORTFALLS = """\
 - **Dicts with orjson.** orjson writes some values otherwise than `json` does. Each value is looked at before
   orjson's bytes are taken, which costs more than orjson itself.
 - **A lone chunk of a sync source under ASGI.** A thread can wake an asyncio loop only through a socket.
-- **Other Pythons.** On 3.14 (tried by hand, not on this page) a text chunk costs a fifth less than on 3.11 and a short
-  stream a quarter less; the limits gain more, so the ratios rise a little and the same targets are met. No free-threaded
-  build could be had to try; on one, interrupting blocked threads is off.
+- **Other Pythons.** On 3.14 (tried by hand, not on this page) a text chunk costs a fifth less than on 3.11 and a
+  short stream a quarter less; the limits gain more, so the ratios rise a little and the same targets are met. No
+  free-threaded build could be had to try; on one, interrupting blocked threads is off.
 - **Idle streams.** What is over the target is the two tasks of a stream, and the context and the response that
   Starlette's face keeps for each.
 """

@@ -3,7 +3,19 @@
 from contextlib import AbstractContextManager
 from functools import partial
 
-from . import apart, contenders, first, growth, imports, inprocess, latency, on_trio, wire, wsgi
+from . import (
+    apart,
+    contenders,
+    first,
+    growth,
+    imports,
+    inprocess,
+    latency,
+    middleware,
+    on_trio,
+    wire,
+    wsgi,
+)
 from .measure import Field
 from .row import MILLISECONDS, Open, Row, Target
 from .server_rows import SERVER_ROWS, SERVER_TARGETS
@@ -64,12 +76,24 @@ def decoding(name: str, title: str, open_field: Open) -> Row:
     return Row(name, title, open_field, per=wire.EVENTS, baseline="httpx_sse")
 
 
+def wrapping(name: str, title: str, open_field: Open, note: str) -> Row:
+    title = f"CPU of a small JSON answer in process, and what wrapping {title} adds to it"
+    return Row(
+        name, title, open_field, "a request", 1, middleware.BARE, relation="added", note=note
+    )
+
+
 TITLES: dict[Kind, str] = {"str": "str", "dict": "dict", "openai": "OpenAI chunk objects"}
 
 
 def with_floor(names: tuple[str, ...]) -> AbstractContextManager[Field]:
     return inprocess.field(Work("str", "async", 10), (*names, "floor"))
 
+
+PASS_THROUGH = "`pass_through` is written by hand: the least that sees the type of an answer."
+BASE_HTTP = (
+    f"{PASS_THROUGH}\n`base_http` is Starlette's `BaseHTTPMiddleware`, which does nothing here."
+)
 
 FLOOR_NOTE = """\
 `floor` is two tasks and five turns of the loop around the same source, with nothing else: the least that stops a
@@ -112,6 +136,8 @@ IN_PROCESS = (
         unit="a stream",
         baseline="generator",
     ),
+    wrapping("middleware-wsgi", "a WSGI app", middleware.wsgi_field, PASS_THROUGH),
+    wrapping("middleware-asgi", "an ASGI app", middleware.asgi_field, BASE_HTTP),
     first_event("async"),
     first_event("sync"),
     delay("delay-async", ", async source", partial(latency.asgi_field, "async")),
@@ -182,6 +208,8 @@ IN_PROCESS_TARGETS = (
     *most("sync-dict-fast", "raw_src", 2.0),
     *most("sync-openai", "raw_src", 2.0),
     *most("short", "raw", 3.5),
+    *most("middleware-wsgi", middleware.BARE, 5, (WSGI,)),
+    *most("middleware-asgi", middleware.BARE, 10, (ASGI,)),
     *most("first-async", "raw", 40),
     *most("first-sync", "raw", 200),
     *most("delay-async", latency.DIRECT, 60, (ASGI,)),

@@ -15,6 +15,7 @@ from benchmarks import (
     imports,
     inprocess,
     latency,
+    middleware,
     on_trio,
     wire,
     wsgi,
@@ -54,6 +55,26 @@ def test_a_body_with_a_missing_event_is_refused() -> None:
         inprocess.refuse_other_events(Work("str", "sync", 2), b"data:  token0\n\n")
 
 
+@pytest.mark.parametrize("name", middleware.WSGI_WRAPS)
+def test_every_wrapped_wsgi_app_gives_the_bare_ones_answer(name: str) -> None:
+    app = middleware.WSGI_WRAPS[name](middleware.wsgi_app)
+    assert middleware.wsgi_answer(app) == middleware.wsgi_answer(middleware.wsgi_app)
+
+
+@pytest.mark.parametrize("name", middleware.ASGI_WRAPS)
+def test_every_wrapped_asgi_app_gives_the_bare_ones_answer(name: str) -> None:
+    app = middleware.ASGI_WRAPS[name](middleware.asgi_app)
+    bare, wrapped = (
+        asyncio.run(middleware.asgi_answer(each)) for each in (middleware.asgi_app, app)
+    )
+    assert wrapped == bare
+
+
+def test_a_wrapped_app_with_another_answer_is_refused() -> None:
+    with pytest.raises(ValueError, match="an answer of"):
+        middleware.refuse_another(["200 OK", [], b"{}"], ["200 OK", [], b"[]"])
+
+
 @pytest.mark.parametrize("cut", [wire.in_events, wire.in_blocks])
 @pytest.mark.parametrize("name", wire.DECODERS)
 def test_every_decoder_reads_the_same_events(name: str, cut: wire.Cut) -> None:
@@ -73,6 +94,8 @@ QUICK_TO_OPEN = {
     "wsgi": partial(wsgi.field, Work("str", "sync", 10)),
     "first event": partial(first.alone, "async"),
     "fairness": partial(first.crowded, "sync"),
+    "wrapping a WSGI app": middleware.wsgi_field,
+    "wrapping an ASGI app": middleware.asgi_field,
     "delay": partial(latency.asgi_field, "async"),
     "decoding": partial(wire.decoding, wire.in_blocks),
     "encoding": wire.encoding,
