@@ -89,8 +89,8 @@ def move_kept_request(context: contextvars.Context, is_ours: Callable[[Any], boo
     """Move the request that a ``stream_with_context`` keeps open from this thread into `context`, a copy of its.
 
     Before 3.1.2 Flask leaves it open in the context of the thread that called the app, and closes it where the
-    generator ends, which must be the same context. Later versions keep it within the generator. `is_ours` tells from
-    its environ whether it is the request that was asked, and not one around it.
+    generator ends, which must be the same context. Later versions keep it within the generator. `is_ours` tells
+    from its environ whether it is the request that was asked, and not one around it.
     """
     kept = _kept_request(is_ours)
     if kept is None:

@@ -81,3 +81,16 @@ async def test_a_server_that_repeats_the_end_of_the_body_is_not_asked_for_ever()
 
     with anyio.fail_after(5):
         await Inbox(receive).watch(lambda: None)
+
+
+async def test_an_app_that_listens_is_told_of_an_end_that_the_server_knows_nothing_of():
+    inbox = Inbox(receiver())
+    heard: list[Any] = []
+
+    async def ask() -> None:
+        heard.append(await inbox.receive())
+
+    assert not inbox.hang_up()
+    with anyio.fail_after(5):
+        await ask()
+    assert heard == [GONE]

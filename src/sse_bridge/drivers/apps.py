@@ -28,7 +28,7 @@ Message = MutableMapping[str, Any]
 
 _log = logging.getLogger("sse_bridge")
 
-GRACE = 0.1  # seconds that an app has to raise after the last message of its body
+GRACE = 0.1  # seconds that an app has to raise after its last message, or to end once it has heard of the end
 READ_AHEAD = (
     1024 * 1024
 )  # bytes of the request's body that are kept for an app that does not ask for them
@@ -37,17 +37,28 @@ READ_AHEAD = (
 class AppWorker(LoopWorker):
     """The source's side, for an app that is running already."""
 
-    def __init__(self, job: Job, home: Home, scope: Scope) -> None:
+    def __init__(self, job: Job, home: Home, scope: Scope, inbox: Inbox) -> None:
         super().__init__(job, home)
         self._scope = scope
+        self._inbox = inbox
+        self._cancelling: Running | None = None
         self._said_all = self._told = False
         self._queue = anyio.Lock()  # an app may send from several tasks, and a signal wakes one
 
     def stop(self) -> None:
+        self._handover.close()
         if self._said_all:  # what it does now is not for the client any more
-            self._handover.close()
+            return
+        # Whoever listens has a way of its own to end, and some (Django) lose their tasks if they are cancelled.
+        if self._inbox.hang_up():
+            self._cancelling = self._home.start(self._cancel_soon, contextvars.copy_context())
         else:
-            super().stop()
+            self._scope.cancel()
+
+    async def _cancel_soon(self) -> None:
+        await anyio.sleep(GRACE)
+        if not self._told:
+            self._scope.cancel()
 
     def start(self) -> None:
         """It runs."""
@@ -100,7 +111,7 @@ class AppStream:
             contextvars.copy_context(),
             begin,
             write,
-            worker=lambda job: AppWorker(job, home, scope),
+            worker=lambda job: AppWorker(job, home, scope, inbox),
         )
         self._first = self._writer.open()
         self._over = anyio.Event()
@@ -160,9 +171,26 @@ class Inbox:
         self._reading = False
         self._changed: anyio.Event | None = None
         self._gone: Message | None = None
+        self._asked = 0  # how often the app is asking for a message just now
+        self._heard = False  # whether it has heard that the client left
+
+    def hang_up(self) -> bool:
+        """Let the app hear that the request is over; whether it listens, or has heard."""
+        self._gone = self._gone or {"type": "http.disconnect"}
+        self._tell()
+        return self._asked > 0 or self._heard
 
     async def receive(self) -> Message:
         """The next message, for the app."""
+        self._asked += 1
+        try:
+            message = await self._next()
+        finally:
+            self._asked -= 1
+        self._heard = message["type"] == "http.disconnect"
+        return message
+
+    async def _next(self) -> Message:
         while not self._kept:
             if self._gone is not None:
                 return self._gone
