@@ -399,7 +399,7 @@ async def test_one_of_ours_inside_another_does_the_work_once(app: Any):
     summaries: list[Summary] = []
     outer = Middleware(app, end=True, on_end=summaries.append)
     assert (await Server().ask(outer)).body == b"data: a\n\n" + DONE
-    assert len(summaries) == isinstance(app, Middleware)
+    assert not summaries  # the innermost one does it
 
 
 @pytest.mark.parametrize(

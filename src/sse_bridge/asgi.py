@@ -141,7 +141,7 @@ class Middleware:
         self._takeover = Takeover(options_of(options), end=end, chunks=chunks)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _MARK in scope:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
         elif self._is_over(scope):
             await answer(send, 204, [])
@@ -160,11 +160,10 @@ class _Request:
 
     def __init__(self, takeover: Takeover, scope: Scope, receive: Receive, send: Send) -> None:
         self._takeover = takeover
-        self._mark = _Mark()
         self._scope = scope
-        scope[_MARK] = (
-            self._mark
-        )  # in the very scope: what the app writes there is for those around us, too
+        # In the very scope: what the app writes there is for those around us, too.
+        self._is_outermost = _MARK not in scope
+        self._mark: _Mark = scope.setdefault(_MARK, _Mark())
         self._inbox = Inbox(receive)
         self._server_send = send
         self._passes = False
@@ -182,7 +181,8 @@ class _Request:
             await self._end(error)
         finally:
             del error  # it leads back here
-            self._scope.pop(_MARK, None)
+            if self._is_outermost:
+                self._scope.pop(_MARK, None)
 
     async def _end(self, error: BaseException | None) -> None:
         """The app has returned, or raised."""
@@ -240,11 +240,12 @@ class _Request:
         async def write(data: bytes, more: bool) -> None:
             await send({"type": "http.response.body", "body": data, "more_body": more})
 
+        self._mark.taken = True
         self._stream = AppStream(options, self._cancelling, self._inbox, begin, write)
 
 
 class _Mark:
-    """In the scope of a request: whether a stream of ours, inside the app, is answering it."""
+    """In the scope of a request: whether a stream of ours is answering it, for the middlewares of ours around."""
 
     taken = False
 
