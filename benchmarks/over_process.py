@@ -107,8 +107,18 @@ def tree(pid: int) -> Iterator[int]:
     """Yield a process and all that it has started, so far as they are alive."""
     yield pid
     for task in os.listdir(f"/proc/{pid}/task"):
-        for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
-            yield from tree(int(child))
+        for child in children(pid, task):
+            yield from tree(child)
+
+
+def children(pid: int, task: str) -> list[int]:
+    """Return the processes that this thread has started; none where it has ended since it was listed."""
+    try:
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split()
+        ]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def cpu_of(pid: int) -> float:
