@@ -10,6 +10,7 @@ import json
 import time
 import zlib
 from collections.abc import Iterator
+from importlib.metadata import version
 from importlib.util import find_spec
 from urllib.parse import urlencode
 
@@ -38,6 +39,9 @@ PACKAGES = {
 }
 
 SAMPLES = 2  # of each case
+
+# Before 4.16 a cancellation that meets anyio.connect_tcp() just as it connects is lost, by whomever it comes.
+LOSES_CANCELLATIONS = tuple(map(int, version("anyio").split(".")[:2])) < (4, 16)
 BODY = "".join(
     f"{number} {'x' * 1000}\n" for number in range(300)
 )  # more than a server reads at once
@@ -223,6 +227,8 @@ def test_asked_to_the_middleware_says_the_end_and_a_finished_stream_is_not_run_t
 def test_the_silent_async_generator_is_closed_when_the_client_leaves(
     server: Server, samples: Samples, maker: str, moment: str, way: str
 ):
+    if LOSES_CANCELLATIONS and moment == "before the first token":
+        pytest.skip("this anyio loses a cancellation that comes while it connects: 4.16 does not")
     case = Case(server.name, maker, "", moment, way)
     mark = server.mark()
     for _ in range(SAMPLES):
