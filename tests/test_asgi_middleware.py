@@ -498,3 +498,20 @@ async def test_a_second_start_is_refused():
 
     with pytest.raises(RuntimeError, match="sent twice"):
         await Server().ask(Middleware(app))
+
+
+async def test_an_app_that_has_heard_of_the_hang_up_may_finish_what_it_does():
+    committed: list[bool] = []
+    server = Server()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [EVENTS]})
+        await send({"type": "http.response.body", "body": b"data: a\n\n", "more_body": True})
+        server.left.set()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await anyio.sleep(0.2)  # longer than an app that has said all has to raise
+        committed.append(True)
+
+    await server.ask(Middleware(app))
+    assert committed == [True]

@@ -44,5 +44,12 @@ class JsonLinesReader:
         parts: list[Part] = []
         for line in lines:
             if text := line.strip():
-                parts += self._reader.read(json.loads(text))
+                parts += self._reader.read(_value(text))
         return parts
+
+
+def _value(line: bytearray) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"a line of the body is no JSON: {bytes(line)!r:.200}") from error

@@ -28,7 +28,7 @@ Message = MutableMapping[str, Any]
 
 _log = logging.getLogger("sse_bridge")
 
-GRACE = 0.1  # seconds that an app has to raise after its last message, or to end once it has heard of the end
+GRACE = 0.1  # seconds that an app has to raise after its last message
 READ_AHEAD = (
     1024 * 1024
 )  # bytes of the request's body that are kept for an app that does not ask for them
@@ -37,10 +37,13 @@ READ_AHEAD = (
 class AppWorker(LoopWorker):
     """The source's side, for an app that is running already."""
 
-    def __init__(self, job: Job, home: Home, scope: Scope, inbox: Inbox) -> None:
+    def __init__(self, job: Job, home: Home, scope: Scope, inbox: Inbox, patience: float) -> None:
         super().__init__(job, home)
         self._scope = scope
         self._inbox = inbox
+        self._patience = (
+            patience  # seconds that an app which has heard of the end has for its own way to it
+        )
         self._cancelling: Running | None = None
         self._said_all = self._told = False
         self._queue = anyio.Lock()  # an app may send from several tasks, and a signal wakes one
@@ -56,7 +59,7 @@ class AppWorker(LoopWorker):
             self._scope.cancel()
 
     async def _cancel_soon(self) -> None:
-        await anyio.sleep(GRACE)
+        await anyio.sleep(self._patience)
         if not self._told:
             self._scope.cancel()
 
@@ -111,7 +114,7 @@ class AppStream:
             contextvars.copy_context(),
             begin,
             write,
-            worker=lambda job: AppWorker(job, home, scope, inbox),
+            worker=lambda job: AppWorker(job, home, scope, inbox, options.cleanup_timeout),
         )
         self._first = self._writer.open()
         self._over = anyio.Event()
