@@ -62,8 +62,8 @@ MAY_IMPORT = {
     "flask": {
         "flask_context",
         "hangup",
+        "responses",
         "wsgi",
-        "wsgi_middleware",
         "options",
         "drivers/*",
         "registry",

@@ -9,12 +9,12 @@ import contextvars
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Unpack
 
-from .drivers.anyio import current_home, drive
+from .drivers.anyio import Begin, Write, current_home, drive
 from .drivers.apps import AppStream, Inbox
 from .drivers.sources import OneRequest, check_source, discard
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import TooManyStreams
-from .responses import JSON_LINES, Plan, Takeover
+from .responses import JSON_LINES, MARK, Mark, Plan, Takeover, take
 
 __all__ = ["EventStream", "Middleware"]
 
@@ -78,15 +78,9 @@ async def respond(
     context: contextvars.Context | None = None,
 ) -> None:
     """Answer with the source's stream; for HEAD with its headers only, and the source is not run."""
-
-    async def begin() -> None:
-        await send({"type": "http.response.start", "status": status_code, "headers": headers})
-
-    async def write(data: bytes, more: bool) -> None:
-        await send({"type": "http.response.body", "body": data, "more_body": more})
-
-    if _MARK in scope:
-        scope[_MARK].taken = True
+    start = {"type": "http.response.start", "status": status_code, "headers": headers}
+    begin, write = _ways(send, start)
+    take(scope)
     if scope["method"] == "HEAD":
         discard(source, current_home)
         await begin()
@@ -94,6 +88,18 @@ async def respond(
         return
     context = contextvars.copy_context() if context is None else context
     await drive(source, options, context, receive=receive, begin=begin, write=write)
+
+
+def _ways(send: Send, start: Message) -> tuple[Begin, Write]:
+    """How a driver begins the response, with this message, and how it writes the body."""
+
+    async def begin() -> None:
+        await send(start)
+
+    async def write(data: bytes, more: bool) -> None:
+        await send({"type": "http.response.body", "body": data, "more_body": more})
+
+    return begin, write
 
 
 async def answer(send: Send, status_code: int, headers: RawHeaders) -> None:
@@ -162,8 +168,8 @@ class _Request:
         self._takeover = takeover
         self._scope = scope
         # In the very scope: what the app writes there is for those around us, too.
-        self._is_outermost = _MARK not in scope
-        self._mark: _Mark = scope.setdefault(_MARK, _Mark())
+        self._is_outermost = MARK not in scope
+        self._mark: Mark = scope.setdefault(MARK, Mark())
         self._inbox = Inbox(receive)
         self._server_send = send
         self._passes = False
@@ -182,7 +188,7 @@ class _Request:
         finally:
             del error  # it leads back here
             if self._is_outermost:
-                self._scope.pop(_MARK, None)
+                self._scope.pop(MARK, None)
 
     async def _end(self, error: BaseException | None) -> None:
         """The app has returned, or raised."""
@@ -232,25 +238,9 @@ class _Request:
         return self._takeover.plan(self._scope["method"], message["status"], named, accept)
 
     def _open(self, start: Message, options: Options) -> None:
-        send = self._server_send
-
-        async def begin() -> None:
-            await send(start)
-
-        async def write(data: bytes, more: bool) -> None:
-            await send({"type": "http.response.body", "body": data, "more_body": more})
-
+        begin, write = _ways(self._server_send, start)
         self._mark.taken = True
         self._stream = AppStream(options, self._cancelling, self._inbox, begin, write)
-
-
-class _Mark:
-    """In the scope of a request: whether a stream of ours is answering it, for the middlewares of ours around."""
-
-    taken = False
-
-
-_MARK = "sse_bridge.middleware"
 
 
 def _header(scope: Scope, wanted: bytes) -> str:

@@ -29,8 +29,8 @@ from .drivers.waiting import run_in
 from .flask_context import source_context
 from .options import Options, Words, options_of
 from .registry import TooManyStreams, streams
+from .responses import take
 from .wsgi import Headers, is_finished
-from .wsgi_middleware import take
 
 __all__ = ["EventSourceResponse", "event_stream"]
 

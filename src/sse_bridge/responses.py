@@ -9,7 +9,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from typing import Any, NamedTuple
 
 from .options import FINISHED_ID, Options, merge_headers
@@ -26,6 +26,20 @@ JSON_LINES = (
 )
 
 _WITHOUT_BODY = (204, 205, 304)
+
+MARK = "sse_bridge.middleware"  # where a request's Mark is, in its scope or environ
+
+
+class Mark:
+    """Whether a stream of ours answers a request, for middlewares of ours around; copies of the scope share it."""
+
+    taken = False
+
+
+def take(request: MutableMapping[str, Any]) -> None:
+    """Say that a stream of ours answers this request, a scope or an environ, for a middleware of ours around."""
+    if MARK in request:
+        request[MARK].taken = True
 
 
 class Plan(NamedTuple):
@@ -50,8 +64,7 @@ class Takeover:
         self.end = end
         self._framed = options.framed(say_end=end)
         self._lines = options.json_lines()
-        self._chunks = _media_types(chunks)
-        self._types = {EVENTS, *self._chunks}
+        self._types = {EVENTS, *_media_types(chunks)}
 
     def is_over(self, method: str, accept: str, last_event_id: str) -> bool:
         """Whether this is an EventSource's reconnect after a stream that had finished."""

@@ -17,7 +17,7 @@ from .drivers.sources import OneRequest, check_source, discard
 from .drivers.threads import Body, background_home
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import TooManyStreams
-from .responses import JSON_LINES, Takeover
+from .responses import JSON_LINES, Takeover, take
 
 __all__ = ["EventStream", "Middleware", "TooManyStreams", "headers", "stream"]
 
@@ -48,7 +48,7 @@ def open_body(source: Any, environ: Environ, options: Options) -> Iterator[bytes
     if environ.get("REQUEST_METHOD") == "HEAD":
         discard(source, background_home)
         return _nothing()
-    wsgi_middleware.take(environ)
+    take(environ)
     watch = partial(hangup.watch, environ)
     return Body(source, options, contextvars.copy_context(), watch=watch)
 

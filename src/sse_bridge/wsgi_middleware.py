@@ -22,19 +22,10 @@ from . import hangup
 from .drivers.sources import discard
 from .drivers.threads import Body, background_home
 from .registry import TooManyStreams
-from .responses import EVENTS, Headers, Plan, Takeover, media_type
+from .responses import EVENTS, MARK, Headers, Mark, Plan, Takeover, media_type
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
-
-_MARK = "sse_bridge.taken"  # in environ: a list, with something in it once the answer is a stream of ours
-
-
-def take(environ: Environ) -> None:
-    """Say that this request's answer is a stream of ours, for a middleware of ours around."""
-    mark = environ.get(_MARK)
-    if mark is not None:
-        mark.append(True)
 
 
 def refuse(start_response: StartResponse, full: TooManyStreams) -> tuple[()]:
@@ -64,7 +55,7 @@ class Call:
 
     def __init__(self, takeover: Takeover, environ: Environ, server: StartResponse) -> None:
         self._takeover, self._environ, self._server = takeover, environ, server
-        self._mark: list[bool] = environ.setdefault(_MARK, [])
+        self._mark: Mark = environ.setdefault(MARK, Mark())
         self._plan: Plan | None = None  # of what is to become a stream, and not yet started
         self._started: tuple[Any, ...] = ()  # what the app has called start_response with, for that
         self._write_on: Callable[[bytes], Any] | None = None  # the server's, once that was started
@@ -83,7 +74,7 @@ class Call:
         return self._start(headers) if self._plan is None else self._write
 
     def _planned(self, status: str, headers: Headers) -> Plan | None:
-        if self._mark or not self._takeover.concerns(_content_type(headers)):
+        if self._mark.taken or not self._takeover.concerns(_content_type(headers)):
             return None
         environ, code = self._environ, status[:3]
         method, accept = environ.get("REQUEST_METHOD", ""), environ.get("HTTP_ACCEPT", "")
@@ -114,7 +105,8 @@ class Call:
         items = result
         if self._plan is None and self._write_on is None:
             items = _first_asked(result)
-        if self._plan is not None and self._mark:  # started first, and then made by a face of ours
+        if self._plan is not None and self._mark.taken:
+            # It was started first, and then made by a face of ours.
             self._plan = None
             self._start(self._started[1])
         if self._plan is not None:
@@ -127,13 +119,13 @@ class Call:
         if "flask" in sys.modules:
             from .flask_context import move_kept_request
 
-            move_kept_request(context, lambda asked: asked.get(_MARK) is self._mark)
+            move_kept_request(context, lambda asked: asked.get(MARK) is self._mark)
         try:
             body = Body(source, plan.options, context, watch=watch)
         except TooManyStreams as full:
             discard(source, background_home)
             return refuse(self._server, full)
-        self._mark.append(True)
+        self._mark.taken = True
         try:
             self._start(plan.headers)
         except BaseException:

@@ -9,6 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from sse_bridge.drivers.anyio import listen
 from sse_bridge.drivers.apps import READ_AHEAD, Inbox
 
 pytestmark = pytest.mark.anyio
@@ -42,7 +43,7 @@ GONE = {"type": "http.disconnect"}
 async def test_what_the_watch_has_read_is_the_apps_to_receive():
     inbox = Inbox(receiver(piece(1), piece(2, more=False), GONE))
     left: list[bool] = []
-    await inbox.watch(lambda: left.append(True))
+    await listen(inbox.look, lambda: left.append(True))
     assert left == [True]
     assert [await inbox.receive() for _ in range(4)] == [piece(1), piece(2, more=False), GONE, GONE]
 
@@ -53,7 +54,7 @@ async def test_the_watch_reads_no_further_ahead_than_it_may_until_the_app_reads(
     left = anyio.Event()
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(inbox.watch, left.set)
+            tasks.start_soon(listen, inbox.look, left.set)
             await anyio.sleep(0.01)
             assert not left.is_set()
             assert [await inbox.receive() for _ in pieces] == pieces
@@ -80,7 +81,7 @@ async def test_a_server_that_repeats_the_end_of_the_body_is_not_asked_for_ever()
         return piece(0, more=False)
 
     with anyio.fail_after(5):
-        await Inbox(receive).watch(lambda: None)
+        await listen(Inbox(receive).look, lambda: None)
 
 
 async def test_an_app_that_listens_is_told_of_an_end_that_the_server_knows_nothing_of():

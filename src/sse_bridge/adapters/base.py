@@ -23,9 +23,7 @@ class Wish(NamedTuple):
     passes: str | None = None  # the protocol whose chunks the dialect passes unchanged
     takes_objects: bool = False  # the dialect sends any object as its JSON
     collect: bool = False  # tell in parts, too, what passes unchanged
-    lines: bool = (
-        False  # what is sent as it is, and says nothing for the Summary, may be plain bytes
-    )
+    lines: bool = False  # what is sent as it is and tells the Summary nothing may be plain bytes
 
 
 class Reader(Protocol):

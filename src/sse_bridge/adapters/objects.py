@@ -69,9 +69,7 @@ def _writer(kind: type) -> Callable[[Any], bytes]:
 def _by_method(chunk: Any) -> bytes:
     text: str = chunk.model_dump_json(exclude_unset=True, warnings=False)
     line = text.encode()
-    if (
-        b"\n" in line or b"\r" in line
-    ):  # it likes its JSON on several lines, which are only space there
+    if b"\n" in line or b"\r" in line:  # JSON on several lines: there they are only space
         line = b" ".join(line.splitlines())
     return escape_line(line)
 

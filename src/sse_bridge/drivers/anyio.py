@@ -35,14 +35,12 @@ from .workers import Job, Worker
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Begin = Callable[[], Awaitable[None]]
 Write = Callable[[bytes, bool], Coroutine[Any, Any, None]]
-Listen = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
 
 _log = logging.getLogger("sse_bridge")
 
 # Of the loop, that it takes to hear of a client that has left already: the server reads its end a turn
 # or two after its request, and each middleware on the way takes a turn more.
 TURNS = 5
-DEAF = "listening for the client raised: only writing can tell now that it has left"
 BATCH_BYTES = 64 * 1024  # no single write is larger
 
 
@@ -117,16 +115,18 @@ class Writer:
     async def run(self, receive: Receive) -> None:
         """Start the source, if there is somebody to hear it, and write until all is over."""
         data = self.open()
-        await self._run(data, partial(listen, receive), self._start_if_heard)
+        await self._run(data, receive, self._start_if_heard)
 
-    async def write_beside_app(self, data: bytes, watch: Listen) -> None:
+    async def write_beside_app(self, data: bytes, receive: Receive) -> None:
         """The same for a source that runs already, and a stream that is open."""
-        await self._run(data, watch, self._start)
+        await self._run(data, receive, self._start)
 
-    async def _run(self, data: bytes, watch: Listen, start: Callable[[], Awaitable[None]]) -> None:
+    async def _run(
+        self, data: bytes, receive: Receive, start: Callable[[], Awaitable[None]]
+    ) -> None:
         hang_up = self.connection.handover.hang_up
         self._stead = self._home.stead()
-        listening = self._home.start(partial(watch, hang_up), contextvars.copy_context())
+        listening = self._home.start(partial(listen, receive, hang_up), contextvars.copy_context())
         try:
             await start()
             await self._write_all(data)
@@ -290,4 +290,6 @@ async def listen(receive: Receive, hang_up: Callable[[], None]) -> None:
                 return
             bodies += not message.get("more_body", False)
     except Exception:
-        _log.exception(DEAF)
+        _log.exception(
+            "listening for the client raised: only writing can tell now that it has left"
+        )

@@ -11,39 +11,33 @@ Rules of this file:
 from __future__ import annotations
 
 import contextvars
-import logging
 from collections import deque
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 import anyio
 
 from ..adapters.base import Parts
 from ..options import Options
-from .anyio import DEAF, Begin, Receive, Write, Writer, current_home
+from .anyio import Begin, Receive, Write, Writer, current_home
 from .waiting import Home, Running, Scope
 from .workers import Job, LoopWorker
 
 Message = MutableMapping[str, Any]
 
-_log = logging.getLogger("sse_bridge")
-
 GRACE = 0.1  # seconds that an app has to raise after its last message
-READ_AHEAD = (
-    1024 * 1024
-)  # bytes of the request's body that are kept for an app that does not ask for them
+# How much of the request's body is kept for an app that does not ask for it, in bytes.
+READ_AHEAD = 1024 * 1024
 
 
 class AppWorker(LoopWorker):
     """The source's side, for an app that is running already."""
 
     def __init__(self, job: Job, home: Home, scope: Scope, inbox: Inbox, patience: float) -> None:
-        super().__init__(job, home)
-        self._scope = scope
+        super().__init__(job, home, scope)
         self._inbox = inbox
-        self._patience = (
-            patience  # seconds that an app which has heard of the end has for its own way to it
-        )
+        # Seconds that an app has for its own way to an end it has heard of.
+        self._patience = patience
         self._cancelling: Running | None = None
         self._said_all = self._told = False
         self._queue = anyio.Lock()  # an app may send from several tasks, and a signal wakes one
@@ -157,7 +151,7 @@ class AppStream:
 
     async def _run(self) -> None:
         try:
-            await self._writer.write_beside_app(self._first, self._inbox.watch)
+            await self._writer.write_beside_app(self._first, self._inbox.look)
         except BaseException as error:
             self._error = error
         finally:
@@ -203,23 +197,14 @@ class Inbox:
         self._tell()
         return message
 
-    async def watch(self, hang_up: Callable[[], None]) -> None:
-        """Read on until the client leaves; what the app has not asked for yet is kept for it."""
-        ends = 0
-        while (
-            self._gone is None and ends < 2
-        ):  # a server that repeats the end has nothing more to tell
+    async def look(self) -> Message:
+        """The next message, for the watch; what the app has not asked for yet is kept for it."""
+        while self._gone is None:
             if self._kept_bytes > READ_AHEAD:
                 await self._change()
-                continue
-            try:
-                message = await self._read()
-            except Exception:
-                _log.exception(DEAF)
-                return
-            ends += message is not None and not message.get("more_body", False)
-        if self._gone is not None:
-            hang_up()
+            elif (message := await self._read()) is not None:
+                return message
+        return self._gone
 
     async def _read(self) -> Message | None:
         """Read one message, or wait until whoever is reading has one."""

@@ -146,7 +146,7 @@ class AsyncioHome:
     def spawn(
         self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
     ) -> None:
-        task = self.loop.create_task(run(), context=context)
+        task = self.start(run, context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

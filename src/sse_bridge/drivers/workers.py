@@ -23,7 +23,7 @@ from ..registry import streams
 from . import greenlets, pursuit, sources
 from .farewell import Farewell, await_on_end, call_on_end
 from .handover import Handover, nobody
-from .waiting import Home, Running, ThreadSignal
+from .waiting import Home, Running, Scope, ThreadSignal
 
 _log = logging.getLogger("sse_bridge")
 
@@ -191,12 +191,12 @@ class ThreadWorker(_Worker):
 class LoopWorker(_Worker):
     """What a source that runs in a loop has in common, whoever runs it."""
 
-    def __init__(self, job: Job, home: Home) -> None:
+    def __init__(self, job: Job, home: Home, scope: Scope) -> None:
         super().__init__(job)
         self.cleaning = True  # cancelling begins the cleanup: it is always worth waiting for
         self._home = home
         self._signal = home.signal()
-        self._scope = home.scope()
+        self._scope = scope
         job.handover.wake_source = lambda: home.soon(self._signal.set)
 
     def stop(self) -> None:
@@ -230,7 +230,7 @@ class TaskWorker(LoopWorker):
     """Runs an async source in one task of its own."""
 
     def __init__(self, job: Job, home: Home, at_pauses: Callable[[], None] | None = None) -> None:
-        super().__init__(job, home)
+        super().__init__(job, home, home.scope())
         self._at_pauses = at_pauses
         self._rest: Parts = ()
         self._task: Running | None = None
