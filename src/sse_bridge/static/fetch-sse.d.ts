@@ -1,0 +1,142 @@
+/** Read Server-Sent Events with fetch: POST, headers, real error statuses, and the truth about the end. */
+
+/** Which frames say "finished" and "failed", and where the text is. */
+export type Dialect = "plain" | "delta" | "openai" | "ai-sdk";
+
+/** An event as the WHATWG standard dispatches it. */
+export interface ServerSentEvent {
+  /** The event's type; `"message"` where the stream names none. */
+  event: string;
+  data: string;
+  /** The last event id in force; empty before the first. */
+  id: string;
+}
+
+export interface ReadOptions {
+  /** Default `"plain"`. */
+  dialect?: Dialect;
+  /** Milliseconds without a byte, keep-alives included, after which the connection is dead; default 0, never. */
+  timeout?: number;
+  /** Characters that one event may have; default 16 Mi. */
+  maxBuffer?: number;
+  /** Ends the connection. */
+  signal?: AbortSignal | null;
+}
+
+export interface ReconnectOptions {
+  /** How many tries in a row may fail; default Infinity. */
+  attempts?: number;
+  /** Milliseconds before the first try, unless the stream's `retry:` says otherwise; doubled for each; default 1000. */
+  delay?: number;
+  /** Milliseconds that doubling does not exceed; default 30000. */
+  maxDelay?: number;
+  /** Whether a request that is no GET or HEAD may be sent again; default false. */
+  repost?: boolean;
+}
+
+export interface Reconnecting {
+  error: SSEError;
+  /** The number of the try, from 1. */
+  attempt: number;
+  /** Milliseconds until it. */
+  delay: number;
+}
+
+/** fetch's own options, and those of the stream. */
+export interface StreamOptions extends Omit<RequestInit, "body" | "signal">, ReadOptions {
+  /** A plain object or an array is sent as JSON; a request with a body is a POST unless `method` says otherwise. */
+  body?: BodyInit | Record<string, unknown> | readonly unknown[] | null;
+  /** Whether to try again after what may work later; default false. Never after a finished stream. */
+  reconnect?: boolean | ReconnectOptions;
+  /** Sent as Last-Event-ID with the first request. */
+  lastEventId?: string;
+  /** Used instead of the global fetch. */
+  fetch?: typeof fetch;
+  /** Called with each response, before its events. */
+  onOpen?: (response: Response) => void | Promise<void>;
+  /** Called before each wait for another try. */
+  onReconnect?: (reconnecting: Reconnecting) => void | Promise<void>;
+}
+
+/** Events that know their dialect. Leaving the loop, or `return()`, ends the connection. */
+export interface Events extends AsyncIterableIterator<ServerSentEvent> {
+  readonly dialect?: Dialect;
+}
+
+/** The events of a request, without the end frame; throws where the stream does not finish. */
+export function streamEvents(url: string | URL, options?: StreamOptions): Events;
+
+/** The events of a response that you fetched yourself, without its end frame; throws where it does not finish. */
+export function readEvents(response: Response, options?: ReadOptions): Events;
+
+/** The text of the answer, piece by piece; `dialect` is asked for only where the events do not know theirs. */
+export function textDeltas(
+  events: Events | AsyncIterable<ServerSentEvent> | Iterable<ServerSentEvent>,
+  options?: { dialect?: Dialect },
+): AsyncIterableIterator<string>;
+
+export interface Success {
+  /** `finish` comes once, at the end of a finished stream. */
+  type: "delta" | "finish";
+  /** `choices[0]` under `openai`, otherwise the parsed payload; under `plain` the text, where the stream is of text. */
+  data: any;
+}
+
+export interface FetchSSEOptions extends StreamOptions {
+  url: string | URL;
+  /** Called with every event but the last frame, as it came. */
+  onEvent?: (event: ServerSentEvent) => void;
+  success?: (said: Success) => void;
+  /** Called once if the stream did not finish: with an `SSEError`, or with the reason of the `signal`. */
+  fail?: (error: any) => void;
+  /** Called once, last. `message` is empty where `ok` is true. */
+  complete?: (ok: boolean, message: string) => void;
+}
+
+/** Stream with callbacks; gives whether the stream finished. Rejects only for wrong options or a callback at the end that throws. */
+export function fetchSSE(options: FetchSSEOptions): Promise<boolean>;
+
+/** Turns the bytes of an event stream, cut anywhere, into its events, as the WHATWG standard reads them. */
+export class Decoder {
+  constructor(options?: { maxBuffer?: number; lastEventId?: string });
+  readonly maxBuffer: number;
+  /** What a reconnecting client sends as Last-Event-ID. */
+  lastEventId: string;
+  /** The reconnection time in milliseconds that the stream asked for, if it did. */
+  retry: number | undefined;
+  /** The events that these bytes complete; throws an `SSEError` where one is longer than `maxBuffer`. */
+  feed(bytes: Uint8Array | ArrayBuffer): ServerSentEvent[];
+  /** The decoder for the connection after this one. */
+  next(): Decoder;
+}
+
+/** What a stream can fail with. */
+export class SSEError extends Error {
+  constructor(message: string, about?: { code?: string; retryable?: boolean; cause?: unknown });
+  /** `network_error`, `http_error`, `not_a_stream`, `truncated`, `timeout`, `too_large`, or the server's own code. */
+  code: string;
+  /** Whether the same request may work later. */
+  retryable: boolean;
+}
+
+/** The answer was no stream. */
+export class HTTPError extends SSEError {
+  constructor(response: Response, body: any);
+  status: number;
+  headers: Headers;
+  /** Parsed where it is JSON, otherwise the text. */
+  body: any;
+}
+
+/** The server said that the stream failed. */
+export class StreamError extends SSEError {}
+
+/** The body ended, or the connection broke, without the stream's own end. */
+export class TruncatedError extends SSEError {
+  constructor(cause?: unknown);
+}
+
+/** No byte came for as long as `timeout` allows. */
+export class TimeoutError extends SSEError {
+  constructor(timeout: number);
+}
