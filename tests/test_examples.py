@@ -12,6 +12,7 @@ import pytest
 from doubles import SECRET, DashScopeDouble, Fault, OpenAIDouble, Reply, ToolCall
 from example_apps import APPS, RunningApp, running, start
 from sse_bridge import Decoder, ServerSentEvent
+from sse_bridge.static import FETCH_SSE
 
 HELLO = [{"role": "user", "content": "Say hello"}]
 
@@ -123,6 +124,13 @@ def test_the_page_is_served(client: httpx.Client) -> None:
     page = client.get("/")
     assert page.headers["content-type"].startswith("text/html")
     assert "<title>sse-bridge chat</title>" in page.text
+
+
+def test_the_browsers_client_is_served_to_pages_of_any_origin(client: httpx.Client) -> None:
+    script = client.get("/fetch-sse.js", headers={"Origin": "http://elsewhere.example"})
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert script.headers["access-control-allow-origin"] == "*"
+    assert script.content == FETCH_SSE.read_bytes()
 
 
 def test_a_whole_answer_is_saved_with_its_usage(

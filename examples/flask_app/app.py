@@ -16,6 +16,7 @@ from flask import Flask, Response, abort, g, request, send_file
 from model import NoModelError, choose
 from sse_bridge import Summary
 from sse_bridge.flask import event_stream
+from sse_bridge.static import FETCH_SSE
 
 PAGE = Path(__file__).resolve().parents[1] / "chat.html"
 ANSWERS = Path(os.environ.get("ANSWERS", "answers.jsonl"))
@@ -28,6 +29,11 @@ model = choose()
 @app.get("/")
 def page() -> Response:
     return send_file(PAGE)
+
+
+@app.get("/fetch-sse.js")
+def fetch_sse() -> Response:
+    return send_file(FETCH_SSE, mimetype="text/javascript")
 
 
 def messages_asked() -> list[Any]:

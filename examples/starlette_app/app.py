@@ -23,6 +23,7 @@ from starlette.routing import Route
 from model import NoModelError, choose
 from sse_bridge import Summary
 from sse_bridge.starlette import EventSourceResponse
+from sse_bridge.static import FETCH_SSE
 
 PAGE = Path(__file__).resolve().parents[1] / "chat.html"
 ANSWERS = Path(os.environ.get("ANSWERS", "answers.jsonl"))
@@ -33,6 +34,10 @@ model = choose()
 
 async def page(request: Request) -> Response:
     return FileResponse(PAGE)
+
+
+async def fetch_sse(request: Request) -> Response:
+    return FileResponse(FETCH_SSE, media_type="text/javascript")
 
 
 async def asked(request: Request) -> dict[str, Any]:
@@ -97,6 +102,7 @@ async def no_model(request: Request, error: Exception) -> Response:
 app = Starlette(
     routes=[
         Route("/", page),
+        Route("/fetch-sse.js", fetch_sse),
         Route("/chat", chat, methods=["GET", "POST"]),
         Route("/v1/chat/completions", completions, methods=["POST"]),
         Route("/events", events, methods=["GET", "POST"]),

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app import PAGE, SETTINGS, count_up, model, no_model, save
 from model import NoModelError
 from sse_bridge.starlette import EventSourceResponse
+from sse_bridge.static import FETCH_SSE
 
 app = FastAPI(title="A small chat", exception_handlers={NoModelError: no_model})
 app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
@@ -36,6 +37,11 @@ class Prompt(BaseModel):
 @app.get("/")
 async def page() -> FileResponse:
     return FileResponse(PAGE)
+
+
+@app.get("/fetch-sse.js")
+async def fetch_sse() -> FileResponse:
+    return FileResponse(FETCH_SSE, media_type="text/javascript")
 
 
 def answer(messages: list[dict[str, Any]]) -> EventSourceResponse:

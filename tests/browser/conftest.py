@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import components
+from doubles import OpenAIDouble
+from example_apps import RunningApp, running
 
 # A fresh, silent browser that looks nothing up outside this machine.
 FLAGS = (
@@ -38,3 +40,19 @@ def page(browser: Browser) -> Iterator[Page]:
     page.set_default_timeout(20_000)
     yield page
     page.close()
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[OpenAIDouble]:
+    with OpenAIDouble() as double:
+        yield double
+
+
+@pytest.fixture(scope="module", params=["flask", "starlette"])
+def app(
+    request: pytest.FixtureRequest, model: OpenAIDouble, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningApp]:
+    """An example app whose model is the double."""
+    settings = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "sk-double"}
+    with running(request.param, tmp_path_factory.mktemp(request.param), settings) as running_app:
+        yield running_app
