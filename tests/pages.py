@@ -6,16 +6,22 @@ Rules of the pages:
 2. A `console` block with `$ curl ...` asks the `app` that was defined last, through its framework's test
    client. The lines below the command are what must come back; `...` stands for anything. Of the headers
    that `-i` shows, only those on the page are looked at. White space at the end of a line is not shown.
-3. A block that cannot be run says so in its first line: `# Not run by the tests: ` and the reason.
+3. A `javascript` block is a module on a page of that `app`, run by Node: see static_docs.py. All that it
+   prints is in the `text` block after it.
+4. A `python` block that has a file's name in its first line, as a comment, is a file of a user's tests. pytest
+   runs those of a page together: see testing/test_docs_page.py.
+5. A block that cannot be run says so in its first line: `# Not run by the tests: ` (or `// Not ...`) and the
+   reason.
 """
 
 import argparse
 import doctest
 import inspect
+import itertools
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,8 +32,10 @@ from flask import Flask
 from starlette.testclient import TestClient
 from werkzeug.test import Client
 
+from static_docs import printed
+
 ROOT = Path(__file__).resolve().parents[1]
-NOT_RUN = "# Not run by the tests: "
+NOT_RUN = ("# Not run by the tests: ", "// Not run by the tests: ")
 LOOSE = doctest.ELLIPSIS
 
 _FENCE = re.compile(
@@ -44,10 +52,19 @@ class Block:
     line: int  # of its first line of text
     language: str
     text: str
+    shown: str = ""  # by the page, as what a script prints
 
     @property
     def is_python(self) -> bool:
         return self.language in ("python", "pycon")
+
+    @property
+    def is_file(self) -> bool:
+        return self.is_python and re.match(r"# \w+\.py\n", self.text) is not None
+
+    @property
+    def is_script(self) -> bool:
+        return self.language == "javascript"
 
     @property
     def is_run(self) -> bool:
@@ -65,12 +82,20 @@ def pages() -> list[Path]:
 
 def blocks(page: Path) -> list[Block]:
     text = page.read_text(encoding="utf-8")
-    return [
+    found = [
         Block(
-            page, text.count("\n", 0, found.start("text")) + 1, found["info"].strip(), found["text"]
+            page, text.count("\n", 0, fence.start("text")) + 1, fence["info"].strip(), fence["text"]
         )
-        for found in _FENCE.finditer(text)
+        for fence in _FENCE.finditer(text)
     ]
+    for place, (block, after) in enumerate(itertools.pairwise(found)):
+        if block.is_script and after.language == "text":
+            found[place] = replace(block, shown=after.text)
+    return found
+
+
+def with_scripts() -> list[Path]:
+    return [page for page in pages() if any(block.is_script for block in blocks(page))]
 
 
 def prose(page: Path) -> str:
@@ -98,6 +123,8 @@ class Run:
 
     def block(self, block: Block) -> None:
         """Run a block; what it shows is asserted."""
+        if block.is_file:
+            return
         if block.language == "python":
             # As many lines in front as on the page, so that a traceback points there.
             source = "\n" * (block.line - 1) + block.text
@@ -107,6 +134,8 @@ class Run:
         elif block.language == "console":
             for command, shown in conversations(block):
                 self._ask(block, command, shown)
+        elif block.is_script:
+            _compare(block, block.shown, printed(self._names["app"], block.text, self._portal))
         self._look_around()
 
     def close(self) -> None:
@@ -135,8 +164,7 @@ class Run:
             assert first.split()[1] == str(status), f"{block.place}: {first!r}, but it is {status}"
             for name, _, value in (line.partition(": ") for line in lines):
                 assert headers.get(name.lower()) == value, f"{block.place}: {name}: {headers}"
-        matches = doctest.OutputChecker().check_output(_trimmed(shown), _trimmed(body), LOOSE)
-        assert matches, f"{block.place}: the page shows\n{shown}\nbut there comes\n{body}"
+        _compare(block, shown, body)
 
     def _call(self, app: Any, asked: argparse.Namespace) -> tuple[int, Mapping[str, str], str]:
         """Status, headers (names in lower case) and body of the app's answer."""
@@ -174,6 +202,11 @@ def conversations(block: Block) -> Iterator[tuple[str, str]]:
         if command.startswith("curl "):
             assert shown.strip(), f"{block.place}: `{command}` shows no answer"
             yield command, shown
+
+
+def _compare(block: Block, shown: str, came: str) -> None:
+    matches = doctest.OutputChecker().check_output(_trimmed(shown), _trimmed(came), LOOSE)
+    assert matches, f"{block.place}: the page shows\n{shown}\nbut there comes\n{came}"
 
 
 def _trimmed(text: str) -> str:

@@ -23,6 +23,13 @@ OPTIONS = ROOT / "docs" / "options.md"
 NOT_RUN = 0  # how many blocks say that they cannot be run
 LANGUAGES = {"python", "pycon", "console", "text", "json", "nginx", "javascript"}
 DIRECTIVES = {"{toctree}", "{eval-rst}"}
+SERVES_THE_CLIENT = """
+from flask import Flask, send_file
+from sse_bridge.static import FETCH_SSE
+
+app = Flask(__name__)
+app.add_url_rule("/fetch-sse.js", "fetch_sse", lambda: send_file(FETCH_SSE))
+"""
 
 
 @pytest.fixture
@@ -53,9 +60,27 @@ def title(page: Path) -> str:
 def test_the_blocks_of_a_page_run_and_give_what_it_shows(page: Path, run: pages.Run):
     open_before = streams.open
     for block in pages.blocks(page):
-        if block.is_run:
+        if block.is_run and not block.is_script:
             run.block(block)
     assert streams.open == open_before
+
+
+# Apart from the test above, which asks for no Node.
+@pytest.mark.usefixtures("_models")
+@pytest.mark.parametrize("page", pages.with_scripts(), ids=title)
+def test_the_scripts_of_a_page_run_and_print_what_it_shows(page: Path, run: pages.Run):
+    open_before = streams.open
+    for block in pages.blocks(page):
+        if block.is_run and (block.is_python or block.is_script):
+            run.block(block)
+    assert streams.open == open_before
+
+
+def test_a_script_that_prints_what_its_page_does_not_show_is_found(run: pages.Run):
+    run.block(pages.Block(README, 1, "python", SERVES_THE_CLIENT))
+    run.block(pages.Block(README, 1, "javascript", "console.log(1 + 1)", shown="2"))
+    with pytest.raises(AssertionError, match="there comes\n2"):
+        run.block(pages.Block(README, 1, "javascript", "console.log(1 + 1)"))
 
 
 def test_a_block_that_is_not_run_says_why_and_is_counted():
