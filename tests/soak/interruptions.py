@@ -16,7 +16,6 @@ import json
 import random
 import sqlite3
 import ssl
-import subprocess
 import sys
 import threading
 import time
@@ -31,12 +30,14 @@ from typing import Any
 import httpx
 import requests
 
-from certificates import Certificate, certificate
+from certificates import certificate
 from sse_bridge.drivers.connection import Connection
 from sse_bridge.drivers.threads import background_home
 from sse_bridge.drivers.waiting import ThreadSignal
 from sse_bridge.interrupt import Interrupted
 from sse_bridge.options import Options
+
+from .upstream import upstream
 
 CLIENTS = ("http.client.", "urllib3.", "httpcore.")
 TRIES = 50  # while the source runs on
@@ -235,8 +236,8 @@ def interruptions(
         folder = Path(stack.enter_context(TemporaryDirectory()))
         proof = certificate(folder)
         ports = {
-            "http": stack.enter_context(_upstream()),
-            "https": stack.enter_context(_upstream(proof)),
+            "http": stack.enter_context(upstream()),
+            "https": stack.enter_context(upstream(proof)),
         }
         soak = Soak(folder, ports, proof.trust(), proof.path)
         stack.callback(soak.close)
@@ -256,20 +257,6 @@ def _all(run: Callable[[int], None], clients: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-
-
-@contextmanager
-def _upstream(proof: Certificate | None = None) -> Iterator[int]:
-    """Its port."""
-    command = [sys.executable, str(Path(__file__).with_name("upstream.py"))]
-    command += [str(proof.path)] if proof else []
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield int(process.stdout.readline())
-        finally:
-            process.kill()
 
 
 @contextmanager

@@ -9,9 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import subprocess
 import sys
 from collections import Counter
-from typing import ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from certificates import Certificate
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
 LINE = b"6\r\nline.\n\r\n"
@@ -92,6 +98,20 @@ class Link(asyncio.Protocol):
             return
         Link.asked[rest[0]] += 1
         self._task = asyncio.ensure_future(PACES[pace](self))
+
+
+@contextmanager
+def upstream(proof: Certificate | None = None) -> Iterator[int]:
+    """One that runs; its port."""
+    command = [sys.executable, __file__]
+    command += [str(proof.path)] if proof else []
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
 
 
 async def serve(certificate: str | None) -> None:
