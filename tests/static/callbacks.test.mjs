@@ -125,7 +125,7 @@ test("a stream that ends without a finish of its own finishes with null", async 
 test("a payload that is no JSON fails after the deltas before it", async () => {
   const { names, deltas, log } = await calls(FRAMES.openai.text + "data: {oops\n\n" + DONE, "openai");
   assert.deepEqual([deltas.length, names.slice(2)], [2, ["fail", "complete"]]);
-  assert.equal(log[2][1].name, "SyntaxError");
+  assert.equal(log[2][1].code, "not_json");
 });
 
 test("onOpen, onEvent and the rest come in their order", async () => {

@@ -104,7 +104,7 @@ test("an event comes with the first byte that completes it", () => {
 test("the next connection's decoder keeps id, retry and limit, and nothing unfinished", () => {
   const decoder = new Decoder({ maxBuffer: 30 });
   decoder.feed(bytes("id: 1\nretry: 5\n\nid: 2\nevent: e\ndata: lost"));
-  const next = decoder.next();
+  const next = new Decoder(decoder);
   assert.deepEqual([next.lastEventId, next.retry, next.maxBuffer], ["1", 5, 30]);
   assert.deepEqual(next.feed(bytes("\ufeffdata: a\n\n")), [message("a", "1")]);
 });

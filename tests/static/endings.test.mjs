@@ -104,7 +104,7 @@ const FAILURES = {
   "an error that is a string": ["openai", 'data: {"error":"no such model"}\n\n', "no such model", "error", false],
   "a named error in openai": ["openai", 'event: error\ndata: {"message":"m","code":"c"}\n\n', "m", "c", false],
   "a named error in words in openai": ["openai", "event: error\ndata: words\n\n", "words", "error", false],
-  "an abort in ai-sdk": ["ai-sdk", 'data: {"type":"abort"}\n\n', "The answer was aborted.", "abort", false],
+  "an abort in ai-sdk": ["ai-sdk", 'data: {"type":"abort"}\n\n', "The stream failed.", "abort", false],
   "an abort with its reason": ["ai-sdk", 'data: {"type":"abort","reason":"quota"}\n\n', "quota", "abort", false],
 };
 

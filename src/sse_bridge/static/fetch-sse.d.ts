@@ -20,11 +20,11 @@ export interface ReadOptions {
   /** Characters that one event may have; default 16 Mi. */
   maxBuffer?: number;
   /** Ends the connection. */
-  signal?: AbortSignal | null;
+  signal?: AbortSignal | null | undefined;
 }
 
 export interface ReconnectOptions {
-  /** How many tries in a row may fail; default Infinity. */
+  /** How many tries in a row may fail; with `repost`, how many there may be in all. Default Infinity. */
   attempts?: number;
   /** Milliseconds before the first try, unless the stream's `retry:` says otherwise; doubled for each; default 1000. */
   delay?: number;
@@ -45,7 +45,7 @@ export interface Reconnecting {
 /** fetch's own options, and those of the stream. */
 export interface StreamOptions extends Omit<RequestInit, "body" | "signal">, ReadOptions {
   /** A plain object or an array is sent as JSON; a request with a body is a POST unless `method` says otherwise. */
-  body?: BodyInit | Record<string, unknown> | readonly unknown[] | null;
+  body?: BodyInit | object | null;
   /** Whether to try again after what may work later; default false. Never after a finished stream. */
   reconnect?: boolean | ReconnectOptions;
   /** Sent as Last-Event-ID with the first request. */
@@ -61,6 +61,7 @@ export interface StreamOptions extends Omit<RequestInit, "body" | "signal">, Rea
 /** Events that know their dialect. Leaving the loop, or `return()`, ends the connection. */
 export interface Events extends AsyncIterableIterator<ServerSentEvent> {
   readonly dialect?: Dialect;
+  return(value?: any): Promise<IteratorResult<ServerSentEvent>>;
 }
 
 /** The events of a request, without the end frame; throws where the stream does not finish. */
@@ -84,21 +85,22 @@ export interface Success {
 
 export interface FetchSSEOptions extends StreamOptions {
   url: string | URL;
-  /** Called with every event but the last frame, as it came. */
-  onEvent?: (event: ServerSentEvent) => void;
-  success?: (said: Success) => void;
+  /** Called with every event but the last frame, as it came. Callbacks are awaited. */
+  onEvent?: (event: ServerSentEvent) => void | Promise<void>;
+  success?: (said: Success) => void | Promise<void>;
   /** Called once if the stream did not finish: with an `SSEError`, or with the reason of the `signal`. */
-  fail?: (error: any) => void;
+  fail?: (error: any) => void | Promise<void>;
   /** Called once, last. `message` is empty where `ok` is true. */
-  complete?: (ok: boolean, message: string) => void;
+  complete?: (ok: boolean, message: string) => void | Promise<void>;
 }
 
-/** Stream with callbacks; gives whether the stream finished. Rejects only for wrong options or a callback at the end that throws. */
+/** Stream with callbacks; gives whether the stream finished. Rejects for wrong options, or if `fail` or `complete` throws. */
 export function fetchSSE(options: FetchSSEOptions): Promise<boolean>;
 
 /** Turns the bytes of an event stream, cut anywhere, into its events, as the WHATWG standard reads them. */
 export class Decoder {
-  constructor(options?: { maxBuffer?: number; lastEventId?: string });
+  /** A decoder as `options` gives the one for the connection after it. */
+  constructor(options?: { maxBuffer?: number; lastEventId?: string; retry?: number | undefined });
   readonly maxBuffer: number;
   /** What a reconnecting client sends as Last-Event-ID. */
   lastEventId: string;
@@ -106,20 +108,18 @@ export class Decoder {
   retry: number | undefined;
   /** The events that these bytes complete; throws an `SSEError` where one is longer than `maxBuffer`. */
   feed(bytes: Uint8Array | ArrayBuffer): ServerSentEvent[];
-  /** The decoder for the connection after this one. */
-  next(): Decoder;
 }
 
 /** What a stream can fail with. */
 export class SSEError extends Error {
   constructor(message: string, about?: { code?: string; retryable?: boolean; cause?: unknown });
-  /** `network_error`, `http_error`, `not_a_stream`, `truncated`, `timeout`, `too_large`, or the server's own code. */
+  /** `network_error`, `http_error`, `not_a_stream`, `not_json`, `truncated`, `timeout`, `too_large`, or the server's. */
   code: string;
   /** Whether the same request may work later. */
   retryable: boolean;
 }
 
-/** The answer was no stream. */
+/** The answer was no stream; `code` is `not_a_stream` where the status is 2xx. */
 export class HTTPError extends SSEError {
   constructor(response: Response, body: any);
   status: number;

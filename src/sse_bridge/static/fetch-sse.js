@@ -14,6 +14,8 @@ const LONGEST_TIMER = 2 ** 31 - 1; // milliseconds; setTimeout takes more for 1
 const SHORTEST_RETRY = 100; // milliseconds; `retry: 0` is no licence for a storm
 const CLOSED = Symbol("closed"); // why a stream was stopped whose reader called return()
 const AFTERWARDS = 1000; // milliseconds that a body may take to end after its last frame
+const LONGEST_REFUSAL = 5000; // milliseconds that the body of an error may take
+const LARGEST_REFUSAL = 100_000; // characters that are read of it
 
 // -- errors -----------------------------------------------------------------------------------------
 
@@ -32,10 +34,16 @@ export class SSEError extends Error {
 export class HTTPError extends SSEError {
   name = "HTTPError";
 
-  constructor({ status, statusText, headers }, body) {
-    const told = body?.error?.message ?? body?.message ?? body?.detail;
-    const message = typeof told === "string" ? told : `${status} ${statusText}`.trim();
-    super(message, { code: "http_error", retryable: [408, 429, 500, 502, 503, 504].includes(status) });
+  constructor({ ok, status, statusText, headers }, body) {
+    const type = headers.get("content-type") ?? "";
+    const { error, message, detail } = body;
+    const said = [error?.message, error, message, detail?.message, detail?.[0]?.msg, detail];
+    if (type.startsWith("text/plain") && body.length < 500) said.push(body);
+    const sentence = said.find((told) => told?.trim) ?? `${status} ${statusText}`.trim();
+    super(ok ? `No event stream, but ${type || "no type"}: ${sentence}` : sentence, {
+      code: ok ? "not_a_stream" : "http_error",
+      retryable: [408, 429, 500, 502, 503, 504].includes(status),
+    });
     Object.assign(this, { status, headers, body });
   }
 }
@@ -75,18 +83,11 @@ export class Decoder {
   #id;
   #exceeded = false;
 
-  constructor({ maxBuffer = 16 * 1024 * 1024, lastEventId = "" } = {}) {
+  constructor({ maxBuffer = 16 * 1024 * 1024, lastEventId = "", retry } = {}) {
     if (!(maxBuffer > 0)) throw new RangeError(`maxBuffer must be positive, got ${maxBuffer}`);
     this.maxBuffer = maxBuffer;
     this.lastEventId = this.#id = lastEventId;
-    this.retry = undefined;
-  }
-
-  /** The decoder for the connection after this one. */
-  next() {
-    const decoder = new Decoder(this);
-    decoder.retry = this.retry;
-    return decoder;
+    this.retry = retry;
   }
 
   /** The events that these bytes complete. */
@@ -126,7 +127,7 @@ export class Decoder {
     const value = colon < 0 ? "" : line.slice(colon + (line[colon + 1] === " " ? 2 : 1));
     if (name === "data") this.#data += value + "\n";
     else if (name === "event") this.#event = value;
-    else if (name === "id" && !value.includes("\0")) this.#id = value;
+    else if (name === "id" && !value.includes("\0")) this.#id = (value + "\n").slice(0, -1); // a slice of `line` keeps its chunk
     else if (name === "retry" && /^\d+$/.test(value)) this.retry = Number(value);
   }
 
@@ -157,7 +158,13 @@ function parsed(text) {
 }
 
 const isObject = (value) => typeof value === "object" && value !== null;
-const json = ({ data }) => (data.trim() ? JSON.parse(data) : {}); // some gateways keep alive with empty data
+
+/** The payload of an event that has to be a JSON object; some gateways keep alive with empty data. */
+function json({ data }) {
+  const told = data.trim() ? parsed(data) : {};
+  if (isObject(told)) return told;
+  throw new SSEError(`This is no JSON object: ${data.slice(0, 100)}`, { code: "not_json" });
+}
 
 // Each dialect has three functions. `ending` gives true for the frame that says "finished", the error for one that
 // says "failed". `chunk` tells what an event says: a `delta`, the `finish`, or neither; it may keep something in
@@ -217,7 +224,7 @@ const DIALECTS = {
     ending({ data }) {
       const told = /"(error|abort)"/.test(data) && (parsed(data) ?? {});
       if (told.type === "error") return failure({ message: told.errorText });
-      if (told.type === "abort") return failure({ message: told.reason ?? "The answer was aborted.", code: "abort" });
+      if (told.type === "abort") return failure({ message: told.reason, code: "abort" });
       return data === "[DONE]";
     },
     chunk(event) {
@@ -231,11 +238,17 @@ const DIALECTS = {
   },
 };
 
+/** Warn of what a wrong dialect makes of an answer: nothing, and no error. */
+function compare({ event, data }, dialect = "plain") {
+  const isOdd = dialect === "delta" ? event === "message" : event === "delta" || (dialect === "plain" && data.includes('"choices":['));
+  if (isOdd) console.warn(`fetch-sse: this does not look like the dialect ${dialect}:`, event, data);
+}
+
 function checked({ dialect = "plain", timeout = 0 }) {
   if (!(timeout >= 0 && timeout <= LONGEST_TIMER)) {
-    throw new RangeError(`timeout must be milliseconds from 0 to ${LONGEST_TIMER}, got ${timeout}`);
+    throw new RangeError(`timeout must be 0 to ${LONGEST_TIMER} milliseconds, got ${timeout}`);
   }
-  if (Object.hasOwn(DIALECTS, dialect)) return DIALECTS[dialect];
+  if (Object.keys(DIALECTS).includes(dialect)) return DIALECTS[dialect];
   throw new TypeError(`dialect must be one of ${Object.keys(DIALECTS).join(", ")}, got ${dialect}`);
 }
 
@@ -243,17 +256,18 @@ function checked({ dialect = "plain", timeout = 0 }) {
 
 /** The events of a response that you fetched yourself, without its end frame; throws where it does not finish. */
 export function readEvents(response, { dialect, timeout, maxBuffer, signal } = {}) {
+  if (signal?.aborted) response.body?.cancel();
   return streamEvents(response.url || "about:blank", { dialect, timeout, maxBuffer, signal, fetch: () => response });
 }
 
 async function* eventsOf(response, dialect, decoder, options) {
   if (response.status === 204) return; // nothing more will come
   await refuseOthers(response, options);
-  const body = new Body(response, options);
+  const reader = readerOf(response);
   let over = false;
   try {
     for (;;) {
-      for (const event of decoder.feed(await body.read())) {
+      for (const event of decoder.feed(await read(reader, options))) {
         options.signal.throwIfAborted();
         const ending = dialect.ending(event);
         over = Boolean(ending);
@@ -264,82 +278,55 @@ async function* eventsOf(response, dialect, decoder, options) {
       decoder.feed(); // throws, if an event too long came after these
     }
   } finally {
-    body.close(over);
+    close(reader, over);
   }
 }
 
 async function refuseOthers(response, options) {
   const type = response.headers.get("content-type") ?? "";
-  if (!response.ok) {
-    const text = await textOf(response, options);
-    throw new HTTPError(response, (type.includes("json") && parsed(text)) || text);
-  }
-  if (/^text\/event-stream\s*(;|$)/i.test(type)) return;
-  throw new SSEError(`The answer is no event stream but ${type || "of no type"}.`, { code: "not_a_stream" });
+  if (response.ok && /^text\/event-stream\s*(;|$)/i.test(type)) return;
+  const text = await textOf(response, options);
+  throw new HTTPError(response, (type.includes("json") && parsed(text)) || text);
 }
 
-/** A body's text, or as much of it as comes. */
+/** A body's text, or as much of it as soon comes. */
 async function textOf(response, options) {
-  const body = new Body(response, options);
+  const reader = readerOf(response);
+  const timer = setTimeout(close, LONGEST_REFUSAL, reader);
   const utf8 = new TextDecoder();
   let text = "";
   try {
-    for (;;) text += utf8.decode(await body.read(), { stream: true });
+    while (text.length < LARGEST_REFUSAL) text += utf8.decode(await read(reader, options), { stream: true });
   } catch {
-    return text;
-  } finally {
-    body.close();
+    // This is what came.
   }
+  clearTimeout(timer);
+  close(reader);
+  return text;
 }
 
-/** The bytes of a response, patiently, until the signal. */
-class Body {
-  #reader;
-  #timeout;
-  #signal;
-  #cancel = () => this.#reader.cancel().catch(() => {}); // which ends a read that waits
+const readerOf = ({ body }) => (body ?? new Blob().stream()).getReader();
 
-  constructor(response, { timeout, signal }) {
-    this.#reader = (response.body ?? new Blob().stream()).getReader();
-    this.#timeout = timeout;
-    this.#signal = signal;
-    if (signal.aborted) this.#cancel();
-    signal.addEventListener("abort", this.#cancel);
-  }
+/** The next bytes; throws at the body's end, too. */
+async function read(reader, { timeout, signal }) {
+  const { done, value } = await unless(signal, reader.read(), timeout).catch((error) => {
+    throw error instanceof TypeError ? new TruncatedError(error) : error; // fetch's word for a broken connection
+  });
+  if (done) throw new TruncatedError();
+  return value;
+}
 
-  /** The next bytes; throws at the body's end, too. */
-  async read() {
-    let isLate = false;
-    const giveUp = () => {
-      isLate = true;
-      this.#cancel();
-    };
-    const timer = this.#timeout && setTimeout(giveUp, this.#timeout);
-    try {
-      const { done, value } = await this.#reader.read();
-      if (isLate) throw new TimeoutError(this.#timeout);
-      if (done) throw new TruncatedError();
-      return value;
-    } catch (error) {
-      throw error instanceof SSEError || error?.name === "AbortError" ? error : new TruncatedError(error);
-    } finally {
-      clearTimeout(timer);
-    }
+/** Read no more; a body that is over may end by itself, so that its connection can be used again. */
+async function close(reader, over) {
+  const cancel = () => reader.cancel().catch(() => {});
+  if (!over) return cancel();
+  const timer = setTimeout(cancel, AFTERWARDS);
+  try {
+    while (!(await reader.read()).done);
+  } catch {
+    // All that matters has been read.
   }
-
-  /** Read no more; a body that is over may end by itself, so that its connection can be used again. */
-  async close(over) {
-    this.#signal.removeEventListener("abort", this.#cancel);
-    if (!over) return this.#cancel();
-    const timer = setTimeout(this.#cancel, AFTERWARDS);
-    try {
-      while (!(await this.#reader.read()).done);
-    } catch {
-      // All that matters has been read.
-    } finally {
-      clearTimeout(timer);
-    }
-  }
+  clearTimeout(timer);
 }
 
 // -- requests ---------------------------------------------------------------------------------------
@@ -355,7 +342,7 @@ export function streamEvents(url, options = {}) {
 function stoppable(generator, stop) {
   return {
     next: () => generator.next(),
-    async return(value) {
+    return: async (value) => {
       await stop();
       return generator.return(value);
     },
@@ -364,6 +351,8 @@ function stoppable(generator, stop) {
     },
   };
 }
+
+const PATIENCE = { attempts: 0, delay: 1000, maxDelay: 30_000, repost: false };
 
 /** What one connection after the other is made with; a wrong option is refused here. */
 function connectionsTo(url, options, stop) {
@@ -375,9 +364,12 @@ function connectionsTo(url, options, stop) {
   const method = init.method?.toUpperCase() ?? (body == null ? "GET" : "POST");
   if (!headers.has("accept")) headers.set("accept", "text/event-stream");
   if (isData && !headers.has("content-type")) headers.set("content-type", "application/json");
-  const patience = { attempts: reconnect ? Infinity : 0, delay: 1000, maxDelay: 30_000, ...reconnect };
+  const patience = { ...PATIENCE, attempts: reconnect ? Infinity : 0, ...reconnect };
+  for (const name in patience) {
+    if (!(name in PATIENCE && patience[name] >= 0)) throw new TypeError(`reconnect: ${name} is ${patience[name]}`);
+  }
   if (reconnect && !["GET", "HEAD"].includes(method) && !patience.repost) {
-    throw new TypeError(`reconnect would send this ${method} again; if it may, say reconnect: { repost: true }`);
+    throw new TypeError(`reconnect would repeat this ${method}: that needs repost: true`);
   }
   return {
     dialect: checked(options),
@@ -403,48 +395,68 @@ async function* eventsAgain({ dialect, decoder, patience, open }, options, stop)
   if (signal?.aborted) abort();
   signal?.addEventListener("abort", abort);
   try {
+    let isFirst = true;
     for (let attempt = 0; ; ) {
       let response;
       try {
         response = await open(decoder.lastEventId);
-        await onOpen?.(response);
+        await unless(stop.signal, onOpen?.(response));
         for await (const event of eventsOf(response, dialect, decoder, reading)) {
-          attempt = 0;
+          if (isFirst) compare(event, options.dialect);
+          isFirst = false;
+          if (!patience.repost) attempt = 0; // what may be paid for is not repeated for ever
           yield event;
         }
         return;
       } catch (error) {
         response?.body?.cancel().catch(() => {}); // of what nobody has begun to read
-        if (stop.signal.reason === CLOSED) return;
-        if (stop.signal.aborted) throw stop.signal.reason;
+        stop.signal.throwIfAborted();
         if (!error?.retryable || attempt >= patience.attempts) throw error;
         const delay = delayOf(error, decoder.retry ?? patience.delay, attempt++, patience.maxDelay);
-        await onReconnect?.({ error, attempt, delay });
+        await unless(stop.signal, onReconnect?.({ error, attempt, delay }));
         await sleep(delay, stop.signal);
-        decoder = decoder.next();
+        decoder = new Decoder(decoder);
       }
     }
+  } catch (error) {
+    if (error !== CLOSED) throw error;
   } finally {
     signal?.removeEventListener("abort", abort);
   }
 }
 
 async function open(url, init, { fetch = globalThis.fetch, timeout }, signal) {
-  const waiting = new AbortController();
-  const abort = () => waiting.abort();
-  const timer = timeout && setTimeout(abort, timeout);
-  if (signal.aborted) abort();
-  signal.addEventListener("abort", abort);
+  const connection = new AbortController();
+  signal.throwIfAborted();
   try {
-    return await fetch(url, { ...init, signal: waiting.signal });
+    return await unless(signal, fetch(url, { ...init, signal: connection.signal }), timeout);
   } catch (error) {
-    signal.throwIfAborted();
-    if (waiting.signal.aborted) throw new TimeoutError(timeout);
+    connection.abort();
+    if (!(error instanceof TypeError)) throw error; // not the network's, but of a `fetch` of the caller's own
+    new Request(url, { ...init, body: init.body && "" }); // throws, where the request could never be sent
     throw new SSEError("The server cannot be reached.", { code: "network_error", retryable: true, cause: error });
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", abort);
   }
+}
+
+/** What is waited for; throws the signal's reason if that comes first, or after `timeout`. */
+function unless(signal, work, timeout) {
+  let abort, timer;
+  const other = new Promise((_, reject) => {
+    abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    if (timeout) timer = setTimeout(() => reject(new TimeoutError(timeout)), timeout);
+  });
+  return Promise.race([work, other]).finally(() => {
+    signal.removeEventListener("abort", abort);
+    clearTimeout(timer);
+  });
+}
+
+function sleep(delay, signal) {
+  let timer;
+  const over = new Promise((resolve) => (timer = setTimeout(resolve, delay)));
+  return unless(signal, over).finally(() => clearTimeout(timer));
 }
 
 /** Milliseconds to wait: what the server asks for, doubled for each try that failed, with jitter. */
@@ -453,19 +465,6 @@ function delayOf(error, retry, attempt, maxDelay) {
   const asked = Number(error.headers?.get("retry-after")) * 1000 || 0;
   const delay = Math.min(first * 2 ** attempt, Math.max(maxDelay, first)) * (1 + Math.random() / 4);
   return Math.min(Math.max(delay, asked), LONGEST_TIMER);
-}
-
-/** Wait, but no longer than until the signal. */
-function sleep(delay, signal) {
-  return new Promise((resolve) => {
-    const wake = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", wake);
-      resolve();
-    };
-    const timer = setTimeout(wake, signal.aborted ? 0 : delay);
-    signal.addEventListener("abort", wake);
-  });
 }
 
 // -- what a stream says -----------------------------------------------------------------------------
@@ -479,19 +478,19 @@ export async function fetchSSE({ url, onEvent, success, fail, complete, ...optio
   let failed;
   try {
     for await (const event of events) {
-      onEvent?.(event);
+      await onEvent?.(event);
       const { delta, finish } = chunk(event, memory);
       if (finish) last = finish;
-      if (delta !== undefined) success?.({ type: "delta", data: delta });
+      if (delta !== undefined) await success?.({ type: "delta", data: delta });
     }
-    success?.({ type: "finish", data: last });
+    await success?.({ type: "finish", data: last });
   } catch (error) {
     failed = { error };
   }
   try {
-    if (failed) fail?.(failed.error);
+    if (failed) await fail?.(failed.error);
   } finally {
-    complete?.(!failed, failed ? String(failed.error?.message ?? failed.error) : "");
+    await complete?.(!failed, failed ? String(failed.error?.message ?? failed.error) : "");
   }
   return !failed;
 }
