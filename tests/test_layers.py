@@ -17,7 +17,6 @@ TESTS = Path(__file__).parent
 MODULES = sorted(
     path.relative_to(SOURCE).with_suffix("").as_posix() for path in SOURCE.rglob("*.py")
 )
-TO_COME = {"testing"}  # importing it says so
 
 # The layers, from the bottom up: what of this package a module may import. A `*` is the whole folder.
 # A module of a folder may import the folder's `base`, and its siblings where the folder names itself.
@@ -33,9 +32,11 @@ MAY_IMPORT = {
     "dialects/*": {"wire", "framing", "payload", "parts", "dialects/*"},
     "options": {"stream", "summary", "adapters/*", "dialects/*", "parts"},
     "registry": set(),
+    "servers": {"registry"},
+    "stopping": {"registry", "servers"},
     "interrupt": set(),
-    "hangup": {"drivers/threads"},
-    "testing": set(),
+    "hangup": {"drivers/threads", "servers"},
+    "testing/*": {"wire", "summary", "registry", "drivers/*", "testing/*"},
     "drivers/*": {
         "stream",
         "summary",
@@ -70,7 +71,8 @@ MAY_IMPORT = {
         "dialects/base",
     },
     "starlette": {"asgi", "options", "drivers/*", "registry", "dialects/base"},
-    "__init__": {"wire", "parts", "summary", "adapters/*", "dialects/*"},
+    "static/*": set(),
+    "__init__": {"wire", "parts", "summary", "stopping", "adapters/*", "dialects/*"},
 }
 
 # Whose framework, and beyond the standard library nothing else.
@@ -79,6 +81,8 @@ FOREIGN = {
     "flask": {"hangup", "flask", "werkzeug"},
     "flask_context": {"flask"},
     "starlette": {"starlette"},
+    "testing/over_asgi": {"anyio"},
+    "testing/fixture": {"pytest"},
     "drivers/anyio": {"anyio", "trio"},
     "drivers/apps": {"anyio"},
     "drivers/on_trio": {"trio"},
@@ -192,7 +196,7 @@ before = set(sys.modules)
 import sse_bridge
 loaded = {name.split(".")[0] for name in set(sys.modules) - before}
 print(sorted(loaded - set(sys.stdlib_module_names)))
-print(sorted(loaded & {"asyncio", "threading", "socket", "ssl", "http", "concurrent"}))
+print(sorted(loaded & {"asyncio", "socket", "ssl", "http", "concurrent"}))
 print(threading.active_count())
 """
 
@@ -217,19 +221,14 @@ def test_importing_the_package_loads_no_framework_no_loop_and_starts_no_thread()
 
 @pytest.mark.parametrize(
     "module",
-    [module for module in MODULES if not module.endswith("__init__") and module not in TO_COME],
+    [module for module in MODULES if not module.endswith("__init__")],
 )
 def test_every_module_has_its_test_file(module):
     folder, _, name = module.rpartition("/")
     assert (TESTS / folder / f"test_{name}.py").is_file()
 
 
-def test_what_is_to_come_says_so():
-    with pytest.raises(ImportError, match="comes in a later release"):
-        importlib.import_module("sse_bridge.testing")
-
-
-@pytest.mark.parametrize("module", sorted(set(MODULES) - TO_COME))
+@pytest.mark.parametrize("module", MODULES)
 def test_what_a_module_announces_is_there_and_in_order(module):
     name = ".".join(["sse_bridge", *module.split("/")]).removesuffix(".__init__")
     loaded = importlib.import_module(name)
