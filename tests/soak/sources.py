@@ -7,6 +7,7 @@ app's, or `bare`, as the SDK's own stream.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import functools
 import gc
 import json
@@ -41,6 +42,29 @@ POOLS = re.compile(r"ThreadPoolExecutor-|AnyIO worker|asyncio_")
 
 logging.basicConfig(level=logging.WARNING)
 logging.getLogger("sse_bridge").setLevel(logging.INFO)
+
+
+class Mallinfo2(ctypes.Structure):
+    """See mallinfo(3)."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        )
+    ]
+
+
+C = ctypes.CDLL(None)
 
 
 class RefusedError(Exception):
@@ -165,8 +189,12 @@ def books(loop: asyncio.AbstractEventLoop) -> dict[str, int]:
     pooled = sum(bool(POOLS.match(name)) for name in threads)
     upstream = _upstream_connections()
     idle = sum(connection.is_idle() for connection in upstream)
+    resident = _resident()
+    C.malloc_trim(0)
     return {
-        "memory, KiB": _resident(),
+        "memory, KiB": resident,
+        "trimmed, KiB": _resident(),
+        "malloc, KiB": _in_use(),
         "blocks": sys.getallocatedblocks(),
         "descriptors": len(os.listdir("/proc/self/fd")) - idle,
         "threads": len(threads) - pooled,
@@ -183,6 +211,13 @@ def books(loop: asyncio.AbstractEventLoop) -> dict[str, int]:
 def _resident() -> int:
     with open("/proc/self/statm", "rb") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def _in_use() -> int:
+    """What the C library's allocator has given out; Python's own has its own pages beside it."""
+    C.mallinfo2.restype = Mallinfo2
+    info = C.mallinfo2()
+    return int(info.uordblks + info.hblkhd) // 1024
 
 
 def _generators() -> int:
