@@ -1,4 +1,4 @@
-"""The counts of a process's streams."""
+"""The process's open streams: their counts, and what they are told."""
 
 from __future__ import annotations
 
@@ -7,29 +7,35 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from sse_bridge.registry import Registry, TooManyStreams, streams
+from sse_bridge.registry import Registry, ShutDown, ShuttingDown, TooManyStreams, streams
+
+
+def a_stream() -> ShutDown:
+    """What a stream enters with; each has its own."""
+    return lambda: None
 
 
 def test_a_stream_over_the_limit_is_refused_and_not_counted():
     registry = Registry()
-    registry.enter(1)
+    registry.enter(a_stream(), 1)
     with pytest.raises(TooManyStreams, match="1 streams are open, max_streams is 1"):
-        registry.enter(1)
+        registry.enter(a_stream(), 1)
     assert registry.open == 1
 
 
 def test_a_limit_of_none_is_no_limit():
     registry = Registry()
     for _ in range(100):
-        registry.enter(None)
+        registry.enter(a_stream(), None)
     assert registry.open == 100
 
 
 def test_a_released_slot_is_free():
     registry = Registry()
-    registry.enter(1)
-    registry.leave()
-    registry.enter(1)
+    first = a_stream()
+    registry.enter(first, 1)
+    registry.leave(first)
+    registry.enter(a_stream(), 1)
     assert registry.open == 1
 
 
@@ -37,8 +43,9 @@ def test_the_count_is_right_whatever_the_threads_do():
     registry = Registry()
 
     def come_and_go(_: int) -> None:
-        registry.enter(None)
-        registry.leave()
+        stream = a_stream()
+        registry.enter(stream, None)
+        registry.leave(stream)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(come_and_go, range(2000)))
@@ -54,8 +61,50 @@ def test_a_straggler_counts_until_it_ends():
     assert registry.stragglers == 0
 
 
+def test_once_closed_it_refuses_streams_until_it_is_reopened():
+    registry = Registry()
+    registry.close()
+    for refused in (registry.check, lambda limit: registry.enter(a_stream(), limit)):
+        with pytest.raises(ShuttingDown, match="the server is shutting down") as raised:
+            refused(None)
+        assert (raised.value.status_code, raised.value.retry_after) == (503, 1)
+    assert registry.open == 0
+    registry.reopen()
+    registry.enter(a_stream(), None)
+    assert registry.open == 1
+
+
+def test_a_shutdown_reaches_every_open_stream_and_no_other():
+    registry, told = Registry(), list[int]()
+    streams = [lambda number=number: told.append(number) for number in range(3)]
+    for stream in streams:
+        registry.enter(stream, None)
+    registry.leave(streams[1])
+    registry.shut_down()
+    assert sorted(told) == [0, 2]
+
+
+def test_a_stream_may_leave_while_it_is_told_to_end():
+    registry = Registry()
+
+    def leave() -> None:
+        registry.leave(leave)
+
+    registry.enter(leave, None)
+    registry.shut_down()
+    assert registry.open == 0
+
+
+def test_whoever_looks_does_so_before_each_stream():
+    registry = Registry()
+    registry.look = registry.close
+    with pytest.raises(ShuttingDown):
+        registry.enter(a_stream(), None)
+
+
 def test_a_forked_child_starts_from_nothing():
-    streams.enter(None)
+    stream = a_stream()
+    streams.enter(stream, None)
     try:
         child = os.fork()
         if child == 0:
@@ -63,4 +112,4 @@ def test_a_forked_child_starts_from_nothing():
         _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == 0
     finally:
-        streams.leave()
+        streams.leave(stream)

@@ -216,6 +216,35 @@ def test_shutdown_tells_the_client_to_come_back():
     assert b'"retryable":true' in words
 
 
+@pytest.mark.parametrize(("retry", "told"), [(None, 1000), (0, 0), (250, 250)])
+@pytest.mark.parametrize("dialect", ["plain", "delta", "openai"])
+def test_the_frame_that_tells_of_a_shutdown_says_when_to_come_back(
+    dialect: str, retry: int | None, told: int
+):
+    stream = started(dialect=dialect, retry=retry)
+    stream.feed(["a"], 0.0)
+    frame, *_ = stream.shutdown(1.0).split(b"\n\n")
+    assert frame.startswith(b"retry: %d\n" % told)
+    assert frame.count(b"retry:") == 1
+    assert b"The server is shutting down." in frame
+    assert b"shutdown" in frame
+
+
+def test_a_shutdown_while_held_is_a_503_for_the_face_to_raise():
+    stream = started(retry=250)
+    assert stream.shutdown(1.0) == b""
+    assert stream.held
+    assert isinstance(stream.error, UpstreamError)
+    assert (stream.error.status_code, stream.error.code) == (503, "shutdown")
+    assert stream.error.retryable
+
+
+def test_describe_has_its_word_over_a_shutdown_too():
+    stream = started(describe=lambda error: f"Sorry: {error}")
+    stream.feed(["a"], 0.0)
+    assert b'"message":"Sorry: The server is shutting down."' in stream.shutdown(1.0)
+
+
 # -- endings --------------------------------------------------------------------------------------
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from . import adapters, dialects
 from .parts import UpstreamError
+from .stopping import closing, shutdown, shutdown_on_signal
 from .summary import Ending, Summary
 from .wire import Decoder, ServerSentEvent
 
@@ -18,11 +17,8 @@ __all__ = [
     "Summary",
     "UpstreamError",
     "adapters",
+    "closing",
     "dialects",
+    "shutdown",
+    "shutdown_on_signal",
 ]
-
-
-def __getattr__(name: str) -> NoReturn:
-    if name in ("shutdown", "shutdown_on_signal"):
-        raise ImportError(f"sse_bridge.{name} comes in a later release")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,7 +13,7 @@ from .drivers.anyio import Begin, Write, current_home, drive
 from .drivers.apps import AppStream, Inbox
 from .drivers.sources import OneRequest, check_source, discard
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
-from .registry import TooManyStreams
+from .registry import Unavailable
 from .responses import JSON_LINES, MARK, Mark, Plan, Takeover, take
 
 __all__ = ["EventStream", "Middleware"]
@@ -62,7 +62,7 @@ class EventStream:
             await respond(
                 source, self._options, scope, receive, send, self._status_code, self._headers
             )
-        except TooManyStreams as full:
+        except Unavailable as full:
             discard(source, current_home)
             await answer(send, 503, [_retry_after(full)])
 
@@ -174,7 +174,7 @@ class _Request:
         self._server_send = send
         self._passes = False
         self._stream: AppStream | None = None
-        self._full: TooManyStreams | None = None
+        self._full: Unavailable | None = None
         self._cancelling = current_home().scope()
 
     async def run(self, app: App) -> None:
@@ -221,7 +221,7 @@ class _Request:
             return
         try:
             self._open({**message, "headers": raw(plan.headers)}, plan.options)
-        except TooManyStreams as full:
+        except Unavailable as full:
             self._full = full
             self._cancelling.cancel()
             await current_home().pause()
@@ -248,5 +248,5 @@ def _header(scope: Scope, wanted: bytes) -> str:
     return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == wanted)
 
 
-def _retry_after(full: TooManyStreams) -> tuple[bytes, bytes]:
+def _retry_after(full: Unavailable) -> tuple[bytes, bytes]:
     return b"retry-after", str(full.retry_after).encode()

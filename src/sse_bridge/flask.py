@@ -28,7 +28,7 @@ from .drivers.threads import Body, Watch, background_home
 from .drivers.waiting import run_in
 from .flask_context import source_context
 from .options import Options, Words, options_of
-from .registry import TooManyStreams, streams
+from .registry import Unavailable, streams
 from .responses import take
 from .wsgi import Headers, is_finished
 
@@ -224,7 +224,7 @@ def _attach(response: AnyResponse, source: Any, options: Options) -> None:
     try:
         context, leave = source_context()
         body = Body(source, options, context, watch=_watch, leave=leave)
-    except TooManyStreams as full:
+    except Unavailable as full:
         discard(source, background_home)
         raise ServiceUnavailable(retry_after=full.retry_after) from full
     response.response = body
@@ -249,5 +249,5 @@ def _is_finished() -> bool:
 def _check_room(limit: int | None) -> None:
     try:
         streams.check(limit)
-    except TooManyStreams as full:
+    except Unavailable as full:
         raise ServiceUnavailable(retry_after=full.retry_after) from full

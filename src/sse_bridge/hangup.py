@@ -29,6 +29,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any
 
+from . import servers
 from .drivers.threads import Watch
 
 Call = Callable[[], None]
@@ -45,6 +46,7 @@ CLOSER = 0.01  # and between the first two looks at a client in doubt
 
 def watch(environ: dict[str, Any]) -> Watch | None:
     """The watch that this request's server allows; None for a request that came over no connection, as in tests."""
+    servers.warn_of_sync_worker(environ)
     body = environ.get("wsgi.input")
     if hasattr(body, "receive") and hasattr(body, "loop"):
         return AsgiWatch(environ)

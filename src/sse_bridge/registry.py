@@ -1,41 +1,76 @@
-"""The process's open streams: how many there are, and how many sources outlived theirs."""
+"""The process's open streams: how many there are, how to end them, and how many sources outlived theirs."""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
+
+ShutDown = Callable[[], None]
 
 
-class TooManyStreams(RuntimeError):
-    """`max_streams` are open already: the answer is 503 with ``Retry-After``, in seconds."""
+class Unavailable(RuntimeError):
+    """No stream is opened now: the answer is 503 with ``Retry-After``, in seconds."""
 
     status_code = 503
     retry_after = 1
 
 
+class TooManyStreams(Unavailable):
+    """`max_streams` are open already."""
+
+
+class ShuttingDown(Unavailable):
+    """The server stops."""
+
+
 class Registry:
-    """Counts that streams on any thread keep."""
+    """What streams on any thread have to tell, and to be told."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.open = 0
+        self._open: set[ShutDown] = set()
         self._stragglers: set[object] = set()
+        self.closing = False  # whether new streams are refused
+        self.look: Callable[[], None] = lambda: None  # called for each stream, before it opens
+
+    @property
+    def open(self) -> int:
+        """How many streams are open."""
+        return len(self._open)
 
     def check(self, limit: int | None) -> None:
-        """Raise `TooManyStreams` if one more would be over `limit`."""
-        if limit is not None and self.open >= limit:
-            raise TooManyStreams(f"{self.open} streams are open, max_streams is {limit}")
+        """Raise `TooManyStreams` if one more would be over `limit`, `ShuttingDown` if it is too late."""
+        self.look()
+        self._check(limit)
 
-    def enter(self, limit: int | None) -> None:
-        """A stream opens; raises `TooManyStreams` if that is one too many."""
+    def enter(self, shut_down: ShutDown, limit: int | None) -> None:
+        """A stream opens, which `shut_down` tells to end; raises what `check` does."""
+        self.look()
         with self._lock:
-            self.check(limit)
-            self.open += 1
+            self._check(limit)
+            self._open.add(shut_down)
 
-    def leave(self) -> None:
+    def leave(self, shut_down: ShutDown) -> None:
         """An opened stream's request is over."""
         with self._lock:
-            self.open -= 1
+            self._open.remove(shut_down)
+
+    def close(self) -> None:
+        """From now on no stream is opened."""
+        with self._lock:
+            self.closing = True
+
+    def reopen(self) -> None:
+        """Streams are opened again."""
+        self.closing = False
+
+    def shut_down(self) -> None:
+        """Tell all open streams to end."""
+        with self._lock:
+            streams = list(self._open)
+        for shut_down in streams:
+            shut_down()
 
     @property
     def stragglers(self) -> int:
@@ -55,6 +90,12 @@ class Registry:
             straggled = worker in self._stragglers
             self._stragglers.discard(worker)
             return straggled
+
+    def _check(self, limit: int | None) -> None:
+        if self.closing:
+            raise ShuttingDown("the server is shutting down")
+        if limit is not None and self.open >= limit:
+            raise TooManyStreams(f"{self.open} streams are open, max_streams is {limit}")
 
 
 streams = Registry()

@@ -15,7 +15,7 @@ from .asgi import answer, is_finished, raw, respond
 from .drivers.anyio import current_home
 from .drivers.sources import check_source, discard
 from .options import Words, options_of
-from .registry import TooManyStreams
+from .registry import Unavailable
 
 __all__ = ["EventSourceResponse"]
 
@@ -76,6 +76,6 @@ class EventSourceResponse(Response):
                 headers,
                 self._context,
             )
-        except TooManyStreams as full:
+        except Unavailable as full:
             discard(source, current_home)
             raise HTTPException(503, headers={"Retry-After": str(full.retry_after)}) from full

@@ -31,6 +31,8 @@ PINGS = (PING, PING_AFTER_ID)
 # nothing to say yet does not wait a whole `ping` for that.
 FIRST_PING = 0.25
 
+SHUTDOWN_RETRY = 1000  # milliseconds after which to come back, where the app says nothing else
+
 GENERAL_FAILURE = "The answer was interrupted by an error."
 
 # What a stream fails with that somebody's patience has ended: message, status, code, retryable.
@@ -80,6 +82,7 @@ class Stream:
         self._opening = opening
         self._limits = limits
         self._retry = b"" if retry is None else b"retry: %d\n" % retry
+        self._come_back = self._retry or b"retry: %d\n" % SHUTDOWN_RETRY
         self._tally = Tally(collect)
         self._describe = describe
         self._say_end = say_end
@@ -157,6 +160,7 @@ class Stream:
 
     def shutdown(self, now: float) -> bytes:
         """The server stops; the client may come back."""
+        self._retry = self._come_back
         return self._give_up(Ending.SHUTDOWN, now)
 
     def gone(self, ending: Ending = Ending.GONE) -> None:
@@ -273,7 +277,9 @@ class Stream:
             return b""
 
     def _message(self, error: BaseException) -> str:
-        return self._describe(error) if self._describe else GENERAL_FAILURE
+        if self._describe:
+            return self._describe(error)
+        return GENERAL_FAILURE if self.ending is Ending.FAILED else str(error)  # ours, of _GIVEN_UP
 
 
 def _has_id(frames: bytes) -> bool:

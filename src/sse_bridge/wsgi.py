@@ -16,10 +16,10 @@ from .dialects.base import Dialect
 from .drivers.sources import OneRequest, check_source, discard
 from .drivers.threads import Body, background_home
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
-from .registry import TooManyStreams
+from .registry import ShuttingDown, TooManyStreams, Unavailable
 from .responses import JSON_LINES, Takeover, take
 
-__all__ = ["EventStream", "Middleware", "TooManyStreams", "headers", "stream"]
+__all__ = ["EventStream", "Middleware", "ShuttingDown", "TooManyStreams", "headers", "stream"]
 
 Environ = dict[str, Any]
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -37,7 +37,8 @@ def stream(source: Any, environ: Environ, /, **options: Unpack[Words]) -> Iterat
 
     Arguments: `source`, any iterable, async iterable, awaitable of one, or callable that gives one; `environ`,
     the request's; `options`, see the option table. Raises what the source raises within `hold`,
-    `UpstreamError` for a failure that its service told in band, `TooManyStreams` at `max_streams`.
+    `UpstreamError` for a failure that its service told in band, `TooManyStreams` at `max_streams`, `ShuttingDown`
+    after `sse_bridge.shutdown`.
     """
     return open_body(source, environ, options_of(options))
 
@@ -94,7 +95,7 @@ class EventStream:
         source = self._source.take(environ)
         try:
             body = open_body(source, environ, self._options)
-        except TooManyStreams as full:
+        except Unavailable as full:
             discard(source, background_home)
             return wsgi_middleware.refuse(start_response, full)
         start_response(self._status, list(self._headers))

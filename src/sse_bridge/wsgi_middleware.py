@@ -21,14 +21,14 @@ from typing import Any
 from . import hangup
 from .drivers.sources import discard
 from .drivers.threads import Body, background_home
-from .registry import TooManyStreams
+from .registry import Unavailable
 from .responses import EVENTS, MARK, Headers, Mark, Plan, Takeover, media_type
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 
-def refuse(start_response: StartResponse, full: TooManyStreams) -> tuple[()]:
+def refuse(start_response: StartResponse, full: Unavailable) -> tuple[()]:
     """Answer at `max_streams`."""
     headers = [
         ("Content-Type", "text/plain"),  # PEP 3333's checker wants one, with no body too
@@ -122,7 +122,7 @@ class Call:
             move_kept_request(context, lambda asked: asked.get(MARK) is self._mark)
         try:
             body = Body(source, plan.options, context, watch=watch)
-        except TooManyStreams as full:
+        except Unavailable as full:
             discard(source, background_home)
             return refuse(self._server, full)
         self._mark.taken = True

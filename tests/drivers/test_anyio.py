@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextvars import copy_context
 from typing import Any
 
 import anyio
 import pytest
 
 from driving import on_anyio
-from sse_bridge.drivers.anyio import BATCH_BYTES, listen
+from sse_bridge import UpstreamError
+from sse_bridge.drivers.anyio import BATCH_BYTES, Writer, drive, listen
 from sse_bridge.options import Options
 
 pytestmark = pytest.mark.anyio
@@ -43,10 +45,6 @@ async def test_pings_come_while_a_sync_source_is_blocked():
 
 
 async def test_a_chunk_leaves_before_the_next_is_produced():
-    from contextvars import copy_context
-
-    from sse_bridge.drivers.anyio import drive
-
     written = anyio.Event()
 
     async def source() -> AsyncIterator[str]:
@@ -73,10 +71,6 @@ async def test_a_chunk_leaves_before_the_next_is_produced():
 
 
 async def test_no_write_is_larger_than_a_batch():
-    from contextvars import copy_context
-
-    from sse_bridge.drivers.anyio import drive
-
     sizes: list[int] = []
 
     async def begin() -> None: ...
@@ -110,3 +104,97 @@ async def test_the_listener_hears_a_client_that_left():
 
     await listen(receive, lambda: calls.append("left"))
     assert calls == ["left"]
+
+
+class Told:
+    """An app's answer as its server hears it, and what its source does, in order."""
+
+    def __init__(self, *, stops_after: str = "") -> None:
+        self.words: list[str] = []
+        self._stops_after = stops_after
+        self._writer: Writer | None = None
+
+    async def drive(self, source: Any, **options: Any) -> None:
+        self._writer = Writer(source, Options(**options), copy_context(), self._begin, self._write)
+        await self._writer.run(anyio.sleep_forever)  # type: ignore[arg-type]
+
+    def shut_down(self) -> None:
+        assert self._writer is not None, "it is driven"
+        self._writer.connection.handover.shut_down()
+
+    async def _begin(self) -> None:
+        self.words.append("begin")
+
+    async def _write(self, data: bytes, more: bool) -> None:
+        said = "shutdown" if b"shutdown" in data else data.decode().strip()
+        self.words += [said] * bool(data) + ["end of the body"] * (not more)
+        if said == self._stops_after:
+            self.shut_down()
+
+
+async def test_at_a_shutdown_the_last_frame_comes_at_once_and_the_end_after_the_sources_cleanup():
+    told = Told(stops_after="data: a")
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            yield "a"
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0.01)
+            told.words.append("cleanup")
+
+    with anyio.fail_after(5):
+        await told.drive(source())
+    assert told.words == ["begin", "data: a", "shutdown", "cleanup", "end of the body"]
+
+
+async def test_another_ending_comes_with_the_end_of_the_body():
+    told = Told()
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            yield "a"
+            await anyio.sleep_forever()
+        finally:
+            told.words.append("cleanup")
+
+    with anyio.fail_after(5):
+        await told.drive(source(), stall_timeout=0.01)
+    assert [*told.words[:2], *told.words[-2:]] == ["begin", "data: a", "end of the body", "cleanup"]
+
+
+async def test_a_shutdown_while_held_is_raised_and_nothing_is_said():
+    told = Told()
+
+    async def source() -> AsyncIterator[str]:
+        told.shut_down()
+        await anyio.sleep_forever()
+        yield "a"
+
+    with anyio.fail_after(5), pytest.raises(UpstreamError) as raised:
+        await told.drive(source())
+    assert (raised.value.status_code, raised.value.code) == (503, "shutdown")
+    assert told.words == []
+
+
+async def test_whoever_does_not_take_the_last_frame_is_not_sent_the_end_of_the_body():
+    begun: list[bytes] = []
+
+    async def begin() -> None: ...
+
+    async def write(data: bytes, more: bool) -> None:
+        begun.append(data)
+        writer.connection.handover.shut_down()
+        if b"shutdown" in data:
+            await anyio.sleep_forever()
+
+    async def source() -> AsyncIterator[str]:
+        yield "a"
+        await anyio.sleep_forever()
+
+    writer = Writer(source(), Options(send_timeout=0.05), copy_context(), begin, write)
+    with anyio.fail_after(5):
+        await writer.run(anyio.sleep_forever)  # type: ignore[arg-type]
+    assert begun[0] == b"data: a\n\n"
+    assert len(begun) == 2

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from sse_bridge import Ending, Summary
-from sse_bridge.drivers.connection import GRACE, Connection, log_ending
+from sse_bridge.drivers.connection import GRACE, Connection, log_ending, observer
 from sse_bridge.drivers.threads import background_home
 from sse_bridge.drivers.waiting import ThreadSignal
 from sse_bridge.options import Options
+from sse_bridge.registry import streams
 
 
 class ByHand:
@@ -167,3 +168,78 @@ def test_each_ending_is_one_line(
     log_ending(Summary(ending, error=LookupError("x")), held=held)
     assert [record.levelname for record in caplog.records] == [level]
     assert bool(caplog.records[0].exc_info) == (level == "ERROR")
+
+
+def test_a_shutdown_ends_the_stream_behind_what_is_ready():
+    made, worker = connection()
+    made.handover.put(["a"])
+    made.handover.shut_down()
+    data = made.step(1.0)
+    assert data.startswith(b"data: a\n\nretry: 1000\nevent: error\n")
+    assert made.stream.ending is Ending.SHUTDOWN
+    close(made, worker)
+
+
+def test_a_source_that_has_ended_by_itself_is_not_shut_down():
+    made, worker = connection()
+    made.handover.put(["a"])
+    made.handover.end(None)
+    made.handover.shut_down()
+    made.step(1.0)
+    assert made.stream.ending is Ending.FINISHED
+    close(made, worker)
+
+
+def test_a_client_that_left_is_not_told_of_a_shutdown():
+    made, worker = connection()
+    made.handover.put(["a"])
+    made.step(1.0)
+    made.handover.shut_down()
+    made.handover.hang_up()
+    assert made.step(2.0) == b""
+    assert made.stream.ending is Ending.GONE
+    close(made, worker)
+
+
+def test_the_registry_reaches_an_open_stream_and_no_closed_one():
+    made, worker = connection()
+    streams.shut_down()
+    assert made.handover.shutting_down
+    close(made, worker)
+    made.handover.shutting_down = False
+    streams.shut_down()
+    assert not made.handover.shutting_down
+
+
+def test_time_that_is_skipped_has_passed_for_this_stream():
+    made, worker = connection(ping=15, max_duration=100)
+    made.handover.put(["a"])
+    made.step(0.0)
+    assert made.deadline == 15.0
+    made.skip(14.0)
+    assert made.deadline == 1.0
+    assert made.step(0.5) == b""
+    assert made.step(1.0) == b": ping\n\n"
+    made.skip(85.0)
+    assert b"max_duration" in made.step(1.0)
+    assert made.stream.summary(1.0).duration == 100.0
+    close(made, worker)
+
+
+def test_a_skip_wakes_the_writer():
+    signal = ThreadSignal()
+    made = Connection([], Options(), contextvars.copy_context(), signal.set, background_home)
+    assert made.handover.idle()
+    made.skip(1.0)
+    assert not made.handover.writer_sleeps
+
+
+def test_an_observer_sees_the_connections_of_its_context_only():
+    seen: list[Connection] = []
+    context = contextvars.copy_context()
+    context.run(observer.set, seen.append)
+    inside = context.run(connection)
+    outside = connection()
+    assert seen == [inside[0]]
+    for made, worker in (inside, outside):
+        close(made, worker)

@@ -125,3 +125,12 @@ def test_nothing_is_lost_between_two_threads():
             signal.wait()
     thread.join()
     assert taken == [str(number) for number in range(count)]
+
+
+def test_a_shutdown_wakes_the_writer_and_keeps_it_awake():
+    wakes = Wakes()
+    handover = Handover(wakes)
+    assert handover.idle()
+    handover.shut_down()
+    assert wakes.count == 1
+    assert not handover.idle()

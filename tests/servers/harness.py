@@ -4,7 +4,7 @@
     def test_it_streams(serve, name):
         server = serve(name, "raw_wsgi:app")
 
-1. The OS chooses the port: a server is handed a listening socket. Only granian takes none; it gets
+1. The OS chooses the port: a server is handed a listening socket. One that takes none, as granian, gets
    a port that was free a moment ago, and another one if it fails to start.
 2. Every process started here is ended here, with its process group: asked once, then killed. Should
    the session itself be killed, the kernel ends them (run.py).
@@ -91,6 +91,11 @@ class Server:
             return bool(select.select([pidfd], [], [], timeout)[0])
         finally:
             os.close(pidfd)
+
+    def terminate(self) -> None:
+        """Tell the server to stop as a supervisor does: the process that was started, and no other."""
+        if self.process.returncode is None:
+            os.kill(self.process.pid, signal.SIGTERM)
 
     def ask_to_end(self) -> None:
         self._signal(signal.SIGTERM)

@@ -90,7 +90,61 @@ ASGI_SERVERS = {
     "hypercorn-trio": _hypercorn("trio"),
     "granian-asgi": _granian("asgi"),
 }
-SERVERS = WSGI_SERVERS | ASGI_SERVERS
+
+# As docs/deploy.md starts those that are to stop well: nothing of theirs is shorter than our grace.
+RECYCLED_AFTER = 10  # requests, and a worker is replaced
+
+
+def _deployed(*arguments: str, threads: str = "", port: bool = False) -> Kind:
+    """`arguments` up to where the descriptor or port follows; `threads`, the option for their number."""
+
+    def command(where: int, app: str, number: int) -> list[str]:
+        *others, last = arguments
+        return _module(*others, f"{last}{where}", *([threads, str(number)] if threads else []), app)
+
+    return Kind(command, takes_socket=not port)
+
+
+def _deployed_gunicorn(worker: str, *options: str) -> Kind:
+    threads = "--threads" if worker == "gthread" else ""
+    quiet = ("--no-control-socket", "--worker-class", worker)
+    return _deployed("gunicorn", *quiet, *options, "--bind=fd://", threads=threads)
+
+
+def _deployed_hypercorn(worker: str) -> Kind:
+    options = ("--worker-class", worker, "--graceful-timeout", "10")
+    return _deployed("hypercorn", *options, "--bind=fd://")
+
+
+DEPLOYED_WSGI = {
+    "deployed gunicorn gthread": _deployed_gunicorn("gthread"),
+    "deployed gunicorn gthread --preload": _deployed_gunicorn("gthread", "--preload"),
+    "deployed granian wsgi": _deployed(
+        "granian", "--interface", "wsgi", "--port=", threads="--blocking-threads", port=True
+    ),
+    "deployed waitress": _deployed(
+        "waitress", "--listen=127.0.0.1:", threads="--threads", port=True
+    ),
+}
+DEPLOYED_HOOK = {
+    "deployed gunicorn gthread, hook": _deployed_gunicorn(
+        "gthread", "--config", "stopping_hook.py"
+    ),
+}
+DEPLOYED_ASGI = {
+    "deployed uvicorn": _deployed("uvicorn", "--fd="),
+    "deployed hypercorn": _deployed_hypercorn("asyncio"),
+    "deployed hypercorn trio": _deployed_hypercorn("trio"),
+    "deployed granian asgi": _deployed("granian", "--interface", "asgi", "--port=", port=True),
+    "deployed gunicorn uvicorn": _deployed_gunicorn("uvicorn.workers.UvicornWorker"),
+}
+_LIMIT = ("--max-requests", str(RECYCLED_AFTER))
+RECYCLING = {
+    "recycling uvicorn": _deployed("uvicorn", "--limit-max-requests", str(RECYCLED_AFTER), "--fd="),
+    "recycling gunicorn gthread": _deployed_gunicorn("gthread", *_LIMIT),
+    "recycling gunicorn uvicorn": _deployed_gunicorn("uvicorn.workers.UvicornWorker", *_LIMIT),
+}
+SERVERS = WSGI_SERVERS | ASGI_SERVERS | DEPLOYED_WSGI | DEPLOYED_HOOK | DEPLOYED_ASGI | RECYCLING
 
 # One request at a time: a second one waits for the end of the first.
 SERIAL_SERVERS = {"gunicorn-sync"}

@@ -91,6 +91,7 @@ class Writer:
         self._home = home = current_home()
         self._signal = signal = home.signal()
         self._begin: Begin | None = begin
+        self._is_cut = False  # a write failed, or took too long
         self._write = write
         self._send_timeout = options.send_timeout
         self.connection = Connection(
@@ -109,7 +110,7 @@ class Writer:
         self._stream = self.connection.stream
 
     def open(self) -> bytes:
-        """Open the stream; raises `TooManyStreams`."""
+        """Open the stream; raises `Unavailable`."""
         return self.connection.open(monotonic())
 
     async def run(self, receive: Receive) -> None:
@@ -140,7 +141,7 @@ class Writer:
             self._signal.close()
         if (refusal := self.connection.refusal) is not None:
             raise refusal
-        await self._answer_nobody()
+        await self._end_answer()
 
     async def _start(self) -> None:
         self.connection.begin()
@@ -154,14 +155,14 @@ class Writer:
                 return
         await self._start()
 
-    async def _answer_nobody(self) -> None:
-        """An ASGI app has to answer, also a client that left before there was a word for it."""
-        if self._begin is not None:
-            try:
-                await self._begin()
-                await self._write(b"", False)
-            except OSError:
-                pass
+    async def _end_answer(self) -> None:
+        """Say what is not yet said: an app has to answer also a client that left before there was a word for it."""
+        if self._begin is None and (self._is_cut or self._stream.ending is not Ending.SHUTDOWN):
+            return
+        try:
+            await self._patiently(self._deliver(b"", last=True))
+        except (OSError, _GivenUp):
+            pass
 
     async def _write_all(self, data: bytes) -> None:
         stream, step, handover = self._stream, self.connection.step, self.connection.handover
@@ -171,7 +172,7 @@ class Writer:
             if stream.ending is not None:
                 return
             if handover.idle():
-                await self._signal.wait(stream.deadline)
+                await self._signal.wait(self.connection.deadline)
             else:
                 await self._home.pause()  # a source that is always ready must not starve the others
             handover.wake()
@@ -189,7 +190,7 @@ class Writer:
         elif self._has_to_leave(data) and self._blocks(self._deliver(data, last=False)):
             handover.poke_writer()
         else:
-            self._signal.move(stream.deadline)
+            self._signal.move(self.connection.deadline)
 
     def _has_to_leave(self, data: bytes) -> bool:
         """Also without data: the status, once `hold` is over."""
@@ -218,11 +219,15 @@ class Writer:
                 or self._begin is not None
                 or (ending is not None and ending is not Ending.GONE)
             ):
-                await self._patiently(self._deliver(data, last=ending is not None))
+                # A server that stops ends its process with the last answer: after the source's cleanup, then.
+                last = ending is not None and ending is not Ending.SHUTDOWN
+                await self._patiently(self._deliver(data, last=last))
         except OSError:  # what ASGI 2.4 servers raise for a client that has left
             _log.debug("a write failed: the client is taken as gone", exc_info=True)
+            self._is_cut = True
             self._stream.gone()
         except _GivenUp:
+            self._is_cut = True
             self._stream.gone(Ending.SLOW)
 
     async def _send_most(self, data: bytes) -> bytes:

@@ -91,7 +91,7 @@ class AppWorker(LoopWorker):
 
 
 class AppStream:
-    """The stream that an app's answer has become; making it opens it, and raises `TooManyStreams`.
+    """The stream that an app's answer has become; making it opens it, and raises `Unavailable`.
 
     Arguments: `options`; `scope`, in which the app runs and is cancelled; `inbox`, the request's `receive`; `begin`
     and `write`, as the driver has them.
@@ -165,7 +165,7 @@ class Inbox:
         self._receive = receive
         self._kept: deque[Message] = deque()
         self._kept_bytes = 0
-        self._reading = False
+        self._reading: anyio.CancelScope | None = None
         self._changed: anyio.Event | None = None
         self._gone: Message | None = None
         self._asked = 0  # how often the app is asking for a message just now
@@ -174,6 +174,10 @@ class Inbox:
     def hang_up(self) -> bool:
         """Let the app hear that the request is over; whether it listens, or has heard."""
         self._gone = self._gone or {"type": "http.disconnect"}
+        if (
+            self._reading is not None
+        ):  # the client may be there yet, and the server have nothing to tell
+            self._reading.cancel()
         self._tell()
         return self._asked > 0 or self._heard
 
@@ -208,15 +212,18 @@ class Inbox:
 
     async def _read(self) -> Message | None:
         """Read one message, or wait until whoever is reading has one."""
-        if self._reading:
+        if self._reading is not None:
             await self._change()
             return None
-        self._reading = True
+        message: Message | None = None
         try:
-            message = await self._receive()
+            with anyio.CancelScope() as self._reading:
+                message = await self._receive()
         finally:
-            self._reading = False
+            self._reading = None
             self._tell()
+        if message is None:
+            return None
         if message["type"] == "http.disconnect":
             self._gone = message
         else:

@@ -10,6 +10,7 @@ import contextvars
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from itertools import chain
 from typing import Any
 
@@ -24,6 +25,9 @@ from .waiting import Home
 from .workers import Job, TaskWorker, ThreadWorker, Worker
 
 _log = logging.getLogger("sse_bridge")
+
+# Told of each connection that is made in its context: a test sees through it what becomes of a request's stream.
+observer: ContextVar[Callable[[Connection], None] | None] = ContextVar("observer", default=None)
 
 # A source that is not being closed by then is blocked: its request does not wait for it.
 GRACE = 0.1
@@ -58,27 +62,30 @@ class Connection:
         self.farewell = Farewell(options.on_end)
         self.context = context
         self.home = home
-        self._source = source
-        self._begun = False
+        self.source = source
+        self.begun = False
+        self._skipped = 0.0  # seconds
         job = self._job(source, context)
         self.worker = self._worker_for(job) if worker is None else worker(job)
+        if (observe := observer.get()) is not None:
+            observe(self)
 
     def open(self, now: float) -> bytes:
-        """Open the stream; raises `TooManyStreams` if that is one too many."""
-        streams.enter(self.options.max_streams)
+        """Open the stream; raises `Unavailable`."""
+        streams.enter(self.handover.shut_down, self.options.max_streams)
         try:
-            return self.stream.start(now)
+            return self.stream.start(now + self._skipped)
         except BaseException:  # a dialect that cannot begin
-            streams.leave()
+            streams.leave(self.handover.shut_down)
             raise
 
     def begin(self) -> None:
         """Let the source begin."""
-        self._begun = True
+        self.begun = True
         try:
             self.worker.start()
         except Exception as error:  # no thread to be had
-            self._begun = False
+            self.begun = False
             self.handover.end(error)
 
     @property
@@ -94,18 +101,31 @@ class Connection:
         refusal.__cause__ = error
         return refusal
 
+    @property
+    def deadline(self) -> float:
+        """When to call `step` at the latest; ``inf`` for never."""
+        return self.stream.deadline - self._skipped
+
+    def skip(self, seconds: float) -> None:
+        """For this stream so much more time has passed; callable from any thread, for tests."""
+        self._skipped += seconds
+        self.handover.poke_writer()
+
     def step(self, now: float) -> bytes:
         """Whatever is ready, as bytes; then what time demands."""
         if self.handover.gone:
             self.stream.gone()
             return b""
         data = self.resolve_doubt(now) if self.handover.doubted else b""
+        now += self._skipped
         ended = self.handover.ended
         if taken := self.handover.take():
             parts = taken[0] if len(taken) == 1 else chain.from_iterable(taken)
             data += self.stream.feed(parts, now, len(taken))
         if ended is not None:
             return data + self._last_word(ended, now)
+        if self.handover.shutting_down:
+            return data + self.stream.shutdown(now)
         if now >= self.stream.deadline:
             data += self.stream.tick(now)
         return data
@@ -113,16 +133,20 @@ class Connection:
     def resolve_doubt(self, now: float) -> bytes:
         """The client may have left: a ping, that writing it may tell. Without pings it is taken as gone."""
         self.handover.doubted = False
-        data = self.stream.probe(now)
+        data = self.probe(now)
         if not data:
             self.stream.gone()
         return data
 
+    def probe(self, now: float) -> bytes:
+        """A ping, if the stream has such: writing it may tell that the client has left."""
+        return self.stream.probe(now + self._skipped)
+
     def conclude(self, now: float) -> None:
         """The stream has an ending: stop the source and say what happened."""
-        summary = self.stream.summary(now)
-        if not self._begun:
-            sources.discard(self._source, self.home)
+        summary = self.stream.summary(now + self._skipped)
+        if not self.begun:
+            sources.discard(self.source, self.home)
             self.context.run(self._leave)
         elif self.handover.ended is None:
             self._cancel()
@@ -135,13 +159,13 @@ class Connection:
 
     def patience(self, since: float) -> float:
         """Until when the source's cleanup is waited for; asked anew at each wake-up."""
-        timeout = self.options.cleanup_timeout if self._begun else 0.0
+        timeout = self.options.cleanup_timeout if self.begun else 0.0
         return since + (timeout if self.worker.cleaning else min(GRACE, timeout))
 
     def release(self) -> Callable[[Summary], Any] | None:
         """The request is over; `on_end` if it is left to the driver to call it."""
-        streams.leave()
-        if not self._begun:
+        streams.leave(self.handover.shut_down)
+        if not self.begun:
             return self.farewell.claim()
         if not self._still_runs():
             return self.farewell.claim()  # nothing, but where its own farewell was cut short

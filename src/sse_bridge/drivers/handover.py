@@ -49,6 +49,7 @@ class Handover:
         "ended",
         "gone",
         "pokes",
+        "shutting_down",
         "wake_source",
         "wake_writer",
     )
@@ -59,14 +60,14 @@ class Handover:
         self.ended: Ended | None = None
         self.gone = False
         self.doubted = False
+        self.shutting_down = False
         self._ready: list[Sequence[Part]] = []  # a deque takes 600 bytes more in each idle stream
         self._put_bytes = self._taken_bytes = 0
         self._room = ROOM
         self._writer_sleeps = False
         self._source_sleeps = False
-        self.pokes = (
-            True  # whether a chunk wakes the writer; or its source does when it is about to wait
-        )
+        # Whether a chunk wakes the writer; or its source does when it is about to wait.
+        self.pokes = True
 
     # -- the source's side ------------------------------------------------------------------------
 
@@ -121,7 +122,7 @@ class Handover:
     def idle(self) -> bool:
         """Say that the writer is about to sleep; False when there is something for it after all."""
         self._writer_sleeps = True
-        if self._ready or self.ended is not None or self.gone or self.doubted:
+        if self._ready or self.ended is not None or self._is_called():
             self._writer_sleeps = False
             return False
         return True
@@ -148,10 +149,18 @@ class Handover:
         self.doubted = True
         self.poke_writer()
 
+    def shut_down(self) -> None:
+        """The server stops: the stream is to end now."""
+        self.shutting_down = True
+        self.poke_writer()
+
     def poke_writer(self) -> None:
         """Wake the writer, asleep or not."""
         self._writer_sleeps = False
         self.wake_writer()
+
+    def _is_called(self) -> bool:
+        return self.gone or self.doubted or self.shutting_down
 
     def _has_room(self) -> bool:
         waiting = len(self._ready)

@@ -174,7 +174,12 @@ class AsyncioHome:
 
     async def in_thread(self, call: Callable[[], None]) -> None:
         context = contextvars.copy_context()
-        await self.loop.run_in_executor(None, context.run, call)
+        try:
+            running = self.loop.run_in_executor(None, context.run, call)
+        except RuntimeError:  # the interpreter is on its way out, and starts no thread any more
+            context.run(call)
+        else:
+            await running
 
     async def within(self, seconds: float, writing: Coroutine[Any, Any, None]) -> bool:
         # Nearly every write gets done in its first step: then no timer was made for it. One that waits

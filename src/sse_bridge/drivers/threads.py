@@ -148,7 +148,7 @@ class Body(Iterator[bytes]):
         data = self._connection.step(now)
         if now >= self._second_ping_at:
             self._second_ping_at = inf
-            data = data or self._stream.probe(now)
+            data = data or self._connection.probe(now)
         elif data:
             self._second_ping_at = self._second_ping_after(data, now)
         if not data and self._stream.ending is None and self._connection.handover.idle():
@@ -163,7 +163,7 @@ class Body(Iterator[bytes]):
 
     def _sleep(self, now: float) -> None:
         """Until something comes up; where nobody else watches the client, with a look at it now and then."""
-        until = min(self._stream.deadline, self._second_ping_at)
+        until = min(self._connection.deadline, self._second_ping_at)
         every = self._watch.every if self._watch is not None else None
         self._signal.wait(until if every is None else min(until, now + every))
         if self._watch is not None and every is not None:

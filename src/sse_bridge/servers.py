@@ -1,0 +1,148 @@
+"""What a server shows of itself: that it is about to stop, and that its worker is one for short answers only.
+
+Rules of this file:
+
+1. Nothing of a server is patched, and its own signal handlers are called as ever.
+2. A signal handler takes no lock: it may interrupt whoever holds it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+from .registry import streams
+
+_log = logging.getLogger("sse_bridge")
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+PIPE_BYTES = 65536  # that a pipe holds, on Linux; one for each signal
+
+
+class Notice:
+    """Whether this process has been told to stop, from `install` on.
+
+    Servers differ in how they hear of it, and in when. Their handlers may be there already (gunicorn's workers; any
+    ASGI server in its lifespan), or they come later and replace ours. So there are four ways to learn of it:
+    our own handler, before theirs; the wakeup descriptor, into which Python writes each signal; the server's own
+    note, beside its handler, which is set also where a worker is recycled without a signal; and the event by
+    which hypercorn tells its workers.
+    """
+
+    def __init__(self) -> None:
+        self._told = self._heard = False
+        self.theirs: dict[int, Any] = {}  # the handlers that were there before ours
+        self._pipe: tuple[int, int] | None = None
+
+    def install(self) -> None:
+        """Begin, also once more for another server; in the main thread only."""
+        self._told = self._heard = False
+        for number in SIGNALS:
+            theirs = signal.getsignal(number)
+            if theirs in (None, signal.SIG_IGN, signal.default_int_handler, self._hear):
+                continue  # not Python's, nobody's, Ctrl-C in a script, or ours already
+            signal.signal(number, self._hear)
+            self.theirs[number] = theirs
+        if self._pipe is None:
+            self._listen()
+        self._was_woken()  # by a signal to the server before
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the process has been told."""
+        self._told = (
+            self._heard or self._told or self._was_woken() or _server_is_stopping(self.theirs)
+        )
+        return self._told
+
+    @property
+    def ends_process(self) -> bool:
+        """Whether a signal came that ends the process, and nobody but us is there to do it."""
+        is_ours = signal.getsignal(signal.SIGTERM) == self._hear
+        return self._heard and is_ours and self.theirs[signal.SIGTERM] == signal.SIG_DFL
+
+    def after_fork(self) -> None:
+        """What the parent was told is not for us, nor what comes through its pipe."""
+        self._told = self._heard = False
+        if self._pipe is not None:
+            self._listen()
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        theirs = self.theirs[number]
+        is_first, self._heard = not self._heard, True
+        if callable(theirs):
+            theirs(number, frame)
+        elif not (is_first and streams.open):
+            signal.signal(number, theirs)
+            os.kill(os.getpid(), number)
+
+    def _listen(self) -> None:
+        """Have each signal written into a pipe of ours, unless they go to somebody's already."""
+        pipe, before = os.pipe(), self._pipe
+        for descriptor in pipe:
+            os.set_blocking(descriptor, False)
+        others = signal.set_wakeup_fd(pipe[1], warn_on_full_buffer=False)
+        if others == -1 or (before is not None and others == before[1]):
+            self._pipe, unused = pipe, before
+        else:  # an event loop's, or gunicorn's, whose handlers we have found
+            signal.set_wakeup_fd(others)
+            unused = pipe
+        for descriptor in unused or ():
+            os.close(descriptor)
+
+    def _was_woken(self) -> bool:
+        if self._pipe is None:
+            return False
+        try:
+            return any(number in SIGNALS for number in os.read(self._pipe[0], PIPE_BYTES))
+        except BlockingIOError:
+            return False
+
+
+def _server_is_stopping(handlers: dict[int, Any]) -> bool:
+    server = _server(handlers)
+    if hasattr(
+        server, "should_exit"
+    ):  # uvicorn; at its limit of requests it only closes its sockets
+        sockets = getattr(server, "servers", ())
+        return server.should_exit or not all(listening.is_serving() for listening in sockets)
+    if hasattr(server, "alive"):  # gunicorn's worker
+        return not server.alive
+    # hypercorn tells its workers by an event that came with the process.
+    processes = sys.modules.get("multiprocessing.process")
+    arguments = getattr(processes and processes.current_process(), "_kwargs", {})
+    event = arguments.get("shutdown_event")
+    return event is not None and bool(event.is_set())
+
+
+def _server(handlers: dict[int, Any]) -> Any:
+    """Uvicorn's server, or gunicorn's worker: the handler of SIGTERM is a method of it."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if getattr(handler, "__func__", None) is Notice._hear:
+        handler = handlers.get(signal.SIGTERM)
+    return getattr(handler, "__self__", None)
+
+
+notice = Notice()
+
+# -- gunicorn's sync worker -------------------------------------------------------------------------
+
+_warned = False
+
+
+def warn_of_sync_worker(environ: dict[str, Any]) -> None:
+    """Say once that this worker answers one request at a time, and is killed over one that takes long."""
+    global _warned
+    if _warned or environ.get("wsgi.multithread", True) or "gunicorn.socket" not in environ:
+        return
+    _warned = True
+    timeout = getattr(getattr(_server(notice.theirs), "cfg", None), "timeout", "so many")
+    _log.warning(
+        "a stream runs under gunicorn's sync worker: it serves one client at a time, and after %s seconds "
+        "(timeout) gunicorn kills it, and the stream with it; use --worker-class gthread --threads 100",
+        timeout,
+    )

@@ -1,0 +1,157 @@
+"""Stopping the server: its open streams end truthfully before it does.
+
+Rules of this file:
+
+1. Importing it changes nothing. `shutdown_on_signal` is the only thing here that installs something.
+2. Waiting is done on a thread of its own, which starts with the first stream, or with the shutdown.
+3. A shutdown after a signal is for good; after one that the app asked for itself streams may open again,
+   once its grace is over and all have ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from functools import partial
+from math import inf
+from time import monotonic, sleep
+from typing import Any
+
+from .registry import streams
+from .servers import notice
+
+_log = logging.getLogger("sse_bridge")
+
+EVERY = 0.1  # seconds between looks at what nobody tells us
+
+
+def shutdown(grace: float) -> None:
+    """Give the open streams some time to finish, then end them as ``shutdown``; new ones are refused with 503.
+
+    It returns at once, may be called from any thread and from a task, and again with a shorter grace.
+
+    Arguments: `grace`, seconds, 0 for none. Raises `ValueError` for a negative one.
+    """
+    _check(grace)
+    _shutdown.begin(grace)
+
+
+def shutdown_on_signal(grace: float) -> None:
+    """From now on do what `shutdown` does when the server is told to stop, or its worker is recycled.
+
+    Call it where the page "Deploy" says for your server. The server's own handlers stay in force.
+
+    Outside the main thread there are no signals: it only logs a warning, and you call `shutdown` yourself.
+
+    Arguments: `grace`, seconds, 0 for none. Raises `ValueError` for a negative one.
+    """
+    _check(grace)
+    if threading.current_thread() is not threading.main_thread():
+        _log.warning(
+            "shutdown_on_signal: signals come to the main thread only; here, call shutdown()"
+        )
+    else:
+        _lookout.begin(grace)
+
+
+def closing() -> bool:
+    """Whether the server is shutting down: a source that asks may still say a last word within the grace."""
+    return streams.closing
+
+
+def _check(grace: Any) -> None:
+    if isinstance(grace, bool) or not isinstance(grace, (int, float)) or not 0 <= grace < inf:
+        raise ValueError(f"grace must be a number of seconds, 0 or more, got {grace!r}")
+
+
+class _Shutdown:
+    """A shutdown under way."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._until = inf
+        self._is_final = False
+        self._number = 0  # of the server that is shut down
+
+    def begin(self, grace: float, *, final: bool = False) -> None:
+        """Begin, or end sooner what has begun; after a final one there is nothing more to begin."""
+        with self._lock:
+            if self._is_final:
+                return
+            runs = self._until < inf
+            self._is_final = final
+            self._until = min(self._until, monotonic() + grace)
+            streams.close()
+            if not runs:
+                run = partial(self._run, self._number)
+                threading.Thread(target=run, name="sse_bridge shutdown", daemon=True).start()
+
+    def forget(self) -> None:
+        """What was, was another server's."""
+        with self._lock:
+            self._number += 1
+            self._until, self._is_final = inf, False
+
+    def _run(self, number: int) -> None:
+        while (left := self._until - monotonic()) > 0 and (streams.open or not self._is_final):
+            sleep(min(EVERY, left))
+            if number != self._number:
+                return
+        streams.shut_down()
+        while streams.open:
+            sleep(EVERY)
+        with self._lock:
+            if number != self._number:
+                return
+            self._until = inf
+            if not self._is_final:
+                streams.reopen()
+        if notice.ends_process:
+            sleep(EVERY)  # the server may still be writing the end of the last answer
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+class _Lookout:
+    """Looks whether the server is about to stop, from the first stream on."""
+
+    def __init__(self) -> None:
+        self._grace: float | None = None  # seconds; None: nobody asked
+        self._runs = False
+
+    def begin(self, grace: float) -> None:
+        """Begin, also once more for another server in this process."""
+        notice.install()
+        self._runs = False
+        self._grace = grace
+        _shutdown.forget()
+        streams.reopen()
+        streams.look = self._look
+
+    def after_fork(self) -> None:
+        """The parent's thread is not here, and neither is what it has been told."""
+        self._runs = False
+        if self._grace is not None:
+            notice.after_fork()
+            streams.look = self._look
+
+    def _look(self) -> None:
+        # Whoever opens a stream at the very moment is let in: gunicorn recycles its worker after such a request.
+        if not self._runs:
+            self._runs = True
+            threading.Thread(target=self._run, name="sse_bridge lookout", daemon=True).start()
+
+    def _run(self) -> None:
+        while not notice.is_given:
+            sleep(EVERY)
+        assert self._grace is not None, "somebody asked"
+        _shutdown.begin(self._grace, final=True)
+
+
+_shutdown = _Shutdown()
+_lookout = _Lookout()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_shutdown.__init__)  # type: ignore[misc]
+    os.register_at_fork(after_in_child=_lookout.after_fork)
