@@ -44,29 +44,6 @@ logging.basicConfig(level=logging.WARNING)
 logging.getLogger("sse_bridge").setLevel(logging.INFO)
 
 
-class Mallinfo2(ctypes.Structure):
-    """See mallinfo(3)."""
-
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in (
-            "arena",
-            "ordblks",
-            "smblks",
-            "hblks",
-            "hblkhd",
-            "usmblks",
-            "fsmblks",
-            "uordblks",
-            "fordblks",
-            "keepcost",
-        )
-    ]
-
-
-C = ctypes.CDLL(None)
-
-
 class RefusedError(Exception):
     """What the app answers with a status of its own."""
 
@@ -189,12 +166,8 @@ def books(loop: asyncio.AbstractEventLoop) -> dict[str, int]:
     pooled = sum(bool(POOLS.match(name)) for name in threads)
     upstream = _upstream_connections()
     idle = sum(connection.is_idle() for connection in upstream)
-    resident = _resident()
-    C.malloc_trim(0)
     return {
-        "memory, KiB": resident,
-        "trimmed, KiB": _resident(),
-        "malloc, KiB": _in_use(),
+        "memory, KiB": _resident(),
         "blocks": sys.getallocatedblocks(),
         "descriptors": len(os.listdir("/proc/self/fd")) - idle,
         "threads": len(threads) - pooled,
@@ -209,24 +182,19 @@ def books(loop: asyncio.AbstractEventLoop) -> dict[str, int]:
 
 
 def _resident() -> int:
+    """What is left when the C library has given back the pages that it does not need."""
+    ctypes.CDLL(None).malloc_trim(0)
     with open("/proc/self/statm", "rb") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
-def _in_use() -> int:
-    """What the C library's allocator has given out; Python's own has its own pages beside it."""
-    C.mallinfo2.restype = Mallinfo2
-    info = C.mallinfo2()
-    return int(info.uordblks + info.hblkhd) // 1024
-
-
 def _generators() -> int:
     """How many of the app's sources are still there, whether they run or not."""
-    return sum(
-        (isinstance(thing, GeneratorType) and thing.gi_code in GENERATORS)
-        or (isinstance(thing, AsyncGeneratorType) and thing.ag_code in GENERATORS)
-        for thing in gc.get_objects()
-    )
+    # By type(): asked by isinstance(), the SDK's lazy proxies would load all that they stand for.
+    things = gc.get_objects()
+    codes = [t.gi_code for t in things if type(t) is GeneratorType]
+    codes += [t.ag_code for t in things if type(t) is AsyncGeneratorType]
+    return sum(code in GENERATORS for code in codes)
 
 
 def _upstream_connections() -> list[Any]:

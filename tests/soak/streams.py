@@ -40,11 +40,16 @@ EXACT = (
     "upstream requests", "streams", "stragglers",
 )  # fmt: skip
 
-# Growth that is no leak, beyond the start and for each stream.
-ALLOWED = {"memory, KiB": (4096, 0.1), "blocks": (2000, 0.1)}
+# Growth that is no leak: at the start, and for each stream.
+ALLOWED = {"memory, KiB": (2048, 0.1), "blocks": (2000, 0.05)}
+
+# Else each thread keeps memory for itself, and what it keeps grows with the threads that come and go.
+ONE_HEAP = "glibc.malloc.arena_max=1:glibc.malloc.tcache_count=0"
 
 A_RECORD = re.compile(r"(?m)^(?=(?:DEBUG|INFO|WARNING|ERROR|CRITICAL):|\[\d)")
 AN_ERROR = re.compile(r"(?:ERROR|CRITICAL):|\[[^\n]*\[(?:ERROR|CRITICAL)\]")
+# Uvicorn's word for a reader that was given up on: it is still there, so the connection is cut under it.
+GIVEN_UP = "ERROR:    ASGI callable returned without completing response."
 TROUBLE = ("Traceback", "Exception ignored", "never retrieved", "never awaited")
 
 
@@ -102,6 +107,7 @@ def _served(server: str, streams: int) -> Iterator[Server]:
         models = {way: stack.enter_context(OpenAIDouble(a)) for way, a in ANSWERS.items()}
         log = Path(stack.enter_context(TemporaryDirectory())) / "log"
         environment = {
+            "GLIBC_TUNABLES": ONE_HEAP,
             "STREAMS": str(streams),
             "UPSTREAMS": json.dumps({way: model.base_url for way, model in models.items()}),
             "PYTHONPATH": ":".join([str(TESTS), *filter(None, sys.path)]),
@@ -165,16 +171,19 @@ def check_told(figures: Figures, drawn: list[Drawn], told: list[str]) -> None:
 
 
 def check_log(figures: Figures, log: str, drawn: list[Drawn]) -> None:
-    """Each deliberate failure is one error in the log, and nothing else is."""
-    records = [record for record in A_RECORD.split(log) if record.strip()]
-    figures.logged = Counter(_level(record) for record in records)
-    deliberate = [r for r in records if r.startswith("ERROR:sse_bridge:stream failed after")]
-    failures = sum(stream.way == "failure" for stream in drawn)
-    if len(deliberate) != failures:
-        figures.faults.append(f"{failures} failures, {len(deliberate)} errors logged for them")
+    """Each deliberate failure is one error in the log, a slow reader may be one of uvicorn's, and that is all."""
+    records = [record.strip() for record in A_RECORD.split(log) if record.strip()]
+    figures.logged = Counter(map(_level, records))
+    ways = Counter(stream.way for stream in drawn)
+    failed = [r for r in records if r.startswith("ERROR:sse_bridge:stream failed after")]
+    given_up = [record for record in records if record == GIVEN_UP]
+    if len(failed) != ways["failure"] or len(given_up) > ways["slow"]:
+        figures.faults.append(
+            f"logged: {len(failed)} failures, {len(given_up)} given up, of {ways}"
+        )
     for record in records:
         bad = AN_ERROR.match(record) or any(words in record for words in TROUBLE)
-        if bad and record not in deliberate:
+        if bad and record not in failed and record != GIVEN_UP:
             figures.faults.append(f"logged: {record[:2000]}")
 
 

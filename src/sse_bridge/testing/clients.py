@@ -23,8 +23,8 @@ from contextlib import (
 from typing import Any, Self, TypedDict, Unpack
 
 from .answer import Answer, held
-from .request import Pairs, Request
-from .servers import Interface, Place, Server, interface_of, nowhere, serve
+from .request import Pairs, Place, Request, nowhere
+from .servers import Interface, Server, interface_of, serve
 from .streams import TIMEOUT, AsyncStream, Stream, current_home, wait, wait_in_loop
 
 

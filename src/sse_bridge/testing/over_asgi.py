@@ -19,8 +19,7 @@ import anyio
 from ..drivers.anyio import current_home
 from ..drivers.waiting import Home, Running
 from .answer import Answer, Bell
-from .request import Request
-from .servers import Place
+from .request import Place, Request
 
 Message = MutableMapping[str, Any]
 App = Callable[..., Awaitable[None]]

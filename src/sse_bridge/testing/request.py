@@ -1,13 +1,16 @@
-"""What a test asks an app, as WSGI and as ASGI have it."""
+"""What a test asks an app, as WSGI and as ASGI have it, and where the app runs."""
 
 from __future__ import annotations
 
+import contextvars
 import io
 import json as json_module
 import sys
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlencode
+
+from ..drivers.waiting import Home
 
 Pairs = Mapping[str, str] | Iterable[tuple[str, str]]
 
@@ -116,6 +119,19 @@ class Request:
             "server": (HOST, 80),
             "state": dict(state),
         }
+
+
+class Place(NamedTuple):
+    """Where an app runs: `home`, its loop (None for WSGI), `context`, in which, and what its lifespan has left."""
+
+    home: Home | None
+    context: contextvars.Context
+    state: MutableMapping[str, Any]
+
+
+def nowhere() -> Place:
+    """No loop, and an empty context: as a WSGI server's thread has it."""
+    return Place(None, contextvars.Context(), {})
 
 
 def _body(json: Any, content: bytes | str | None) -> bytes:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextvars
 import inspect
-from collections.abc import Callable, MutableMapping
-from typing import Any, Literal, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
 
 from ..drivers.connection import observer
-from ..drivers.waiting import Home
 from .answer import Answer
 from .over_wsgi import WsgiServer
-from .request import Request
+from .request import Place, Request
 
 Interface = Literal["wsgi", "asgi"]
 
@@ -51,19 +50,6 @@ def _takes(app: Any, number: int) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-class Place(NamedTuple):
-    """Where an app runs: `home`, its loop (None for WSGI), `context`, in which, and what its lifespan has left."""
-
-    home: Home | None
-    context: contextvars.Context
-    state: MutableMapping[str, Any]
-
-
-def nowhere() -> Place:
-    """No loop, and an empty context: as a WSGI server's thread has it."""
-    return Place(None, contextvars.Context(), {})
 
 
 Serve = Callable[[Request, Answer], Server]
