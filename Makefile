@@ -66,7 +66,7 @@ bench: $(VENV)/.test ## measure us beside raw frameworks and our peers
 	$(BIN)/python -m benchmarks
 
 soak: $(VENV)/.test ## end thousands of streams in every way, on two servers (STREAMS=20000 for more)
-	cd tests && ../$(BIN)/python -m soak.endings $(STREAMS)
+	cd tests && ../$(BIN)/python -m soak.streams $(STREAMS)
 
 soak-interrupts: $(VENV)/.test ## interrupt a hundred thousand blocked reads (INTERRUPTIONS=20000 for fewer)
 	cd tests && ../$(BIN)/python -m soak.interruptions $(INTERRUPTIONS)

@@ -40,13 +40,14 @@ def body(data: bytes, *, more: bool = True) -> dict[str, Any]:
 
 
 def test_a_stream_of_starlettes_own_is_read_and_hung_up(backend: str):
-    seen = []
+    seen, waits = [], threading.Event()
 
     async def source() -> AsyncIterator[str]:
         try:
-            while True:
+            for _ in range(3):
                 yield "data: a\n\n"
-                await anyio.sleep(0.001)
+            waits.set()  # cancelled elsewhere, a generator is closed by the collector only
+            await anyio.sleep_forever()
         except BaseException as error:
             seen.append(type(error).__name__)
             raise
@@ -57,6 +58,7 @@ def test_a_stream_of_starlettes_own_is_read_and_hung_up(backend: str):
     app = Starlette(routes=[Route("/", endpoint)])
     with ask(app, backend=backend) as stream:
         assert [event.data for event in stream.take(3)] == ["a", "a", "a"]
+        assert waits.wait(5)
         stream.hang_up()
         assert seen == ["CancelledError" if backend == "asyncio" else "Cancelled"]
         with pytest.raises(RuntimeError, match="no stream of sse_bridge's"):
