@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { fetchSSE } from "../../src/sse_bridge/static/fetch-sse.js";
 import { DIALECTS, FRAMES } from "./frames.mjs";
-import { begun, cut, made, serve, told } from "./serving.mjs";
+import { begun, cut, made, serve, settle, told } from "./serving.mjs";
 
 /** All calls that fetchSSE makes, in order, for an answer of these frames; `more` may have callbacks of its own. */
 async function calls(answer, dialect = "plain", more = {}) {
@@ -137,19 +137,38 @@ test("onOpen, onEvent and the rest come in their order", async () => {
   assert.deepEqual(order, ["onOpen", "onEvent", "success", "success", "complete"]);
 });
 
+const thrower = () => {
+  throw new Error("own");
+};
+const rejecter = async () => thrower();
+
 for (const name of ["onOpen", "onEvent", "success"]) {
-  test(`an ${name} that throws fails the stream, once, and ends its connection`, async (t) => {
+  test(`an ${name} that throws or rejects fails the stream, once, and ends its connection`, async (t) => {
     const { url, requests } = await serve(t, begun(FRAMES.plain.text));
-    const boom = () => {
-      throw new Error("own");
-    };
-    const { log, names } = await calls("", "plain", { url, fetch, [name]: boom });
-    const last = log.slice(-2).map(([name, said]) => [name, said.message ?? said]);
-    assert.deepEqual(last, [["fail", "own"], ["complete", false]]);
-    assert.equal(names.filter((name) => name === "complete").length, 1);
-    await requests[0].closed;
+    for (const boom of [thrower, rejecter]) {
+      const { log, names } = await calls("", "plain", { url, fetch, [name]: boom });
+      const last = log.slice(-2).map(([name, said]) => [name, said.message ?? said]);
+      assert.deepEqual(last, [["fail", "own"], ["complete", false]]);
+      assert.equal(names.filter((name) => name === "complete").length, 1);
+      await requests.at(-1).closed;
+    }
   });
 }
+
+test("each callback is waited for before the next comes", async () => {
+  for (const [end, last] of [[PLAIN_DONE, ["success", "complete"]], ["", ["fail", "complete"]]]) {
+    const order = [];
+    const slow = (name) => async () => {
+      order.push(name);
+      await settle();
+      order.push(`${name} is over`);
+    };
+    const callbacks = ["onEvent", "success", "fail", "complete"].map((name) => [name, slow(name)]);
+    await calls("data: a\n\n" + end, "plain", Object.fromEntries(callbacks));
+    const wanted = ["onEvent", "success", ...last].flatMap((name) => [name, `${name} is over`]);
+    assert.deepEqual(order, wanted);
+  }
+});
 
 test("a success that throws at the finish has failed", async () => {
   const success = ({ type }) => {
@@ -160,16 +179,13 @@ test("a success that throws at the finish has failed", async () => {
   assert.equal(result, false);
 });
 
-test("a fail or a complete that throws rejects, and complete came once", async () => {
+test("a fail or a complete that throws or rejects is told by the promise, and complete came once", async () => {
   for (const [name, answer] of [["fail", ""], ["complete", ""], ["complete", PLAIN_DONE]]) {
-    const more = {
-      [name]() {
-        throw new Error("own");
-      },
-    };
-    const { names, result } = await calls(answer, "plain", more);
-    assert.equal(names.filter((name) => name === "complete").length, 1);
-    assert.equal(result.rejected.message, "own");
+    for (const boom of [thrower, rejecter]) {
+      const { names, result } = await calls(answer, "plain", { [name]: boom });
+      assert.equal(names.filter((name) => name === "complete").length, 1);
+      assert.equal(result.rejected.message, "own");
+    }
   }
 });
 

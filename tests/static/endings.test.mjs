@@ -163,6 +163,19 @@ test("a reader who fetched by hand is told what streamEvents tells", async (t) =
   assert.deepEqual([error.status, error.message], [400, "no"]);
 });
 
+test("what a body throws is a cut if it is a TypeError, and passes as it is otherwise", async () => {
+  for (const thrown of [new TypeError("terminated"), new RangeError("own"), "own"]) {
+    const { response, say, break: fail } = telling();
+    const events = readEvents(response);
+    say("data: a\n\n");
+    assert.equal((await events.next()).value.data, "a");
+    fail(thrown);
+    const { error } = await collect(events);
+    if (thrown instanceof TypeError) assert.deepEqual([error.code, error.cause], ["truncated", thrown]);
+    else assert.equal(error, thrown);
+  }
+});
+
 test("a response without a body is truncated", async () => {
   const { error } = await collect(readEvents(new Response(null, { headers: STREAM })));
   assert.ok(error instanceof TruncatedError, String(error));

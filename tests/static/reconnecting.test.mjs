@@ -167,6 +167,29 @@ test("after so many tries in a row the last error is thrown", async (t) => {
   assert.equal(sent.length, 1);
 });
 
+test("of a request that may be paid for, the tries are counted in all", async (t) => {
+  const answers = () => [broken(), "data: a\n\n", "data: b\n\n", "data: c\n\n" + finished];
+  const paid = await again(t, answers(), { body: {}, reconnect: { attempts: 2, repost: true } });
+  assert.deepEqual([dataOf(paid), paid.error.code, paid.sent.length], [["a", "b"], "truncated", 3]);
+  assert.deepEqual([paid.told.map(({ attempt }) => attempt), paid.delays], [[1, 2], [1000, 2000]]);
+  const free = await again(t, answers(), { reconnect: { attempts: 1 } });
+  assert.deepEqual([dataOf(free), free.error], [["a", "b", "c"], undefined]);
+});
+
+test("a reconnect of unknown or impossible options is refused at once", () => {
+  for (const reconnect of [{ tries: 1 }, { attempts: -1 }, { delay: NaN }, { maxDelay: "long" }, { repost: "yes" }]) {
+    const [[name, value]] = Object.entries(reconnect);
+    const message = `reconnect: ${name} is ${value}`;
+    assert.throws(() => streamEvents(URL, { reconnect }), { name: "TypeError", message });
+  }
+});
+
+test("of a wrong dialect is warned once, not with each connection", async (t) => {
+  const { mock } = t.mock.method(console, "warn", () => {});
+  await again(t, ["event: delta\ndata: {}\n\n", "event: delta\ndata: {}\n\n", finished]);
+  assert.equal(mock.callCount(), 1);
+});
+
 test("onReconnect is told why, and is waited for", async (t) => {
   const { told } = await again(t, [broken(), "data: a\n\n", finished]);
   assert.deepEqual(told.map(({ error }) => error.code), ["network_error", "truncated"]);

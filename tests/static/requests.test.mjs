@@ -3,23 +3,17 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
 
-import { HTTPError, SSEError, streamEvents } from "../../src/sse_bridge/static/fetch-sse.js";
+import { streamEvents } from "../../src/sse_bridge/static/fetch-sse.js";
 import { FRAMES } from "./frames.mjs";
 import { collect, dataOf, serve, told } from "./serving.mjs";
 
 const { text, finished } = FRAMES.plain;
-const JSON_TYPE = { "content-type": "application/json" };
 
 async function requestOf(t, options) {
   const { url, requests } = await serve(t, told(text + finished));
   const result = await collect(streamEvents(url, options));
   assert.equal(result.error, undefined);
   return requests[0];
-}
-
-async function errorOf(t, body, status, headers = JSON_TYPE) {
-  const { url } = await serve(t, told(body, { status, headers }));
-  return (await collect(streamEvents(url))).error;
 }
 
 test("without a body it is a GET that asks for an event stream", async (t) => {
@@ -123,61 +117,6 @@ test("onOpen sees the response before its events, and is waited for", async (t) 
   assert.deepEqual(order, [[200, "text/event-stream; charset=utf-8"], "Hel", "lo 你"]);
 });
 
-const REFUSALS = {
-  "openai's form": ['{"error":{"message":"No key."}}', 401, "No key.", false],
-  "a message": ['{"message":"Wait."}', 429, "Wait.", true],
-  "FastAPI's detail": ['{"detail":"Not here."}', 404, "Not here.", false],
-  "a detail that is a list": ['{"detail":[{"loc":["body"]}]}', 422, "422 Unprocessable Entity", false],
-  "JSON that is none": ["{", 503, "503 Service Unavailable", true],
-  "nothing at all": ["", 500, "500 Internal Server Error", true],
-};
-
-for (const [name, [body, status, message, retryable]] of Object.entries(REFUSALS)) {
-  test(`a refusal with ${name} is an HTTPError`, async (t) => {
-    const error = await errorOf(t, body, status);
-    assert.ok(error instanceof HTTPError && error instanceof SSEError);
-    assert.deepEqual([error.name, error.code], ["HTTPError", "http_error"]);
-    assert.deepEqual([error.status, error.message, error.retryable], [status, message, retryable]);
-    assert.equal(error.headers.get("content-type"), "application/json");
-    let parsed = body;
-    try {
-      parsed = JSON.parse(body);
-    } catch {}
-    assert.deepEqual(error.body, parsed);
-  });
-}
-
-test("a refusal in HTML keeps its text", async (t) => {
-  const error = await errorOf(t, "<h1>Bad Gateway</h1>", 502, { "content-type": "text/html" });
-  assert.deepEqual([error.body, error.message], ["<h1>Bad Gateway</h1>", "502 Bad Gateway"]);
-});
-
-test("a refusal with problem+json is parsed, characters cut or not", async (t) => {
-  const error = await errorOf(t, '{"title":"你"}', 403, { "content-type": "application/problem+json" });
-  assert.deepEqual(error.body, { title: "你" });
-});
-
-test("a refusal whose body is cut is still an HTTPError, with what came", async (t) => {
-  const { url } = await serve(t, (response, request) => {
-    response.writeHead(503, { "content-length": 100 });
-    response.write("Sorry", () => setTimeout(() => request.socket.destroy(), 20));
-  });
-  const { error } = await collect(streamEvents(url));
-  assert.deepEqual([error.name, error.status, error.body], ["HTTPError", 503, "Sorry"]);
-});
-
-for (const type of ["text/html", "application/json", "text/event-stream-not", undefined]) {
-  test(`an answer of type ${type} is no stream, and its connection ends`, async (t) => {
-    const { url, requests } = await serve(t, (response) => {
-      response.writeHead(200, type ? { "content-type": type } : {}).write("data: a\n\n");
-    });
-    const { seen, error } = await collect(streamEvents(url));
-    assert.deepEqual([seen, error.code, error.retryable], [[], "not_a_stream", false]);
-    assert.ok(error instanceof SSEError && error.message.includes(type ?? "no type"));
-    await requests[0].closed;
-  });
-}
-
 test("the type of a stream may be written in any case and with parameters", async (t) => {
   for (const type of ["Text/Event-Stream", "text/event-stream ; charset=latin1"]) {
     const { url } = await serve(t, told(text + finished, { headers: { "content-type": type } }));
@@ -194,6 +133,34 @@ test("a server that cannot be reached is a network error", async () => {
   const { error } = await collect(streamEvents(`http://127.0.0.1:${port}/`));
   assert.deepEqual([error.name, error.code, error.retryable], ["SSEError", "network_error", true]);
   assert.ok(error.cause instanceof TypeError);
+});
+
+const IMPOSSIBLE = {
+  "an address that is none": ["http://["],
+  "an address without a host, where there is no page": ["/chat"],
+  "a password in the address": ["http://me:secret@never.asked/"],
+  "a method that is none": ["http://never.asked/", { method: "no such" }],
+  "a mode that is none": ["http://never.asked/", { mode: "no such" }],
+  "a GET with a body": ["http://never.asked/", { method: "GET", body: { a: 1 } }],
+};
+
+for (const [name, [url, options]] of Object.entries(IMPOSSIBLE)) {
+  test(`${name} is fetch's own TypeError, and is not tried again`, async () => {
+    const onReconnect = () => assert.fail("tried again");
+    const { error } = await collect(streamEvents(url, { ...options, reconnect: { repost: true }, onReconnect }));
+    const { constructor, code } = error;
+    assert.deepEqual([constructor, code === "network_error"], [TypeError, false], String(error));
+  });
+}
+
+test("what another fetch throws passes as it is, but for its TypeErrors", async () => {
+  for (const own of [new RangeError("no token"), new Error("no token"), "no token"]) {
+    const fetch = () => Promise.reject(own);
+    assert.equal((await collect(streamEvents("http://never.asked/", { fetch, reconnect: true }))).error, own);
+  }
+  const cause = new TypeError("Failed to fetch");
+  const { error } = await collect(streamEvents("http://never.asked/", { fetch: () => Promise.reject(cause) }));
+  assert.deepEqual([error.code, error.cause], ["network_error", cause]);
 });
 
 test("wrong options are refused at once", () => {

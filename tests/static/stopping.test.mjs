@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { readEvents, streamEvents, textDeltas } from "../../src/sse_bridge/static/fetch-sse.js";
 import { FRAMES } from "./frames.mjs";
-import { begun, collect, serve, settle, STREAM, telling } from "./serving.mjs";
+import { begun, collect, made, serve, settle, STREAM, telling } from "./serving.mjs";
 
 const { text, finished } = FRAMES.plain;
 const OVER = { value: undefined, done: true };
@@ -152,6 +152,52 @@ test("readEvents tells an abort of one's own fetch as one", async (t) => {
   await events.next();
   setImmediate(() => stop.abort());
   await assert.rejects(events.next(), { name: "AbortError" });
+});
+
+test("readEvents tells the reason that one's own fetch was given", async (t) => {
+  const stop = new AbortController();
+  const why = new Error("enough");
+  const { url } = await serve(t, begun());
+  const waiting = collect(readEvents(await fetch(url, { signal: stop.signal })));
+  setImmediate(() => stop.abort(why));
+  assert.equal((await waiting).error, why);
+});
+
+const never = () => new Promise(() => {});
+const WAITING = {
+  onOpen: { fetch: async () => made(text), onOpen: never },
+  onReconnect: { fetch: async () => made(""), onReconnect: never, reconnect: true },
+  fetch: { fetch: never },
+};
+
+for (const [name, options] of Object.entries(WAITING)) {
+  test(`an abort ends a stream whose ${name} never comes back`, async () => {
+    const stop = new AbortController();
+    const ending = collect(streamEvents("http://never.asked/", { ...options, signal: stop.signal }));
+    await settle();
+    stop.abort();
+    const { seen, error } = await ending;
+    assert.deepEqual([seen, error.name], [[], "AbortError"]);
+  });
+
+  test(`return() ends a stream whose ${name} never comes back`, async () => {
+    const events = streamEvents("http://never.asked/", options);
+    const waiting = events.next();
+    await settle();
+    assert.deepEqual(await events.return(), OVER);
+    assert.deepEqual(await waiting, OVER);
+  });
+}
+
+test("an abort while onOpen waits ends the connection", async (t) => {
+  const stop = new AbortController();
+  const { url, requests } = await serve(t, begun(text));
+  const onOpen = () => {
+    setImmediate(() => stop.abort());
+    return never();
+  };
+  assert.equal((await collect(streamEvents(url, { onOpen, signal: stop.signal }))).error.name, "AbortError");
+  await requests[0].closed;
 });
 
 test("an onOpen that throws leaves no connection behind", async (t) => {

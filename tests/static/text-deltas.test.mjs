@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { readEvents, streamEvents, textDeltas } from "../../src/sse_bridge/static/fetch-sse.js";
+import { readEvents, SSEError, streamEvents, textDeltas } from "../../src/sse_bridge/static/fetch-sse.js";
 import { DIALECTS, FRAMES } from "./frames.mjs";
 import { collect, made, serve, told } from "./serving.mjs";
 
@@ -69,6 +69,56 @@ test("ai-sdk: reasoning and tools are no text", async () => {
     { type: "text-delta", id: "0", delta: "a" },
   );
   assert.deepEqual(await textOf(stream + "data: [DONE]\n\n", "ai-sdk"), ["a"]);
+});
+
+for (const [dialect, frame] of [
+  ["delta", "event: delta\ndata: "],
+  ["openai", "data: "],
+  ["ai-sdk", "data: "],
+]) {
+  test(`${dialect}: a payload that is no JSON object is told after the text, and is not tried again`, async () => {
+    for (const payload of ["oops", '{"oops', "null", "5", '"words"']) {
+      const stream = `${FRAMES[dialect].text}${frame}${payload}\n\n` + FRAMES[dialect].finished;
+      const { seen, error } = await collect(textDeltas(readEvents(made(stream), { dialect })));
+      assert.deepEqual(seen, ["Hel", "lo 你"]);
+      assert.ok(error instanceof SSEError, String(error));
+      assert.deepEqual([error.code, error.retryable], ["not_json", false]);
+      assert.ok(error.message.endsWith(payload));
+    }
+  });
+}
+
+/** What is warned of while a stream of this dialect is read as one of that. */
+async function warnings(t, stream, dialect) {
+  const { mock } = t.mock.method(console, "warn", () => {});
+  await textOf(stream, dialect);
+  return mock.calls.map((call) => call.arguments);
+}
+
+for (const [theirs, ours] of [
+  ["delta", "plain"],
+  ["delta", "openai"],
+  ["delta", "ai-sdk"],
+  ["plain", "delta"],
+  ["openai", "delta"],
+  ["ai-sdk", "delta"],
+  ["openai", "plain"],
+]) {
+  test(`a stream of ${theirs} that is read as ${ours} is warned of, once`, async (t) => {
+    const { text, finished } = FRAMES[theirs];
+    const [first] = (await collect(readEvents(made(text), { dialect: theirs }))).seen;
+    const [told, ...others] = await warnings(t, text + finished, ours);
+    assert.ok(told[0].endsWith(`dialect ${ours}:`));
+    assert.deepEqual([told.slice(1), others], [[first.event, first.data], []]);
+  });
+}
+
+test("a stream of the dialect that was said is not warned of", async (t) => {
+  for (const dialect of DIALECTS) {
+    const { text, finished } = FRAMES[dialect];
+    assert.deepEqual(await warnings(t, ": ping\n\n" + text + finished, dialect), []);
+  }
+  assert.deepEqual(await warnings(t, "event: note\ndata: a\n\n" + FRAMES.plain.finished, "plain"), []);
 });
 
 test("the events of a request know their dialect", async (t) => {

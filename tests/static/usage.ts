@@ -43,19 +43,22 @@ export async function reads(signal: AbortSignal, form: FormData, answer: Answer)
   for await (const piece of textDeltas(streamEvents(new URL("https://a.b/"), { body: form }))) text += piece.trim();
   for await (const piece of textDeltas(readEvents(await fetch("/chat"), { signal, timeout: 1 }))) text += piece;
   for await (const piece of textDeltas([{ event: "message", data: "a", id: "" }], { dialect: "plain" })) text += piece;
+  const shared = { dialect: "delta" as const, timeout: 45_000 };
+  for await (const piece of textDeltas(streamEvents("/chat", { ...shared, body: { answer } }))) text += piece;
   const events = streamEvents("/chat", { body: ["a", 1], reconnect: false, signal: null });
   const first: IteratorResult<ServerSentEvent> = await events.next();
-  await events.return?.();
+  await events.return();
+  await textDeltas(events).return();
   return text + (first.done ? "" : first.value.data);
 }
 
-export async function calls(question: { messages: Question["messages"] }): Promise<boolean> {
+export async function calls(question: Question): Promise<boolean> {
   const isFinished: boolean = await fetchSSE({
     url: "/chat",
     body: question,
-    onEvent: (event) => console.log(event.data.length),
+    onEvent: async (event) => console.log(event.data.length),
     success: ({ type, data }: Success) => console.log(type === "delta" ? data.delta.content : data),
-    fail: (error) => console.log(error instanceof SSEError && error.retryable),
+    fail: async (error) => console.log(error instanceof SSEError && error.retryable),
     complete: (ok, message) => console.log(!ok, message.length),
   });
   return isFinished;
@@ -69,7 +72,8 @@ export function errors(error: unknown): number | string | boolean {
 
 export function decodes(bytes: Uint8Array): ServerSentEvent[] {
   const decoder = new Decoder({ maxBuffer: 1024, lastEventId: "1" });
-  const retry: number | undefined = decoder.next().retry;
+  const next = new Decoder(decoder);
+  const retry: number | undefined = new Decoder({ retry: next.retry }).retry;
   return retry === undefined ? decoder.feed(bytes) : decoder.feed(bytes.buffer as ArrayBuffer);
 }
 
@@ -78,6 +82,9 @@ export async function refuses(response: Response): Promise<void> {
   const dialect: Dialect = "openAI";
   // @ts-expect-error no such option
   const options: ReadOptions = { dialect, timeOut: 1 };
+  const loose = { dialect: "delta" };
+  // @ts-expect-error any string, unless it says `as const`
+  streamEvents("/chat", loose);
   // @ts-expect-error a request needs its address
   streamEvents();
   // @ts-expect-error milliseconds are a number
@@ -94,6 +101,8 @@ export async function refuses(response: Response): Promise<void> {
   await fetchSSE({ success: () => {} });
   // @ts-expect-error there are but two kinds of success
   await fetchSSE({ url: "/chat", success: ({ type }) => type === "error" });
+  // @ts-expect-error the next connection's decoder is `new Decoder(decoder)`
+  new Decoder().next();
   // @ts-expect-error bytes, not text
   new Decoder().feed("data: a\n\n");
   // @ts-expect-error an event's data is text

@@ -29,6 +29,18 @@ test("a server that says nothing before its headers is given up", async (t) => {
   assert.match(error.message, /1000 ms/);
 });
 
+test("a fetch of one's own that heeds no signal is given up, and told so", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let told;
+  const fetch = (_, { signal }) => new Promise(() => (told = signal));
+  const ending = collect(streamEvents("http://never.asked/", { fetch, timeout: 1000 }));
+  await settle();
+  assert.equal(told.aborted, false);
+  t.mock.timers.tick(1000);
+  assert.ok((await ending).error instanceof TimeoutError);
+  assert.equal(told.aborted, true);
+});
+
 test("a real server that is given up sees the close", async (t) => {
   const { url, requests } = await serve(t, begun("data: a\n\n"));
   const response = await fetch(url);

@@ -44,23 +44,24 @@ export interface Reconnecting {
 
 /** fetch's own options, and those of the stream. */
 export interface StreamOptions extends Omit<RequestInit, "body" | "signal">, ReadOptions {
-  /** A plain object or an array is sent as JSON; a request with a body is a POST unless `method` says otherwise. */
+  /** A plain object or an array is sent as JSON, all else as fetch sends it. With a body, `method` is POST by default. */
   body?: BodyInit | object | null;
   /** Whether to try again after what may work later; default false. Never after a finished stream. */
   reconnect?: boolean | ReconnectOptions;
   /** Sent as Last-Event-ID with the first request. */
   lastEventId?: string;
-  /** Used instead of the global fetch. */
+  /** Used instead of the global fetch; what it throws that is no TypeError passes as it is. */
   fetch?: typeof fetch;
-  /** Called with each response, before its events. */
+  /** Called with each response, before its events, and waited for. */
   onOpen?: (response: Response) => void | Promise<void>;
-  /** Called before each wait for another try. */
+  /** Called before each wait for another try, and waited for. */
   onReconnect?: (reconnecting: Reconnecting) => void | Promise<void>;
 }
 
 /** Events that know their dialect. Leaving the loop, or `return()`, ends the connection. */
 export interface Events extends AsyncIterableIterator<ServerSentEvent> {
   readonly dialect?: Dialect;
+  /** Ends the connection at once, even while a `next()` waits. */
   return(value?: any): Promise<IteratorResult<ServerSentEvent>>;
 }
 
@@ -74,7 +75,7 @@ export function readEvents(response: Response, options?: ReadOptions): Events;
 export function textDeltas(
   events: Events | AsyncIterable<ServerSentEvent> | Iterable<ServerSentEvent>,
   options?: { dialect?: Dialect },
-): AsyncIterableIterator<string>;
+): AsyncIterableIterator<string> & { return(value?: any): Promise<IteratorResult<string>> };
 
 export interface Success {
   /** `finish` comes once, at the end of a finished stream. */
@@ -88,7 +89,7 @@ export interface FetchSSEOptions extends StreamOptions {
   /** Called with every event but the last frame, as it came. Callbacks are awaited. */
   onEvent?: (event: ServerSentEvent) => void | Promise<void>;
   success?: (said: Success) => void | Promise<void>;
-  /** Called once if the stream did not finish: with an `SSEError`, or with the reason of the `signal`. */
+  /** Called once if the stream did not finish: with what `streamEvents` throws, or what a callback threw. */
   fail?: (error: any) => void | Promise<void>;
   /** Called once, last. `message` is empty where `ok` is true. */
   complete?: (ok: boolean, message: string) => void | Promise<void>;
@@ -124,7 +125,7 @@ export class HTTPError extends SSEError {
   constructor(response: Response, body: any);
   status: number;
   headers: Headers;
-  /** Parsed where it is JSON, otherwise the text. */
+  /** Parsed where it is JSON, otherwise the text; of a long one, or one that does not end, the beginning. */
   body: any;
 }
 

@@ -39,7 +39,7 @@ export class HTTPError extends SSEError {
     const { error, message, detail } = body;
     const said = [error?.message, error, message, detail?.message, detail?.[0]?.msg, detail];
     if (type.startsWith("text/plain") && body.length < 500) said.push(body);
-    const sentence = said.find((told) => told?.trim) ?? `${status} ${statusText}`.trim();
+    const sentence = said.find((told) => told?.trim?.()) ?? `${status} ${statusText}`.trim();
     super(ok ? `No event stream, but ${type || "no type"}: ${sentence}` : sentence, {
       code: ok ? "not_a_stream" : "http_error",
       retryable: [408, 429, 500, 502, 503, 504].includes(status),
@@ -240,7 +240,8 @@ const DIALECTS = {
 
 /** Warn of what a wrong dialect makes of an answer: nothing, and no error. */
 function compare({ event, data }, dialect = "plain") {
-  const isOdd = dialect === "delta" ? event === "message" : event === "delta" || (dialect === "plain" && data.includes('"choices":['));
+  const isDelta = event === "delta" || event === "reasoning";
+  const isOdd = dialect === "delta" ? event === "message" && data : isDelta || /"choices": ?\[/.test(data) !== (dialect === "openai");
   if (isOdd) console.warn(`fetch-sse: this does not look like the dialect ${dialect}:`, event, data);
 }
 
@@ -256,8 +257,7 @@ function checked({ dialect = "plain", timeout = 0 }) {
 
 /** The events of a response that you fetched yourself, without its end frame; throws where it does not finish. */
 export function readEvents(response, { dialect, timeout, maxBuffer, signal } = {}) {
-  if (signal?.aborted) response.body?.cancel();
-  return streamEvents(response.url || "about:blank", { dialect, timeout, maxBuffer, signal, fetch: () => response });
+  return streamEvents(response.url || "about:blank", { dialect, timeout, maxBuffer, signal, response });
 }
 
 async function* eventsOf(response, dialect, decoder, options) {
@@ -310,7 +310,7 @@ const readerOf = ({ body }) => (body ?? new Blob().stream()).getReader();
 /** The next bytes; throws at the body's end, too. */
 async function read(reader, { timeout, signal }) {
   const { done, value } = await unless(signal, reader.read(), timeout).catch((error) => {
-    throw error instanceof TypeError ? new TruncatedError(error) : error; // fetch's word for a broken connection
+    throw error?.name === "TypeError" ? new TruncatedError(error) : error; // fetch's word for a broken connection
   });
   if (done) throw new TruncatedError();
   return value;
@@ -334,9 +334,16 @@ async function close(reader, over) {
 /** The events of a request, without the end frame; throws where the stream does not finish. */
 export function streamEvents(url, options = {}) {
   const stop = new AbortController();
-  const events = stoppable(eventsAgain(connectionsTo(url, options, stop), options, stop), () => stop.abort(CLOSED));
+  const close = () => {
+    stop.abort(CLOSED);
+    discard(options.response);
+  };
+  const events = stoppable(eventsAgain(connectionsTo(url, options, stop), options, stop), close);
   return Object.assign(events, { dialect: options.dialect }); // for `textDeltas`
 }
+
+/** End the connection of a response that nobody has begun to read. */
+const discard = (response) => response?.body?.cancel().catch(() => {});
 
 /** What a generator yields; `return()` stops it at once, even while a `next()` is waiting. */
 function stoppable(generator, stop) {
@@ -357,7 +364,7 @@ const PATIENCE = { attempts: 0, delay: 1000, maxDelay: 30_000, repost: false };
 /** What one connection after the other is made with; a wrong option is refused here. */
 function connectionsTo(url, options, stop) {
   if (!url) throw new TypeError(`url must be a string or a URL, got ${url}`);
-  const { dialect, signal, reconnect, timeout, maxBuffer, lastEventId, fetch, onOpen, onReconnect, ...init } = options;
+  const { dialect, signal, reconnect, timeout, maxBuffer, lastEventId, fetch, onOpen, onReconnect, response, ...init } = options;
   const headers = new Headers(init.headers);
   const isData = Array.isArray(init.body) || (isPlain(init.body) && !init.body[Symbol.asyncIterator]);
   const body = isData ? JSON.stringify(init.body) : init.body;
@@ -397,9 +404,9 @@ async function* eventsAgain({ dialect, decoder, patience, open }, options, stop)
   try {
     let isFirst = true;
     for (let attempt = 0; ; ) {
-      let response;
+      let { response } = options; // of `readEvents`
       try {
-        response = await open(decoder.lastEventId);
+        response ??= await open(decoder.lastEventId);
         await unless(stop.signal, onOpen?.(response));
         for await (const event of eventsOf(response, dialect, decoder, reading)) {
           if (isFirst) compare(event, options.dialect);
@@ -409,7 +416,7 @@ async function* eventsAgain({ dialect, decoder, patience, open }, options, stop)
         }
         return;
       } catch (error) {
-        response?.body?.cancel().catch(() => {}); // of what nobody has begun to read
+        discard(response);
         stop.signal.throwIfAborted();
         if (!error?.retryable || attempt >= patience.attempts) throw error;
         const delay = delayOf(error, decoder.retry ?? patience.delay, attempt++, patience.maxDelay);
@@ -425,15 +432,15 @@ async function* eventsAgain({ dialect, decoder, patience, open }, options, stop)
   }
 }
 
-async function open(url, init, { fetch = globalThis.fetch, timeout }, signal) {
+async function open(url, init, { fetch: own, timeout }, signal) {
   const connection = new AbortController();
   signal.throwIfAborted();
   try {
-    return await unless(signal, fetch(url, { ...init, signal: connection.signal }), timeout);
+    return await unless(signal, (own ?? fetch)(url, { ...init, signal: connection.signal }), timeout);
   } catch (error) {
     connection.abort();
-    if (!(error instanceof TypeError)) throw error; // not the network's, but of a `fetch` of the caller's own
-    new Request(url, { ...init, body: init.body && "" }); // throws, where the request could never be sent
+    if (error?.name !== "TypeError") throw error; // not the network's, but of a `fetch` of the caller's own
+    if (!own) new Request(url, { ...init, body: init.body && "" }); // throws, if this could never be sent
     throw new SSEError("The server cannot be reached.", { code: "network_error", retryable: true, cause: error });
   }
 }
