@@ -159,8 +159,9 @@ def test_after_a_signal_it_is_for_good_and_lasts_no_longer_than_the_last_stream(
 ):
     stream = Told(registry, clock)
     clock.at[3.0] = stream.leave
-    stopping._shutdown.begin(10, final=True)
-    wait_for(lambda: not ours())
+    run = stopping._shutdown.begin(10, final=True)
+    assert run is not None
+    run()
     assert clock.now == pytest.approx(3.0, abs=0.2)
     assert closing()
     shutdown(0)
@@ -364,5 +365,6 @@ if child == 0:
     os._exit(7)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), sse_bridge.closing(), flush=True)
 stop()
+while sse_bridge.stopping.streams.open: time.sleep(0.01)
 """)
     assert (code, words) == (0, ["1", "7", "False", "1"])

@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
 from functools import partial
 from math import inf
 from time import monotonic, sleep
@@ -35,7 +36,8 @@ def shutdown(grace: float) -> None:
     Arguments: `grace`, seconds, 0 for none. Raises `ValueError` for a negative one.
     """
     _check(grace)
-    _shutdown.begin(grace)
+    if (run := _shutdown.begin(grace)) is not None:
+        threading.Thread(target=run, name="sse_bridge shutdown", daemon=True).start()
 
 
 def shutdown_on_signal(grace: float) -> None:
@@ -75,18 +77,16 @@ class _Shutdown:
         self._is_final = False
         self._number = 0  # of the server that is shut down
 
-    def begin(self, grace: float, *, final: bool = False) -> None:
-        """Begin, or end sooner what has begun; after a final one there is nothing more to begin."""
+    def begin(self, grace: float, *, final: bool = False) -> Callable[[], None] | None:
+        """Begin, or end sooner what has begun; gives what then takes its time, unless it runs already."""
         with self._lock:
-            if self._is_final:
-                return
+            if self._is_final:  # there is nothing more to begin
+                return None
             runs = self._until < inf
             self._is_final = final
             self._until = min(self._until, monotonic() + grace)
             streams.close()
-            if not runs:
-                run = partial(self._run, self._number)
-                threading.Thread(target=run, name="sse_bridge shutdown", daemon=True).start()
+            return None if runs else partial(self._run, self._number)
 
     def forget(self) -> None:
         """What was, was another server's."""
@@ -146,7 +146,9 @@ class _Lookout:
         while not notice.is_given:
             sleep(EVERY)
         assert self._grace is not None, "somebody asked"
-        _shutdown.begin(self._grace, final=True)
+        # On this thread: a server that is on its way out may not be able to start another one.
+        if (run := _shutdown.begin(self._grace, final=True)) is not None:
+            run()
 
 
 _shutdown = _Shutdown()
