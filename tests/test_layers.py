@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "stopping": {"registry", "servers"},
     "interrupt": set(),
     "hangup": {"drivers/threads", "servers"},
-    "testing/*": {"wire", "summary", "registry", "drivers/*", "testing/*"},
+    "testing/*": {"wire", "summary", "registry", "stopping", "drivers/*", "testing/*"},
     "drivers/*": {
         "stream",
         "summary",
@@ -81,6 +81,7 @@ FOREIGN = {
     "flask": {"hangup", "flask", "werkzeug"},
     "flask_context": {"flask"},
     "starlette": {"starlette"},
+    "testing/clients": {"anyio"},
     "testing/over_asgi": {"anyio"},
     "testing/fixture": {"pytest"},
     "drivers/anyio": {"anyio", "trio"},

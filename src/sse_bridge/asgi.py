@@ -192,12 +192,15 @@ class _Request:
 
     async def _end(self, error: BaseException | None) -> None:
         """The app has returned, or raised."""
+        if self._full is None and self._stream is not None:
+            try:
+                await self._stream.end(error)
+            except Unavailable as full:  # the server stopped before the first byte
+                self._full = full
+        elif self._full is None and error is not None:
+            raise error
         if self._full is not None:
             await answer(self._server_send, 503, [_retry_after(self._full)])
-        elif self._stream is not None:
-            await self._stream.end(error)
-        elif error is not None:
-            raise error
 
     async def _send(self, message: Message) -> None:
         """What the app sends."""

@@ -63,6 +63,12 @@ def closing() -> bool:
     return streams.closing
 
 
+def forget() -> None:
+    """A shutdown that was asked for, or is under way, is over: what was, was another server's."""
+    _shutdown.forget()
+    streams.reopen()
+
+
 def _check(grace: Any) -> None:
     if isinstance(grace, bool) or not isinstance(grace, (int, float)) or not 0 <= grace < inf:
         raise ValueError(f"grace must be a number of seconds, 0 or more, got {grace!r}")
@@ -89,7 +95,7 @@ class _Shutdown:
             return None if runs else partial(self._run, self._number)
 
     def forget(self) -> None:
-        """What was, was another server's."""
+        """Leave the way clear for another one."""
         with self._lock:
             self._number += 1
             self._until, self._is_final = inf, False
@@ -101,7 +107,7 @@ class _Shutdown:
                 return
         streams.shut_down()
         while streams.open:
-            sleep(EVERY)
+            sleep(EVERY / 10)
         with self._lock:
             if number != self._number:
                 return
@@ -125,8 +131,7 @@ class _Lookout:
         notice.install()
         self._runs = False
         self._grace = grace
-        _shutdown.forget()
-        streams.reopen()
+        forget()
         streams.look = self._look
 
     def after_fork(self) -> None:

@@ -25,6 +25,7 @@ from typing import Any
 import anyio
 
 from ..options import Options
+from ..registry import streams
 from ..summary import Ending, Summary
 from . import on_asyncio
 from .connection import Connection
@@ -91,7 +92,7 @@ class Writer:
         self._home = home = current_home()
         self._signal = signal = home.signal()
         self._begin: Begin | None = begin
-        self._is_cut = False  # a write failed, or took too long
+        self._owes_end = False  # the end of the body is yet to be written
         self._write = write
         self._send_timeout = options.send_timeout
         self.connection = Connection(
@@ -157,7 +158,7 @@ class Writer:
 
     async def _end_answer(self) -> None:
         """Say what is not yet said: an app has to answer also a client that left before there was a word for it."""
-        if self._begin is None and (self._is_cut or self._stream.ending is not Ending.SHUTDOWN):
+        if self._begin is None and not self._owes_end:
             return
         try:
             await self._patiently(self._deliver(b"", last=True))
@@ -220,14 +221,15 @@ class Writer:
                 or (ending is not None and ending is not Ending.GONE)
             ):
                 # A server that stops ends its process with the last answer: after the source's cleanup, then.
-                last = ending is not None and ending is not Ending.SHUTDOWN
-                await self._patiently(self._deliver(data, last=last))
+                is_late = ending is Ending.SHUTDOWN or streams.closing
+                self._owes_end = ending is not None and is_late
+                await self._patiently(self._deliver(data, last=bool(ending) and not is_late))
         except OSError:  # what ASGI 2.4 servers raise for a client that has left
             _log.debug("a write failed: the client is taken as gone", exc_info=True)
-            self._is_cut = True
+            self._owes_end = False
             self._stream.gone()
         except _GivenUp:
-            self._is_cut = True
+            self._owes_end = False
             self._stream.gone(Ending.SLOW)
 
     async def _send_most(self, data: bytes) -> bytes:
@@ -295,6 +297,4 @@ async def listen(receive: Receive, hang_up: Callable[[], None]) -> None:
                 return
             bodies += not message.get("more_body", False)
     except Exception:
-        _log.exception(
-            "listening for the client raised: only writing can tell now that it has left"
-        )
+        _log.exception("listening raised: only writing can tell now that the client has left")

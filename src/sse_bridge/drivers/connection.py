@@ -16,7 +16,7 @@ from typing import Any
 
 from .. import interrupt
 from ..options import Options
-from ..registry import streams
+from ..registry import ShuttingDown, streams
 from ..summary import Ending, Summary
 from . import sources
 from .farewell import Farewell
@@ -29,8 +29,9 @@ _log = logging.getLogger("sse_bridge")
 # Told of each connection that is made in its context: a test sees through it what becomes of a request's stream.
 observer: ContextVar[Callable[[Connection], None] | None] = ContextVar("observer", default=None)
 
-# A source that is not being closed by then is blocked: its request does not wait for it.
-GRACE = 0.1
+# A source that is not being closed by then is blocked: its request does not wait for it. At a shutdown it gets more
+# time, for its process does not outlive the last request by much.
+GRACE, LAST_GRACE = 0.1, 0.5
 
 
 class Connection:
@@ -94,6 +95,8 @@ class Connection:
         error = self.stream.error
         if not self.stream.held or error is None:
             return None
+        if self.stream.ending is Ending.SHUTDOWN:
+            return ShuttingDown("the server is shutting down")
         if isinstance(error, Exception):
             return error
         # SystemExit and its like would end the server's own thread or task.
@@ -160,7 +163,8 @@ class Connection:
     def patience(self, since: float) -> float:
         """Until when the source's cleanup is waited for; asked anew at each wake-up."""
         timeout = self.options.cleanup_timeout if self.begun else 0.0
-        return since + (timeout if self.worker.cleaning else min(GRACE, timeout))
+        grace = LAST_GRACE if self.stream.ending is Ending.SHUTDOWN else GRACE
+        return since + (timeout if self.worker.cleaning else min(grace, timeout))
 
     def release(self) -> Callable[[Summary], Any] | None:
         """The request is over; `on_end` if it is left to the driver to call it."""

@@ -244,8 +244,13 @@ class _AsyncOpening(AbstractAsyncContextManager[AsyncStream]):
         return self._stream
 
     async def __aexit__(self, kind: object, *_: object) -> None:
+        import anyio
+
         try:
-            await self._stream._leave(quietly=kind is not None)
+            with anyio.CancelScope(
+                shield=kind is not None
+            ):  # also where a timeout around the block is the reason
+                await self._stream._leave(quietly=kind is not None)
         finally:
             held.discard(self)
 

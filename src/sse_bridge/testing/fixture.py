@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from .. import stopping
 from ..registry import streams
 from .answer import held
 
@@ -21,6 +22,7 @@ def no_open_streams() -> Iterator[None]:
     """Fail a test that leaves a stream open, or the source of one running."""
     open_before, held_before, running_before = streams.open, len(held), streams.stragglers
     yield
+    stopping.forget()  # what a test shut down is open for the next one
     until = time.monotonic() + PATIENCE
     while left := _left(
         max(streams.open - open_before, len(held) - held_before),

@@ -135,6 +135,8 @@ class Reading:
 
     def _look_for_events(self, number: int) -> list[ServerSentEvent] | None:
         """So many events."""
+        if number < 0:
+            raise ValueError(f"number must be 0 or more, got {number!r}")
         complete = self._answer.complete or self._answer.over
         while len(self._events) < number and self._read():
             pass
