@@ -113,3 +113,11 @@ def test_a_forked_child_starts_from_nothing():
         assert os.waitstatus_to_exitcode(status) == 0
     finally:
         streams.leave(stream)
+
+
+def test_a_signal_handler_may_close_what_its_own_thread_is_just_changing():
+    registry = Registry()
+    with registry._lock:
+        registry.close()
+        registry.shut_down()
+    assert registry.closing

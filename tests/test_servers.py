@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import multiprocessing.process
 import os
@@ -31,6 +32,8 @@ class Handler:
 
 
 class Uvicorn:
+    __module__ = "uvicorn.server"
+
     def __init__(self) -> None:
         self.should_exit = False
         self.listens = True
@@ -41,6 +44,8 @@ class Uvicorn:
 
 
 class Gunicorn:
+    __module__ = "gunicorn.workers.gthread"
+
     def __init__(self) -> None:
         self.alive = True
         self.cfg = SimpleNamespace(timeout=7)
@@ -296,3 +301,49 @@ def test_the_timeout_is_found_behind_our_own_handler(
 def test_nobody_else_is_warned(warnings: pytest.LogCaptureFixture, environ: dict[str, Any]):
     warn_of_sync_worker(environ)
     assert warnings.messages == []
+
+
+class Runner:
+    """Somebody's, with names like a server's."""
+
+    should_exit, alive, servers = threading.Event(), False, None
+
+    def handle_exit(self, number: int, frame: FrameType | None) -> None: ...
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_object_that_only_looks_like_a_server_is_none(notice: Notice, when: str):
+    beside(notice, Runner(), when)
+    assert not notice.is_given
+
+
+def test_a_loops_own_ctrl_c_is_left_to_it(notice: Notice):
+    async def main() -> tuple[Any, Any]:
+        before = signal.getsignal(signal.SIGINT)
+        notice.install()
+        return before, signal.getsignal(signal.SIGINT)
+
+    before, after = asyncio.run(main())
+    assert before == after
+    assert before is not signal.default_int_handler
+
+
+def test_a_ctrl_c_that_python_raises_does_not_count(notice: Notice):
+    notice.install()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert not notice.is_given
+
+
+def test_who_keeps_the_signal_back_owes_the_end_whoever_wraps_it(
+    notice: Notice, monkeypatch: pytest.MonkeyPatch
+):
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    notice.install()
+    ours = signal.getsignal(signal.SIGTERM)
+    assert callable(ours)
+    signal.signal(signal.SIGTERM, lambda number, frame: ours(number, frame))
+    assert not notice.ends_process
+    monkeypatch.setattr(servers, "streams", SimpleNamespace(open=1))
+    signal.raise_signal(signal.SIGTERM)
+    assert notice.ends_process

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from math import inf, nan
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -71,7 +72,7 @@ class Told:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(stopping, "monotonic", lambda: clock.now)
-    monkeypatch.setattr(stopping, "sleep", clock.sleep)
+    monkeypatch.setattr(stopping, "time", SimpleNamespace(sleep=clock.sleep))
     return clock
 
 

@@ -63,7 +63,8 @@ class EventStream:
                 source, self._options, scope, receive, send, self._status_code, self._headers
             )
         except Unavailable as full:
-            discard(source, current_home)
+            if not full.source_ran:
+                discard(source, current_home)
             await answer(send, 503, [_retry_after(full)])
 
 

@@ -225,7 +225,8 @@ def _attach(response: AnyResponse, source: Any, options: Options) -> None:
         context, leave = source_context()
         body = Body(source, options, context, watch=_watch, leave=leave)
     except Unavailable as full:
-        discard(source, background_home)
+        if not full.source_ran:
+            discard(source, background_home)
         raise ServiceUnavailable(retry_after=full.retry_after) from full
     response.response = body
     if has_request_context():

@@ -14,6 +14,7 @@ class Unavailable(RuntimeError):
 
     status_code = 503
     retry_after = 1
+    source_ran = False  # then it has been closed already
 
 
 class TooManyStreams(Unavailable):
@@ -28,7 +29,7 @@ class Registry:
     """What streams on any thread have to tell, and to be told."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come in while its own thread has it
         self._open: set[ShutDown] = set()
         self._stragglers: set[object] = set()
         self.closing = False  # whether new streams are refused
@@ -54,7 +55,7 @@ class Registry:
     def leave(self, shut_down: ShutDown) -> None:
         """An opened stream's request is over."""
         with self._lock:
-            self._open.remove(shut_down)
+            self._open.discard(shut_down)
 
     def close(self) -> None:
         """From now on no stream is opened."""

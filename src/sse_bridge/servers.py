@@ -34,19 +34,21 @@ class Notice:
     """
 
     def __init__(self) -> None:
-        self._told = self._heard = False
+        self._told = self._heard = self._owes = False
         self.theirs: dict[int, Any] = {}  # the handlers that were there before ours
         self._pipe: tuple[int, int] | None = None
 
     def install(self) -> None:
         """Begin, also once more for another server; in the main thread only."""
-        self._told = self._heard = False
+        self._told = self._heard = self._owes = False
         for number in SIGNALS:
             theirs = signal.getsignal(number)
             if theirs in (None, signal.SIG_IGN, signal.default_int_handler, self._hear):
                 continue  # not Python's, nobody's, Ctrl-C in a script, or ours already
-            signal.signal(number, self._hear)
+            if _module(theirs) in _LOOPS:
+                continue  # Ctrl-C in a loop: it gives back only what is still its own
             self.theirs[number] = theirs
+            signal.signal(number, self._hear)
         if self._pipe is None:
             self._listen()
         self._was_woken()  # by a signal to the server before
@@ -61,13 +63,12 @@ class Notice:
 
     @property
     def ends_process(self) -> bool:
-        """Whether a signal came that ends the process, and nobody but us is there to do it."""
-        is_ours = signal.getsignal(signal.SIGTERM) == self._hear
-        return self._heard and is_ours and self.theirs[signal.SIGTERM] == signal.SIG_DFL
+        """Whether a signal that ends the process was kept back, for the streams' sake."""
+        return self._owes
 
     def after_fork(self) -> None:
         """What the parent was told is not for us, nor what comes through its pipe."""
-        self._told = self._heard = False
+        self._told = self._heard = self._owes = False
         if self._pipe is not None:
             self._listen()
 
@@ -76,9 +77,13 @@ class Notice:
         is_first, self._heard = not self._heard, True
         if callable(theirs):
             theirs(number, frame)
-        elif not (is_first and streams.open):
+        elif is_first and streams.open:
+            self._owes = True
+        else:
             signal.signal(number, theirs)
             os.kill(os.getpid(), number)
+            if os.getpid() == 1:  # whom the kernel spares
+                os._exit(128 + number)
 
     def _listen(self) -> None:
         """Have each signal written into a pipe of ours, unless they go to somebody's already."""
@@ -98,19 +103,35 @@ class Notice:
         if self._pipe is None:
             return False
         try:
-            return any(number in SIGNALS for number in os.read(self._pipe[0], PIPE_BYTES))
+            return any(map(_ends, os.read(self._pipe[0], PIPE_BYTES)))
         except BlockingIOError:
             return False
 
 
+def _ends(number: int) -> bool:
+    """Whether a signal is one that ends the server; a Ctrl-C that Python raises is for whoever catches it."""
+    if number == signal.SIGINT:
+        return signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    return number == signal.SIGTERM
+
+
+_LOOPS = ("asyncio.runners", "trio._core._ki")
+
+
+def _module(handler: Any) -> str:
+    return getattr(getattr(handler, "func", handler), "__module__", "")
+
+
+def _is_of(server: Any, package: str) -> bool:
+    return any(kind.__module__.partition(".")[0] == package for kind in type(server).__mro__)
+
+
 def _server_is_stopping(handlers: dict[int, Any]) -> bool:
     server = _server(handlers)
-    if hasattr(
-        server, "should_exit"
-    ):  # uvicorn; at its limit of requests it only closes its sockets
-        sockets = getattr(server, "servers", ())
+    if _is_of(server, "uvicorn"):  # at its limit of requests it only closes its sockets
+        sockets = getattr(server, "servers", None) or ()
         return server.should_exit or not all(listening.is_serving() for listening in sockets)
-    if hasattr(server, "alive"):  # gunicorn's worker
+    if _is_of(server, "gunicorn"):
         return not server.alive
     # hypercorn tells its workers by an event that came with the process.
     processes = sys.modules.get("multiprocessing.process")

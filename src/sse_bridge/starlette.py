@@ -77,5 +77,6 @@ class EventSourceResponse(Response):
                 self._context,
             )
         except Unavailable as full:
-            discard(source, current_home)
+            if not full.source_ran:
+                discard(source, current_home)
             raise HTTPException(503, headers={"Retry-After": str(full.retry_after)}) from full

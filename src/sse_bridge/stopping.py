@@ -14,10 +14,11 @@ import logging
 import os
 import signal
 import threading
+import time  # its `sleep` is asked for each time: gevent may replace it later
 from collections.abc import Callable
 from functools import partial
 from math import inf
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 from .registry import streams
@@ -26,6 +27,7 @@ from .servers import notice
 _log = logging.getLogger("sse_bridge")
 
 EVERY = 0.1  # seconds between looks at what nobody tells us
+LAST_PATIENCE = 6.0  # seconds for streams that were told to end: `cleanup_timeout`, and a little
 
 
 def shutdown(grace: float) -> None:
@@ -78,7 +80,9 @@ class _Shutdown:
     """A shutdown under way."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = (
+            threading.RLock()
+        )  # a signal handler may call `shutdown` while its own thread does
         self._until = inf
         self._is_final = False
         self._number = 0  # of the server that is shut down
@@ -102,12 +106,13 @@ class _Shutdown:
 
     def _run(self, number: int) -> None:
         while (left := self._until - monotonic()) > 0 and (streams.open or not self._is_final):
-            sleep(min(EVERY, left))
-            if number != self._number:
-                return
+            time.sleep(min(EVERY, left))
+        if number != self._number:
+            return
         streams.shut_down()
-        while streams.open:
-            sleep(EVERY / 10)
+        patience = monotonic() + LAST_PATIENCE
+        while streams.open and (monotonic() < patience or not self._is_final):
+            time.sleep(EVERY / 10)
         with self._lock:
             if number != self._number:
                 return
@@ -115,7 +120,7 @@ class _Shutdown:
             if not self._is_final:
                 streams.reopen()
         if notice.ends_process:
-            sleep(EVERY)  # the server may still be writing the end of the last answer
+            time.sleep(EVERY)  # the server may still be writing the end of the last answer
             os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -125,14 +130,18 @@ class _Lookout:
     def __init__(self) -> None:
         self._grace: float | None = None  # seconds; None: nobody asked
         self._runs = False
+        self._number = 0  # of the server that is looked at
 
     def begin(self, grace: float) -> None:
         """Begin, also once more for another server in this process."""
         notice.install()
         self._runs = False
+        self._number += 1
         self._grace = grace
         forget()
         streams.look = self._look
+        if streams.open:
+            self._look()
 
     def after_fork(self) -> None:
         """The parent's thread is not here, and neither is what it has been told."""
@@ -145,11 +154,14 @@ class _Lookout:
         # Whoever opens a stream at the very moment is let in: gunicorn recycles its worker after such a request.
         if not self._runs:
             self._runs = True
-            threading.Thread(target=self._run, name="sse_bridge lookout", daemon=True).start()
+            run = partial(self._run, self._number)
+            threading.Thread(target=run, name="sse_bridge lookout", daemon=True).start()
 
-    def _run(self) -> None:
+    def _run(self, number: int) -> None:
         while not notice.is_given:
-            sleep(EVERY)
+            time.sleep(EVERY)
+            if number != self._number:
+                return
         assert self._grace is not None, "somebody asked"
         # On this thread: a server that is on its way out may not be able to start another one.
         if (run := _shutdown.begin(self._grace, final=True)) is not None:

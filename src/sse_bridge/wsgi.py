@@ -96,7 +96,8 @@ class EventStream:
         try:
             body = open_body(source, environ, self._options)
         except Unavailable as full:
-            discard(source, background_home)
+            if not full.source_ran:
+                discard(source, background_home)
             return wsgi_middleware.refuse(start_response, full)
         start_response(self._status, list(self._headers))
         return body

@@ -123,7 +123,8 @@ class Call:
         try:
             body = Body(source, plan.options, context, watch=watch)
         except Unavailable as full:
-            discard(source, background_home)
+            if not full.source_ran:
+                discard(source, background_home)
             return refuse(self._server, full)
         self._mark.taken = True
         try:

@@ -227,8 +227,8 @@ def test_the_streams_of_a_worker_that_is_recycled_end_truthfully(
 
 
 def process(server: Server) -> int:
-    with server.get("/process") as response:
-        return int(response.read_all())
+    with server.connect() as connection:
+        return int(connection.request("GET", "/process").read_all())
 
 
 @pytest.mark.parametrize(

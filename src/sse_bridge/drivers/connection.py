@@ -96,7 +96,9 @@ class Connection:
         if not self.stream.held or error is None:
             return None
         if self.stream.ending is Ending.SHUTDOWN:
-            return ShuttingDown("the server is shutting down")
+            late = ShuttingDown("the server is shutting down")
+            late.source_ran = self.begun
+            return late
         if isinstance(error, Exception):
             return error
         # SystemExit and its like would end the server's own thread or task.

@@ -91,8 +91,6 @@ def call(source: Any) -> Any:
 
 def discard(source: Any, home: Callable[[], Home]) -> None:
     """Close a source that will not be run; one that is open already and closes in a loop does so in `home`'s."""
-    if getattr(source, "gi_running", False) or getattr(source, "ag_running", False):
-        return  # it was run after all, and still is
     if inspect.isasyncgen(source):
         _step(source.aclose())  # it never ran: one step closes it, with or without a loop
     elif hasattr(type(source), "__aiter__"):
