@@ -329,6 +329,7 @@ def test_a_loops_own_ctrl_c_is_left_to_it(notice: Notice):
 
 
 def test_a_ctrl_c_that_python_raises_does_not_count(notice: Notice):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     notice.install()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)

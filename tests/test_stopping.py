@@ -284,6 +284,7 @@ def test_for_another_server_in_this_process_streams_open_again(registry: Registr
 
 OPEN = """
 import os, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 import sse_bridge
 from sse_bridge import wsgi
 
