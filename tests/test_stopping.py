@@ -230,6 +230,14 @@ def test_a_source_may_ask_and_finish():
     assert b"".join(body).startswith(b"data: bye\n\nevent: done")
 
 
+@pytest.mark.usefixtures("_reopened")
+def test_a_shutdown_that_is_forgotten_is_over():
+    shutdown(60)
+    stopping.forget()
+    assert not closing()
+    wait_for(lambda: not ours())
+
+
 # -- shutdown_on_signal ---------------------------------------------------------------------------
 
 

@@ -80,9 +80,8 @@ class _Shutdown:
     """A shutdown under way."""
 
     def __init__(self) -> None:
-        self._lock = (
-            threading.RLock()
-        )  # a signal handler may call `shutdown` while its own thread does
+        # A signal handler may call `shutdown` while its own thread does.
+        self._lock = threading.RLock()
         self._until = inf
         self._is_final = False
         self._number = 0  # of the server that is shut down
@@ -104,9 +103,12 @@ class _Shutdown:
             self._number += 1
             self._until, self._is_final = inf, False
 
+    def _has_grace(self) -> bool:
+        return monotonic() < self._until and (streams.open > 0 or not self._is_final)
+
     def _run(self, number: int) -> None:
-        while (left := self._until - monotonic()) > 0 and (streams.open or not self._is_final):
-            time.sleep(min(EVERY, left))
+        while number == self._number and self._has_grace():
+            time.sleep(min(EVERY, max(0.0, self._until - monotonic())))
         if number != self._number:
             return
         streams.shut_down()
