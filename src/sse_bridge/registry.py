@@ -24,6 +24,10 @@ class TooManyStreams(Unavailable):
 class ShuttingDown(Unavailable):
     """The server stops."""
 
+    def __init__(self, *, source_ran: bool = False) -> None:
+        super().__init__("the server is shutting down")
+        self.source_ran = source_ran
+
 
 class Registry:
     """What streams on any thread have to tell, and to be told."""
@@ -94,7 +98,7 @@ class Registry:
 
     def _check(self, limit: int | None) -> None:
         if self.closing:
-            raise ShuttingDown("the server is shutting down")
+            raise ShuttingDown
         if limit is not None and self.open >= limit:
             raise TooManyStreams(f"{self.open} streams are open, max_streams is {limit}")
 

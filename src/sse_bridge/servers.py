@@ -34,13 +34,14 @@ class Notice:
     """
 
     def __init__(self) -> None:
-        self._told = self._heard = self._owes = False
+        self._told = self._heard = False
+        self.ends_process = False  # a signal that does so was kept back, for the streams' sake
         self.theirs: dict[int, Any] = {}  # the handlers that were there before ours
         self._pipe: tuple[int, int] | None = None
 
     def install(self) -> None:
         """Begin, also once more for another server; in the main thread only."""
-        self._told = self._heard = self._owes = False
+        self._told = self._heard = self.ends_process = False
         for number in SIGNALS:
             theirs = signal.getsignal(number)
             if theirs in (None, signal.SIG_IGN, signal.default_int_handler, self._hear):
@@ -61,14 +62,9 @@ class Notice:
         )
         return self._told
 
-    @property
-    def ends_process(self) -> bool:
-        """Whether a signal that ends the process was kept back, for the streams' sake."""
-        return self._owes
-
     def after_fork(self) -> None:
         """What the parent was told is not for us, nor what comes through its pipe."""
-        self._told = self._heard = self._owes = False
+        self._told = self._heard = self.ends_process = False
         if self._pipe is not None:
             self._listen()
 
@@ -78,7 +74,7 @@ class Notice:
         if callable(theirs):
             theirs(number, frame)
         elif is_first and streams.open:
-            self._owes = True
+            self.ends_process = True
         else:
             signal.signal(number, theirs)
             os.kill(os.getpid(), number)

@@ -166,7 +166,7 @@ class Inbox:
         self._kept: deque[Message] = deque()
         self._kept_bytes = 0
         self._reading: anyio.CancelScope | None = None
-        self._changed: anyio.Event | None = None
+        self._changes = Changes()
         self._gone: Message | None = None
         self._asked = 0  # how often the app is asking for a message just now
         self._heard = False  # whether it has heard that the client left
@@ -178,7 +178,7 @@ class Inbox:
             self._reading is not None
         ):  # the client may be there yet, and the server have nothing to tell
             self._reading.cancel()
-        self._tell()
+        self._changes.tell()
         return self._asked > 0 or self._heard
 
     async def receive(self) -> Message:
@@ -198,14 +198,14 @@ class Inbox:
             await self._read()
         message = self._kept.popleft()
         self._kept_bytes -= len(message.get("body", b""))
-        self._tell()
+        self._changes.tell()
         return message
 
     async def look(self) -> Message:
         """The next message, for the watch; what the app has not asked for yet is kept for it."""
         while self._gone is None:
             if self._kept_bytes > READ_AHEAD:
-                await self._change()
+                await self._changes.wait()
             elif (message := await self._read()) is not None:
                 return message
         return self._gone
@@ -213,7 +213,7 @@ class Inbox:
     async def _read(self) -> Message | None:
         """Read one message, or wait until whoever is reading has one."""
         if self._reading is not None:
-            await self._change()
+            await self._changes.wait()
             return None
         message: Message | None = None
         try:
@@ -221,7 +221,7 @@ class Inbox:
                 message = await self._receive()
         finally:
             self._reading = None
-            self._tell()
+            self._changes.tell()
         if message is None:
             return None
         if message["type"] == "http.disconnect":
@@ -231,13 +231,21 @@ class Inbox:
             self._kept_bytes += len(message.get("body", b""))
         return message
 
-    async def _change(self) -> None:
-        if self._changed is None:
-            self._changed = anyio.Event()
-        await self._changed.wait()
 
-    def _tell(self) -> None:
+class Changes:
+    """What several tasks may wait for; they look again then."""
+
+    def __init__(self) -> None:
+        self._next: anyio.Event | None = None
+
+    async def wait(self) -> None:
+        """Until something changes."""
+        if self._next is None:
+            self._next = anyio.Event()
+        await self._next.wait()
+
+    def tell(self) -> None:
         """Whoever waits may look again, once this one's turn is over."""
-        if self._changed is not None:
-            self._changed.set()
-            self._changed = None
+        if self._next is not None:
+            self._next.set()
+            self._next = None

@@ -96,9 +96,7 @@ class Connection:
         if not self.stream.held or error is None:
             return None
         if self.stream.ending is Ending.SHUTDOWN:
-            late = ShuttingDown("the server is shutting down")
-            late.source_ran = self.begun
-            return late
+            return ShuttingDown(source_ran=self.begun)
         if isinstance(error, Exception):
             return error
         # SystemExit and its like would end the server's own thread or task.

@@ -17,6 +17,7 @@ from typing import Any
 import anyio
 
 from ..drivers.anyio import current_home
+from ..drivers.apps import Changes
 from ..drivers.waiting import Home, Running
 from .answer import Answer, Bell
 from .request import Place, Request
@@ -40,7 +41,7 @@ class AsgiServer:
     ) -> None:
         self._app, self._request, self._answer, self._raises = app, request, answer, raises
         self._home, self._state = home, state
-        self._changes = _Changes()
+        self._changes = Changes()
         answer.wake_server = lambda: home.soon(self._changes.tell)
         self._body: bytes | None = request.body
         self._task: Running | None = None
@@ -115,23 +116,6 @@ class AsgiServer:
             self._changes.tell()
 
 
-class _Changes:
-    """What a server's tasks wait for, of which there may be several; they look again then."""
-
-    def __init__(self) -> None:
-        self._next: anyio.Event | None = None
-
-    async def wait(self) -> None:
-        if self._next is None:
-            self._next = anyio.Event()
-        await self._next.wait()
-
-    def tell(self) -> None:
-        if self._next is not None:
-            self._next.set()
-            self._next = None
-
-
 class Lifespan:
     """An app's lifespan, in a task of its own; an app that has none is taken as started."""
 
@@ -145,7 +129,7 @@ class Lifespan:
         self._failed: str | None = None
         self._asked = 0  # how often the app has asked for a message
         self._stopping = False
-        self._changes = _Changes()
+        self._changes = Changes()
         self._task: Running | None = None
 
     def start(self) -> None:
