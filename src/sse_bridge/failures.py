@@ -1,0 +1,260 @@
+"""What a failure means: the code and the status that tell it, and whether the same request may succeed later.
+
+Rules of this file:
+
+1. No SDK and no HTTP client is imported: an error is told by its attributes, and by the names of its classes.
+2. Whatever an error's attributes are, or raise, a diagnosis comes of it.
+3. What is told to a client is our own word for it; the service's own is for the log.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+
+class UpstreamError(Exception):
+    """The model's service failed, in a way that it told in band or that a limit of patience told for it.
+
+    Arguments: `message`, for the log; `status_code`, the HTTP status that fits (None: unknown);
+    `code`, the service's own word for it (None: none given); `retryable`, whether the same request
+    may succeed later (None, the default: as the status and the code say).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        code: str | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        self.code = code
+        self.retryable: bool = diagnose(self).retryable if retryable is None else retryable
+
+
+class SerializationError(ValueError):
+    """A chunk cannot be written as JSON or as UTF-8 text."""
+
+
+class Diagnosis(NamedTuple):
+    """What a failure is.
+
+    `code` is what a client is told; `status_code`, the answer's where there is none yet; `retryable`, whether the
+    same request may succeed later; `is_upstream`, whether it is surely the model's service that failed.
+    """
+
+    code: str
+    status_code: int
+    retryable: bool
+    is_upstream: bool
+
+
+def no_answer() -> UpstreamError:
+    """What a model fails with that has not said a word."""
+    message = (
+        "the source ended without a word, a tool call, usage or a finish reason: that is no answer"
+    )
+    return UpstreamError(message, status_code=502, code="empty_answer")
+
+
+def no_chunk(line: bytes) -> UpstreamError:
+    """What a stream fails with that begins with an object, one line of JSON, where only a model can speak."""
+    value = json.loads(line)
+    shape = f"a JSON value of type {type(value).__name__}"
+    if isinstance(value, dict):  # its fields, and none of their values: they may be a user's
+        shape = f"an object with the fields {', '.join(map(repr, list(value)[:20]))}"
+    message = (
+        f"the source began with {shape}, which is no chunk of a model, and the dialect has no place for it: if the "
+        "service refused, its words are in there; if the object is yours, yield a ServerSentEvent, or give "
+        'dialect="plain"'
+    )
+    return UpstreamError(message, retryable=False)
+
+
+# Each code's own status, and whether it may pass.
+_CODES = {
+    "rate_limited": (429, True),
+    "overloaded": (503, True),
+    "upstream_timeout": (504, True),
+    "upstream_unreachable": (502, True),
+    "credentials_refused": (502, False),
+    "bad_request": (502, False),
+    "context_too_long": (400, False),
+    "content_filtered": (400, False),
+    "upstream_error": (502, True),
+    "empty_answer": (502, True),
+    "upstream_cut": (502, True),
+    "upstream_stalled": (504, True),
+    "max_duration": (504, False),
+    "shutdown": (503, True),
+    "serialization_error": (500, False),
+}
+
+_BY_STATUS = {
+    401: "credentials_refused",
+    402: "credentials_refused",
+    403: "credentials_refused",
+    407: "credentials_refused",
+    408: "upstream_timeout",
+    429: "rate_limited",
+    503: "overloaded",
+    504: "upstream_timeout",
+    524: "upstream_timeout",
+    529: "overloaded",
+}
+
+# What services say in `code`, `type` and `status`, less case and punctuation. The first that fits decides: these...
+_CLOSER_WORDS = {
+    "contextlength": "context_too_long",
+    "contextwindow": "context_too_long",
+    "contextsize": "context_too_long",
+    "toolong": "context_too_long",
+    "contentfilter": "content_filtered",
+    "contentpolicy": "content_filtered",
+    "datainspection": "content_filtered",
+    "moderation": "content_filtered",
+    "sensitive": "content_filtered",
+}
+# ... say more than a status does, and these are asked where there is none.
+_WORDS = {
+    "ratelimit": "rate_limited",
+    "throttl": "rate_limited",
+    "toomanyrequests": "rate_limited",
+    "resourceexhausted": "rate_limited",
+    "quota": "rate_limited",
+    "overloaded": "overloaded",
+    "unavailable": "overloaded",
+    "timeout": "upstream_timeout",
+    "deadline": "upstream_timeout",
+    "authentication": "credentials_refused",
+    "unauthenticated": "credentials_refused",
+    "unauthorized": "credentials_refused",
+    "permission": "credentials_refused",
+    "accessdenied": "credentials_refused",
+    "apikey": "credentials_refused",
+    "arrearage": "credentials_refused",
+    "balance": "credentials_refused",
+    "invalid": "bad_request",
+    "badrequest": "bad_request",
+    "notfound": "bad_request",
+}
+_SPENT = ("insufficientquota", "quotaexceeded", "billing")  # waiting does not help
+
+# Names of classes, of the error's own and of those that it stands on; httpx's, requests', aiohttp's, urllib's ...
+_TIMEOUTS = frozenset({"TimeoutError", "TimeoutException", "Timeout", "APITimeoutError"})
+_LOST = frozenset(
+    {
+        "APIConnectionError",
+        "ConnectionError",
+        "ClientConnectionError",
+        "ClientPayloadError",
+        "ChunkedEncodingError",
+        "IncompleteRead",
+        "ProtocolError",
+        "RequestError",
+        "TransportError",
+        "URLError",
+    }
+)
+
+
+def diagnose(error: BaseException) -> Diagnosis:
+    """What this failure is, by its status, its words and its kind."""
+    if isinstance(error, (SerializationError, UnicodeEncodeError)):
+        return Diagnosis("serialization_error", *_CODES["serialization_error"], is_upstream=False)
+    words = [_plain(word) for word in _words_of(error)]
+    code = _code(error, words)
+    status_code, retryable = _CODES[code or "upstream_error"]
+    if any(spent in word for word in words for spent in _SPENT):
+        retryable = False
+    if isinstance(told := read(error, "retryable"), bool):
+        retryable = told
+    if code is None or _is_apps_own(error):
+        return Diagnosis("upstream_error", 502, retryable, isinstance(error, UpstreamError))
+    return Diagnosis(code, status_code, retryable, is_upstream=True)
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status that an error tells of, wherever its library keeps it; None if it tells of none."""
+    response = read(error, "response")
+    if isinstance(response, Mapping):  # botocore's
+        response = read(response.get("ResponseMetadata"), "HTTPStatusCode")
+        return as_status(response)
+    for thing in (error, response):
+        for name in ("status_code", "status", "code"):
+            status = as_status(read(thing, name))
+            if status is not None:
+                return status
+    return None
+
+
+def as_status(value: Any) -> int | None:
+    """A number, or the text of one, that is an HTTP status and a failure's."""
+    if isinstance(value, str):
+        value = int(value) if len(value) == 3 and value.isascii() and value.isdigit() else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return int(value) if 400 <= value <= 599 else None
+
+
+def read(thing: Any, name: str) -> Any:
+    """A field of an object or a mapping; None where there is none, or none to be had."""
+    try:
+        return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+    except Exception:  # a property may raise anything
+        return None
+
+
+def _code(error: BaseException, words: list[str]) -> str | None:
+    """Our word for it; None where nothing says that an upstream has failed."""
+    own = read(error, "code")
+    if isinstance(error, UpstreamError) and isinstance(own, str) and own in _CODES:
+        return own
+    status = status_of(error)
+    if status in (None, 400, 413, 422) and (said := _first(_CLOSER_WORDS, words)):
+        return said
+    if status is not None:
+        return _BY_STATUS.get(status) or ("upstream_error" if status >= 500 else "bad_request")
+    return _by_kind(error) or _first(_WORDS, words)
+
+
+def _by_kind(error: BaseException) -> str | None:
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & _TIMEOUTS:
+        return "upstream_timeout"
+    return "upstream_unreachable" if names & _LOST else None
+
+
+def _first(meanings: Mapping[str, str], words: Iterable[str]) -> str | None:
+    for word in words:
+        for part, code in meanings.items():
+            if part in word:
+                return code
+    return None
+
+
+def _words_of(error: BaseException) -> Iterator[str]:
+    """The service's own words, where SDKs keep them: on the error, or in the body that it came with."""
+    body = read(error, "body")
+    for thing in (error, body, read(body, "error")):
+        for name in ("code", "type", "status"):
+            word = read(thing, name)
+            if isinstance(word, str) and len(word) <= 100:
+                yield word
+
+
+def _plain(word: str) -> str:
+    return "".join(filter(str.isalnum, word.lower()))
+
+
+def _is_apps_own(error: BaseException) -> bool:
+    """Whether it is the framework's word for a status: an app's ``abort()``, say."""
+    return any(
+        kind.__name__ == "HTTPException"
+        and kind.__module__.partition(".")[0] in ("werkzeug", "starlette")
+        for kind in type(error).__mro__
+    )
