@@ -40,8 +40,11 @@ def on_threads(source: Any, options: Options) -> bytes:
     return b"".join(Body(source, options, contextvars.copy_context()))
 
 
-async def on_anyio(source: Any, options: Options, hang_up: anyio.Event | None = None) -> bytes:
-    written = bytearray()
+async def on_anyio(
+    source: Any, options: Options, hang_up: anyio.Event | None = None, *, cut: bytes = b""
+) -> bytes:
+    """What is written; and `cut` if the end of the body was not."""
+    written, is_over = bytearray(), False
     hung_up = anyio.Event() if hang_up is None else hang_up
 
     async def receive() -> dict[str, Any]:
@@ -51,7 +54,9 @@ async def on_anyio(source: Any, options: Options, hang_up: anyio.Event | None = 
     async def begin() -> None: ...
 
     async def write(data: bytes, more: bool) -> None:
+        nonlocal is_over
         written.extend(data)
+        is_over = not more
 
     await anyio_driver.drive(
         source,
@@ -61,7 +66,7 @@ async def on_anyio(source: Any, options: Options, hang_up: anyio.Event | None = 
         begin=begin,
         write=write,
     )
-    return bytes(written)
+    return bytes(written) if is_over else bytes(written) + cut
 
 
 def run_asyncio(call: Callable[..., Coroutine[Any, Any, Any]], *args: Any) -> Any:

@@ -7,10 +7,13 @@ from sse_bridge.framing import (
     count_lines_of_data,
     data_frame,
     data_frames,
+    end_of_frame,
+    ends_line,
+    has_id,
     json_frame,
     json_frames,
 )
-from sse_bridge.wire import ServerSentEvent
+from sse_bridge.wire import Decoder, ServerSentEvent
 
 
 def test_data_frame_is_the_same_frame():
@@ -66,3 +69,32 @@ def test_frames_are_counted_whatever_their_line_ends(end):
 def test_data_frame_cannot_carry_a_lone_surrogate():
     with pytest.raises(UnicodeEncodeError):
         data_frame("\ud800")
+
+
+@pytest.mark.parametrize(
+    "last, lacking, line",
+    [
+        (b"data: a\n\n", b"", True),
+        (b"\r\n\r\n", b"", True),
+        (b"data: a\r\r", b"", True),
+        (b"\r\n\r", b"", True),
+        (b"\n\r\n", b"", True),
+        (b"data: a\n", b"\n", True),
+        (b"data: a\r\n", b"\n", True),
+        (b"data: a\r", b"\n\n", False),
+        (b"data: a", b"\n\n", False),
+    ],
+)
+def test_what_lacks_of_a_frame_is_known_by_its_last_bytes(last, lacking, line):
+    assert end_of_frame(last) == lacking
+    assert ends_line(last) is line
+    decoded = Decoder().feed(last + lacking + b"data: next\n\n")
+    assert decoded[-1].data == "next"
+
+
+@pytest.mark.parametrize(
+    "frames, has",
+    [(b"id: 1\n\n", True), (b"data: a\rid: 1\r\r", True), (b"data: id: 1\n\n", False)],
+)
+def test_an_id_is_found_whatever_the_line_ends(frames, has):
+    assert has_id(frames) is has

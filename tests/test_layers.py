@@ -25,10 +25,12 @@ MAY_IMPORT = {
     "framing": {"wire"},
     "fast": set(),
     "payload": {"fast"},
+    "failures": set(),
     "parts": set(),
-    "summary": {"parts"},
-    "stream": {"framing", "parts", "summary"},
-    "adapters/*": {"wire", "payload", "parts", "adapters/*"},
+    "surrogates": {"parts"},
+    "summary": {"parts", "surrogates"},
+    "stream": {"failures", "framing", "parts", "summary", "surrogates"},
+    "adapters/*": {"wire", "payload", "failures", "parts", "surrogates", "adapters/*"},
     "dialects/*": {"wire", "framing", "payload", "parts", "dialects/*"},
     "options": {"stream", "summary", "adapters/*", "dialects/*", "parts"},
     "registry": set(),
@@ -72,7 +74,7 @@ MAY_IMPORT = {
     },
     "starlette": {"asgi", "options", "drivers/*", "registry", "dialects/base"},
     "static/*": set(),
-    "__init__": {"wire", "parts", "summary", "stopping", "adapters/*", "dialects/*"},
+    "__init__": {"wire", "failures", "summary", "stopping", "adapters/*", "dialects/*"},
 }
 
 # Whose framework, and beyond the standard library nothing else.
@@ -90,7 +92,10 @@ FOREIGN = {
 }
 
 # No clock, no I/O, no thread.
-PURE = ["wire", "framing", "payload", "parts", "summary", "stream", "adapters/*", "dialects/*"]
+PURE = [
+    *("wire", "framing", "payload", "failures", "parts", "surrogates", "summary", "stream"),
+    *("adapters/*", "dialects/*"),
+]
 IMPURE = {
     "time",
     "io",
@@ -110,7 +115,7 @@ IMPURE = {
 }
 SDKS = {"openai", "dashscope", "anthropic", "google", "ollama", "langchain_core", "pydantic"}
 
-FUNCTION_LINES, FILE_LINES = 40, 300
+FUNCTION_LINES, FILE_LINES = 40, 400
 
 
 def tree(module):

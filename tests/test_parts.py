@@ -8,14 +8,12 @@ from typing import get_args
 
 import pytest
 
-from sse_bridge import UpstreamError
 from sse_bridge.parts import (
     Choice,
     Failure,
     Finish,
     Native,
     Part,
-    SerializationError,
     ToolCall,
     Usage,
 )
@@ -55,22 +53,3 @@ def test_no_two_kinds_of_part_are_confused():
     assert type(Finish("stop")) is not type(Failure("m", "c", retryable=True))
     assert Choice(0, "x").part == "x"
     assert ToolCall(0, None, None, "").number == 0
-
-
-def test_an_upstream_error_tells_what_is_known():
-    error = UpstreamError("m", status_code=429, code="Throttling", retryable=False)
-    assert (str(error), error.status_code, error.code, error.retryable) == (
-        "m",
-        429,
-        "Throttling",
-        False,
-    )
-
-
-def test_an_upstream_error_of_which_nothing_is_known_may_be_retried():
-    error = UpstreamError("m")
-    assert (error.status_code, error.code, error.retryable) == (None, None, True)
-
-
-def test_what_cannot_be_written_is_a_value_error():
-    assert issubclass(SerializationError, ValueError)

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sse_bridge import Ending, UpstreamError
+from sse_bridge import Ending, UpstreamError, dialects
+from sse_bridge.failures import SerializationError
 from sse_bridge.parts import (
     Finish,
     Frame,
     Part,
     Reasoning,
-    SerializationError,
     Start,
     ToolCall,
     Usage,
@@ -265,8 +265,15 @@ def test_describe_chooses_what_the_client_sees():
 
 
 def test_what_cannot_be_written_ends_the_stream_behind_what_could():
-    stream = started()
-    words = stream.feed(["good", "lone \ud800", "never"], 0.0)
+    def write(part: object) -> bytes:
+        if part == "bad":
+            raise SerializationError("no words for it")
+        return voice(part)  # type: ignore[arg-type]
+
+    voice = dialects.by_name("plain").voice()
+    stream = Stream(write, Start("", 0), Limits())
+    stream.start(0.0)
+    words = stream.feed(["good", "bad", "never"], 0.0)
     assert words.startswith(b"data: good\n\nevent: error\n")
     assert b'"code":"serialization_error"' in words
     assert b'"retryable":false' in words

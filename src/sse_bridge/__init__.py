@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import adapters, dialects
-from .parts import UpstreamError
+from .failures import UpstreamError
 from .stopping import closing, shutdown, shutdown_on_signal
 from .summary import Ending, Summary
 from .wire import Decoder, ServerSentEvent

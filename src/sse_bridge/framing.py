@@ -51,6 +51,26 @@ def count_lines_of_data(data: bytes) -> int:
     return count if alike and data.count(b"\n") == 2 * count and b"\r" not in data else 0
 
 
+def has_id(frames: bytes) -> bool:
+    """Whether any of these frames, of any line ends, sets an id."""
+    return frames.startswith(b"id") or b"\nid" in frames or b"\rid" in frames
+
+
+def ends_line(last: bytes) -> bool:
+    """Whether a line may follow on these last bytes. On a lone CR none may: an LF to come may belong to it."""
+    return last.endswith((b"\n", *_FRAME_ENDS))
+
+
+def end_of_frame(last: bytes) -> bytes:
+    """What these last bytes lack, lest the frame that they are of swallows one that follows."""
+    if last.endswith(_FRAME_ENDS):
+        return b""
+    return b"\n" if last.endswith(b"\n") else b"\n\n"
+
+
+_FRAME_ENDS = (b"\n\n", b"\n\r\n", b"\r\r", b"\n\r")
+
+
 @lru_cache(maxsize=64)  # A dialect has a few names, and says one in nearly every frame.
 def _event_line(event: str) -> str:
     return f"event: {one_line('event', event)}\n"

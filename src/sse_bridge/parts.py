@@ -6,7 +6,8 @@ Rules of this file:
 2. Text is a plain ``str``; one line of JSON that the dialect sends as it is, is plain ``bytes``: nothing is made
    for them. Readers give the second only where it is wished for (`Wish.lines`).
 3. Parts speak of the first choice. A part of another choice (``n > 1``) travels inside a `Choice`.
-4. Adapters make parts out of chunks; `Start`, `Failure` and `End` are made by the Stream alone.
+4. Adapters make parts out of chunks; `Start`, `Failure` and `End` are made by the Stream alone, which hears
+   `Broken` itself: no dialect has to say it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,14 @@ class Start(NamedTuple):
 
     id: str
     created: int  # seconds since 1970
+
+
+class Origin(NamedTuple):
+    """Whose answer this is, where the model's service has told: its id for it, its birth time, the model's name."""
+
+    id: str
+    created: int  # seconds since 1970
+    model: str
 
 
 class Reasoning(NamedTuple):
@@ -58,15 +67,30 @@ class Value(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """Bytes that are framed already and pass any dialect untouched."""
+    """Bytes that are framed already and pass any dialect untouched; `speaks`, whether they say anything."""
 
     data: bytes
+    speaks: bool = True
+
+
+class Raw(NamedTuple):
+    """Bytes of a body that is no event stream: they pass, and nothing of ours can stand among them."""
+
+    data: bytes
+
+
+class Relayed(NamedTuple):
+    """What somebody else's frames have shown: their protocol, if known, and whether they have told their end."""
+
+    protocol: str | None
+    over: bool
 
 
 class Native(NamedTuple):
     """A chunk in its own protocol, whole; with the two fields that the Summary wants read off it.
 
-    `parts` is what it says in our words, and only there if somebody asked (``collect``).
+    `parts` is what it says in our words, and only there if somebody asked (``collect``); `speaks`, whether it says
+    anything at all.
     """
 
     protocol: str
@@ -74,6 +98,7 @@ class Native(NamedTuple):
     finish_reason: str | None
     usage: Usage | None
     parts: tuple[Part, ...] = ()
+    speaks: bool = True
 
 
 class Choice(NamedTuple):
@@ -81,6 +106,12 @@ class Choice(NamedTuple):
 
     number: int
     part: Part
+
+
+class Broken(NamedTuple):
+    """The source told of its failure in band, behind words of the same chunk; nothing after it is heard."""
+
+    error: Exception
 
 
 class Failure(NamedTuple):
@@ -99,45 +130,18 @@ Part: TypeAlias = (
     str
     | bytes
     | Start
+    | Origin
     | Reasoning
     | ToolCall
     | Finish
     | Usage
     | Value
     | Frame
+    | Raw
+    | Relayed
     | Native
     | Choice
+    | Broken
     | Failure
     | End
 )
-
-
-def may_work_later(status_code: object) -> bool:
-    """Whether the same request may succeed later; not if it was wrong in itself."""
-    return status_code not in (400, 401, 403, 404, 405, 409, 410, 413, 422)
-
-
-class UpstreamError(Exception):
-    """The model's service failed, in a way that it told in band or that a limit of patience told for it.
-
-    Arguments: `message`, for the log; `status_code`, the HTTP status that fits (None: unknown);
-    `code`, the service's own word for it (None: none given); `retryable`, whether the same request
-    may succeed later (None, the default: as the status says).
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status_code: int | None = None,
-        code: str | None = None,
-        retryable: bool | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status_code = status_code
-        self.code = code
-        self.retryable = may_work_later(status_code) if retryable is None else retryable
-
-
-class SerializationError(ValueError):
-    """A chunk cannot be written as JSON or as UTF-8 text."""

@@ -7,8 +7,11 @@ Rules of this file:
    While HELD every answer is ``b""``; what the dialect says first waits with the first real bytes.
 3. The first ending wins. After it every input answers ``b""``.
 4. A failure while HELD says nothing at all: `held` stays true and the face raises `error`.
-5. Nothing raises out of here: what a dialect raises over a part becomes the stream's own failure.
-6. When `ending` is set: write what was returned, close the source, stop.
+5. Nothing raises out of here: what a dialect raises over a part becomes the stream's own failure, and where it
+   cannot even tell a failure, `cut` asks the driver to let the body end as one that was cut does.
+6. Somebody else's frames come line by line: a ping stands between two lines, and is no empty line within a frame.
+7. A model that has not said a word has not answered: where one must have spoken, an empty stream has failed.
+8. When `ending` is set: write what was returned, close the source, stop.
 """
 
 from __future__ import annotations
@@ -18,14 +21,17 @@ from itertools import groupby
 from math import inf
 from typing import Any, NamedTuple
 
-from .framing import count_frames, count_lines_of_data
-from .parts import End, Failure, Part, SerializationError, Start, UpstreamError, may_work_later
+from .failures import UpstreamError, diagnose, no_answer, no_chunk
+from .framing import count_frames, count_lines_of_data, end_of_frame, ends_line, has_id
+from .parts import Broken, End, Failure, Frame, Native, Origin, Part, Raw, Relayed, Start, Value
 from .summary import Ending, Summary, Tally
+from .surrogates import Halves
 
 PING = b": ping\n\n"
 # After an `id:` line an empty line makes the openai SDK and httpx-sse dispatch a phantom event.
 PING_AFTER_ID = b": ping\n"
 PINGS = (PING, PING_AFTER_ID)
+BOM = b"\xef\xbb\xbf"
 
 # A WSGI server sends its headers with the first bytes of the body. So a stream that is open and has
 # nothing to say yet does not wait a whole `ping` for that.
@@ -60,7 +66,8 @@ class Stream:
     several of a kind at once); `opening`, what it hears first;
     `limits`; `retry`, milliseconds for the first frame's ``retry:`` line (None: none); `collect`, gather what
     was said; `describe`, exception to the message that the client may see (None: a general sentence);
-    `say_end`, whether a finished stream says so (False where the frames are somebody else's).
+    `say_end`, whether a finished stream says so (False where the frames are somebody else's); `must_speak`, whether
+    a model speaks here, so that a source which ends without a word has failed.
     """
 
     def __init__(
@@ -73,10 +80,12 @@ class Stream:
         collect: bool = False,
         describe: Callable[[BaseException], str] | None = None,
         say_end: bool = True,
+        must_speak: bool = False,
     ) -> None:
         self.ending: Ending | None = None
         self.error: BaseException | None = None
         self.held = True
+        self.cut = False
         self._write = write
         self._write_run: Callable[[list[Any]], bytes | None] = getattr(write, "run", _one_by_one)
         self._opening = opening
@@ -86,6 +95,13 @@ class Stream:
         self._tally = Tally(collect)
         self._describe = describe
         self._say_end = say_end
+        self._must_speak = must_speak
+        self._spoke = False
+        self._relays = self._is_raw = (
+            False  # somebody else's frames, or what is no event stream at all
+        )
+        self._last = b"\n\n"  # what was relayed, as much of it as tells where in a frame it ended
+        self._halves: Halves | None = None  # few streams have such
         self._waiting = b""  # said by the dialect while HELD
         self._id_seen = False
         self._hold_until = self._ping_at = self._silent_until = self._expires_at = inf
@@ -146,15 +162,14 @@ class Stream:
 
     def finish(self, now: float) -> bytes:
         """The source ran dry."""
+        if self._must_speak and not self._spoke:
+            return self.fail(no_answer(), now)
         return self._end(Ending.FINISHED, now)
 
     def fail(self, error: BaseException, now: float) -> bytes:
         """The source raised, or its chunk could not be written."""
-        status = getattr(error, "status_code", getattr(error, "code", None))
-        code, retryable = "upstream_error", getattr(error, "retryable", may_work_later(status))
-        if isinstance(error, (SerializationError, UnicodeEncodeError)):
-            code, retryable = "serialization_error", False
-        return self._end(Ending.FAILED, now, error, code, bool(retryable))
+        diagnosis = diagnose(error)
+        return self._end(Ending.FAILED, now, error, diagnosis.code, diagnosis.retryable)
 
     # -- what others do ---------------------------------------------------------------------------
 
@@ -190,41 +205,72 @@ class Stream:
             if self._heard_at is None:
                 self._heard_at = now
 
-    def _put(self, kind: type, parts: list[Part], frames: list[bytes]) -> None:
+    def _put(self, kind: type, parts: list[Any], frames: list[bytes]) -> None:
         """Parts come in runs of one kind, and said by the run they cost a fraction."""
+        if kind in _RARE:
+            self._note(kind, parts)
         self._tally.note(kind, parts)
+        said = None
         try:
-            said = self._write_run(parts)
+            if not self._halves:
+                said = self._write_run(parts)
         except Exception:  # what comes before the one that cannot be said is not lost
-            said = None
+            pass
         if said is not None:
             frames.append(said)
         else:
-            frames += map(self._write, parts)
+            frames += map(self._say_part, parts)
+        if not self._spoke:
+            self._spoke = _speaks(kind, parts, frames)
+            if kind is Frame and self._tally.bytes:  # behind a ping it would spoil the first field
+                frames[0] = frames[0].removeprefix(BOM)
+
+    def _note(self, kind: type, parts: list[Any]) -> None:
+        """What changes how the stream goes on; raises the failure that a source has told of."""
+        if kind is Broken:
+            raise parts[0].error
+        self._relays = True
+        self._is_raw = self._is_raw or kind is Raw
+
+    def _say_part(self, part: Part) -> bytes:
+        if not self._halves:
+            try:
+                return self._write(part)
+            except UnicodeEncodeError:
+                self._halves = Halves()
+        return b"".join(map(self._write, self._halves.mend(part)))
 
     def _say(self, frames: list[bytes], now: float) -> bytes:
         """Frames as bytes, behind whatever had to wait for them; they end the silence on the wire."""
         data = b"".join(frames)
         if not data:
             return b""
-        if events := count_lines_of_data(data):  # among which there is no id
+        if self._relays:
+            self._follow(data)
+        elif events := count_lines_of_data(data):  # among which there is no id
             self._tally.events += events
         else:
             self._tally.events += count_frames(data)
-            self._id_seen = self._id_seen or _has_id(data)
+            self._id_seen = self._id_seen or has_id(data)
         if self.held:
             data = self._commit() + data
-        if self._retry:
+        if self._retry and not self._is_raw:
             data, self._retry = self._retry + data, b""
         self._ping_at = now + self._limits.ping
         return self._count(data)
+
+    def _follow(self, data: bytes) -> None:
+        """Somebody else's frames come in pieces: a frame's end may be in two of them."""
+        self._tally.events += count_frames(self._last + data) - count_frames(self._last)
+        self._id_seen = self._id_seen or has_id(data)
+        self._last = (self._last + data)[-4:]
 
     def _commit(self) -> bytes:
         """From HELD to OPEN."""
         self.held = False
         waiting, self._waiting = self._waiting, b""
         self._tally.events += count_frames(waiting)
-        self._id_seen = self._id_seen or _has_id(waiting)
+        self._id_seen = self._id_seen or has_id(waiting)
         if waiting and self._retry:
             waiting, self._retry = self._retry + waiting, b""
         return waiting
@@ -239,10 +285,12 @@ class Stream:
         return waiting or (self._ping(now) if self._limits.ping != inf else b"")
 
     def _ping(self, now: float) -> bytes:
-        ping = PING_AFTER_ID if self._id_seen else PING
-        self._tally.pings += 1
         self._ping_at = now + self._limits.ping
-        return self._count(ping)
+        if self._is_raw or not ends_line(self._last):
+            return b""
+        is_block = not self._id_seen and not end_of_frame(self._last)
+        self._tally.pings += 1
+        return self._count(PING if is_block else PING_AFTER_ID)
 
     def _give_up(self, ending: Ending, now: float) -> bytes:
         message, status_code, code, retryable = _GIVEN_UP[ending]
@@ -260,21 +308,37 @@ class Stream:
         if self.ending is not None:
             return b""
         self.ending, self.error, self._ended_at = ending, error, now
-        if error is None:
-            last_words: tuple[Part, ...] = (End(),) if self._say_end else ()
-        elif self.held:
+        if error is not None and self.held:
             return b""
-        else:
-            last_words = (Failure(self._message(error), code, retryable),)
-        data = self._say([self._say_last(word) for word in last_words], now)
-        return data or (self._count(self._commit()) if self.held else b"")
+        if self._is_raw:
+            self.cut = error is not None
+            return b""
+        words = [self._what_waits(), self._last_words(error, code, retryable)]
+        if self.held and self.error is not None:
+            return b""
+        lacking = self._count(end_of_frame(self._last)) if any(words) else b""
+        last = self._say(words, now) or (self._count(self._commit()) if self.held else b"")
+        return lacking + last
 
-    def _say_last(self, word: Part) -> bytes:
+    def _what_waits(self) -> bytes:
         try:
-            return self._write(word)
-        except Exception as error:  # there is nothing left to tell a failure with
-            self.error = self.error or error
+            return b"".join(map(self._write, self._halves.rest())) if self._halves else b""
+        except Exception:  # half a character is not worth the last words
             return b""
+
+    def _last_words(self, error: BaseException | None, code: str, retryable: bool) -> bytes:
+        try:
+            if error is not None:
+                words = self._write(Failure(self._message(error), code, retryable))
+                self.cut = getattr(self._write, "cuts", False)
+                return words
+            return self._write(End()) if self._say_end else b""
+        except Exception as raised:
+            if error is not None:  # there is nothing left to tell a failure with
+                self.cut = True
+                return b""
+            self.ending, self.error = Ending.FAILED, raised
+            return b"" if self.held else self._last_words(raised, "upstream_error", False)
 
     def _message(self, error: BaseException) -> str:
         if self._describe:
@@ -282,8 +346,23 @@ class Stream:
         return GENERAL_FAILURE if self.ending is Ending.FAILED else str(error)  # ours, of _GIVEN_UP
 
 
-def _has_id(frames: bytes) -> bool:
-    return frames.startswith(b"id") or b"\nid" in frames or b"\rid" in frames
+def _speaks(kind: type, parts: list[Any], frames: list[bytes]) -> bool:
+    """Whether these are a source's first words; raises for an object that is none, and that nobody is told."""
+    if kind is str:
+        return any(parts)
+    if kind is Origin or kind is Relayed:
+        return False
+    if kind is Native or kind is Frame:
+        return any(part.speaks for part in parts)
+    if kind is Value and not any(frames):
+        if any(part.json != b"{}" for part in parts):
+            raise no_chunk(parts[0].json)
+        return False
+    return True
+
+
+# What is to be noted before it is said.
+_RARE = frozenset({Broken, Frame, Raw})
 
 
 def _one_by_one(_parts: list[Any]) -> None:

@@ -6,6 +6,7 @@ import enum
 from typing import Any, NamedTuple
 
 from .parts import Finish, Native, Part, Reasoning, ToolCall, Usage
+from .surrogates import whole
 
 COLLECT_LIMIT = 1_000_000  # characters of text, reasoning and arguments that a Summary gathers
 
@@ -56,12 +57,9 @@ class Tally:
         if kind is bytes:
             return
         if kind is Native:
-            for _, _, finish_reason, usage, _ in parts:
-                if finish_reason or usage:
-                    self.usage, self.finish_reason = (
-                        usage or self.usage,
-                        finish_reason or self.finish_reason,
-                    )
+            for part in parts:
+                self.usage = part.usage or self.usage
+                self.finish_reason = part.finish_reason or self.finish_reason
         elif kind is Usage:
             self.usage = parts[-1]
         elif kind is Finish:
@@ -134,7 +132,9 @@ class Collected:
     def added_to(self, summary: Summary) -> Summary:
         calls = sorted(self.tool_calls.items())
         return summary._replace(
-            text="".join(self.text),
-            reasoning="".join(self.reasoning),
-            tool_calls=[{**call, "arguments": "".join(call["arguments"])} for _, call in calls],
+            text=whole("".join(self.text)),
+            reasoning=whole("".join(self.reasoning)),
+            tool_calls=[
+                {**call, "arguments": whole("".join(call["arguments"]))} for _, call in calls
+            ],
         )

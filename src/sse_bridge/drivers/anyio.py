@@ -6,7 +6,8 @@ Rules of this file:
 2. `receive` is listened to from the first moment to the last, also while the status is on hold.
 3. Cleanup is waited for under a shield, so a server that cancels the request cannot cut it short.
 4. A write that does not wait costs no timer.
-5. While the writer sleeps, an async source's task that is about to wait writes what it has said itself: that costs
+5. A stream that cannot tell its failure lacks the end of its body: the server then cuts the connection.
+6. While the writer sleeps, an async source's task that is about to wait writes what it has said itself: that costs
    half of waking the writer. It does so as the writer's task, in a copy of that one's context, for what `send` goes
    through may hold on to either. It never waits for a write: what waits, raises or ends the stream is the writer's.
 """
@@ -222,8 +223,10 @@ class Writer:
             ):
                 # A server that stops ends its process with the last answer: after the source's cleanup, then.
                 is_late = ending is Ending.SHUTDOWN or streams.closing
-                self._owes_end = ending is not None and is_late
-                await self._patiently(self._deliver(data, last=bool(ending) and not is_late))
+                is_cut = self._stream.cut
+                self._owes_end = ending is not None and is_late and not is_cut
+                is_last = ending is not None and not is_late and not is_cut
+                await self._patiently(self._deliver(data, last=is_last))
         except OSError:  # what ASGI 2.4 servers raise for a client that has left
             _log.debug("a write failed: the client is taken as gone", exc_info=True)
             self._owes_end = False

@@ -7,6 +7,7 @@ stream has an ending, `conclude` stops the source and `release` ends the request
 from __future__ import annotations
 
 import contextvars
+import errno
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
@@ -32,6 +33,16 @@ observer: ContextVar[Callable[[Connection], None] | None] = ContextVar("observer
 # A source that is not being closed by then is blocked: its request does not wait for it. At a shutdown it gets more
 # time, for its process does not outlive the last request by much.
 GRACE, LAST_GRACE = 0.1, 0.5
+
+
+class CutShort(ConnectionResetError):
+    """Raised into the server by a stream that cannot tell its failure: its body must not end like a good one.
+
+    It is an error of the connection, for these servers close without a page of their own behind what was sent.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(errno.ECONNRESET, "the stream failed and was cut: see the log")
 
 
 class Connection:
@@ -146,18 +157,15 @@ class Connection:
         return self.stream.probe(now + self._skipped)
 
     def conclude(self, now: float) -> None:
-        """The stream has an ending: stop the source and say what happened."""
-        summary = self.stream.summary(now + self._skipped)
-        if not self.begun:
-            sources.discard(self.source, self.home)
-            self.context.run(self._leave)
-        elif self.handover.ended is None:
-            self._cancel()
-            self.worker.stop()
+        """The stream has an ending: stop the source and say what happened. Nothing raises out of here."""
+        self.farewell.summary = summary = self._summary(now)
+        try:
+            self._stop_source()
+        except BaseException:  # of a source's own close(), say
+            _log.exception("stopping a source raised")
         self.handover.close()
         self._at_pauses = None  # it leads back to the driver: nothing should wait for the collector
         log_ending(summary, held=self.stream.held)
-        self.farewell.summary = summary
         self.worker.conclude()
 
     def patience(self, since: float) -> float:
@@ -185,6 +193,24 @@ class Connection:
         return self.farewell.claim()
 
     # -- inside -----------------------------------------------------------------------------------
+
+    def _summary(self, now: float) -> Summary:
+        try:
+            return self.stream.summary(now + self._skipped)
+        except Exception as error:  # on_end is owed a word all the same
+            _log.exception("a stream could not be summed up")
+            return Summary(self.stream.ending or Ending.FAILED, error=self.stream.error or error)
+
+    def _stop_source(self) -> None:
+        if self.begun:
+            if self.handover.ended is None:
+                self._cancel()
+                self.worker.stop()
+            return
+        try:
+            sources.discard(self.source, self.home)
+        finally:
+            self.context.run(self._leave)
 
     def _still_runs(self) -> bool:
         return not self.worker.done
@@ -219,7 +245,7 @@ class Connection:
             return
         try:
             outcome = self.options.cancel()
-        except Exception:
+        except BaseException:  # SystemExit too: the source is yet to be stopped
             _log.exception("cancel raised")
             return
         if inspect.isawaitable(outcome):

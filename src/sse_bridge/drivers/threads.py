@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ..options import Options
 from ..stream import PINGS
-from .connection import Connection
+from .connection import Connection, CutShort
 from .farewell import call_on_end
 from .greenlets import threads_are_greenlets
 from .on_asyncio import AsyncioHome
@@ -93,7 +93,7 @@ class Body(Iterator[bytes]):
         data = self._next_bytes()
         if not data:
             self._release()
-            raise StopIteration
+            raise CutShort if self._stream.cut else StopIteration
         return data
 
     def close(self) -> None:
@@ -174,16 +174,23 @@ class Body(Iterator[bytes]):
         if self._released:
             return
         self._released = True
-        if self._watch is not None:
-            self._watch.stop()
         connection, since = self._connection, monotonic()
-        connection.conclude(since)
-        while not connection.worker.done and monotonic() < (until := connection.patience(since)):
-            self._signal.wait(until)
-        on_end = connection.release()
-        if on_end is not None and connection.farewell.summary is not None:
-            context = connection.context.copy()
-            context.run(call_on_end, on_end, connection.farewell.summary, background_home)
+        try:
+            if self._watch is not None:
+                self._watch.stop()
+            connection.conclude(since)
+            while not connection.worker.done and monotonic() < (
+                until := connection.patience(since)
+            ):
+                self._signal.wait(until)
+        finally:  # the server's own time-out may be raised while this waits
+            self._let_go()
+
+    def _let_go(self) -> None:
+        connection = self._connection
+        on_end, summary = connection.release(), connection.farewell.summary
+        if on_end is not None and summary is not None:
+            connection.context.copy().run(call_on_end, on_end, summary, background_home)
 
 
 class _Background:

@@ -75,7 +75,7 @@ class _Worker:
         """All is over: leave the source's context, and tell the writer, which may be waiting for just that."""
         try:
             self._leave()
-        except Exception as error:
+        except BaseException as error:  # the writer is yet to be told
             sources.report_cleanup(error)
         self.done = True
         if streams.ended(self):
