@@ -14,12 +14,23 @@ from typing import Any, TypedDict
 
 from . import adapters, dialects
 from .adapters.base import Adapter, Reader, Wish
+from .adapters.objects import object_writer
 from .dialects.base import Dialect
+from .dialects.relay import Relay
 from .parts import Start
 from .stream import GENERAL_FAILURE, Limits, Stream
 from .summary import Summary
 
 _log = logging.getLogger("sse_bridge")
+
+
+class _Unsaid(str):
+    """A name that nobody has given; where frames pass, their own protocol then decides."""
+
+    __slots__ = ()
+
+
+_PLAIN_UNSAID = _Unsaid("plain")
 
 
 class Words(TypedDict, total=False):
@@ -41,6 +52,7 @@ class Words(TypedDict, total=False):
     describe: Callable[[BaseException], str] | None
     cancel: Callable[[], Any] | None
     interrupt: bool
+    json_default: Callable[[Any], Any] | None
 
 
 class Options:
@@ -54,7 +66,8 @@ class Options:
     `max_streams` (None, any number), open streams of this process before a 503; `on_end`, called once with a
     `Summary`; `collect` (False), gather text, reasoning and tool calls into it; `retry`, milliseconds;
     `describe`, exception to the message for the client; `cancel`, called first to end the upstream call;
-    `interrupt` (True), whether a thread blocked on an upstream read may be interrupted.
+    `interrupt` (True), whether a thread blocked on an upstream read may be interrupted; `json_default`, value to
+    a JSON value, asked for what JSON does not know.
 
     Raises `TypeError` or `ValueError` that names the argument and shows the value.
     """
@@ -62,7 +75,7 @@ class Options:
     def __init__(
         self,
         *,
-        dialect: str | Dialect = "plain",
+        dialect: str | Dialect = _PLAIN_UNSAID,
         adapter: str | Adapter = "auto",
         ping: float | None = 15.0,
         hold: float | None = 5.0,
@@ -78,10 +91,9 @@ class Options:
         describe: Callable[[BaseException], str] | None = None,
         cancel: Callable[[], Any] | None = None,
         interrupt: bool = True,
+        json_default: Callable[[Any], Any] | None = None,
     ) -> None:
-        self.dialect = _dialect(dialect)
-        self.adapter = _adapter(adapter)
-        self.adapter_named = adapter != "auto"
+        self._translate(dialect, adapter)
         self.limits = Limits(
             ping=_seconds("ping", ping) or inf,
             hold=_seconds("hold", hold),
@@ -98,14 +110,23 @@ class Options:
         self.cancel = _callable("cancel", cancel)
         self.collect = _flag("collect", collect)
         self.interrupt = _flag("interrupt", interrupt)
+        self._objects = object_writer(_callable("json_default", json_default))
         self._say_end = True
+
+    def _translate(self, dialect: str | Dialect, adapter: str | Adapter) -> None:
+        self._dialect_named, self._adapter_named = dialect is not _PLAIN_UNSAID, adapter != "auto"
+        self.dialect, self.adapter = _dialect(dialect), _adapter(adapter)
+        if isinstance(self.adapter, adapters.Frames) and not self._dialect_named:
+            self.dialect = Relay(cuts=False)
 
     def framed(self, *, say_end: bool = False) -> Options:
         """The same for somebody else's frames; these say themselves that they are finished, if not `say_end`."""
         options = copy.copy(self)
         options._say_end = say_end
-        if not self.adapter_named:
-            options.adapter = adapters.by_name("frames")
+        if not self._adapter_named:
+            options.adapter = adapters.Frames(exact=True)
+        if not self._dialect_named:
+            options.dialect = Relay(cuts=True)
         return options
 
     def json_lines(self) -> Options:
@@ -118,7 +139,8 @@ class Options:
         """A new connection's Stream and its way of reading chunks."""
         voice = self.dialect.voice()
         lines = getattr(voice, "takes_lines", False)
-        wish = Wish(self.dialect.passes, self.dialect.takes_objects, self.collect, lines)
+        takes_objects = self.dialect.takes_objects
+        wish = Wish(self.dialect.passes, takes_objects, self.collect, lines, self._objects)
         stream = Stream(
             voice,
             Start(f"chatcmpl-{os.urandom(12).hex()}", int(time.time())),
@@ -127,6 +149,7 @@ class Options:
             collect=self.collect,
             describe=self._description if self.describe else None,
             say_end=self._say_end,
+            must_speak=not takes_objects or getattr(self.adapter, "is_model", False),
         )
         return stream, self.adapter.reader(wish)
 
@@ -140,7 +163,7 @@ class Options:
         try:
             message = self.describe(error)
             return GENERAL_FAILURE if message is None else _utf8(message)
-        except Exception:
+        except BaseException:  # SystemExit too: the client is yet to be told
             _log.exception("describe raised")
             return GENERAL_FAILURE
 

@@ -15,15 +15,15 @@ import uuid
 import weakref
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sse_bridge.adapters.objects import object_json, tells_its_fields
-from sse_bridge.parts import SerializationError
+from sse_bridge.adapters.objects import ObjectWriter, object_json, tells_its_fields
+from sse_bridge.failures import SerializationError
 from sse_bridge.payload import escape_separators
 
 BREAKS = "a\u2028b\u2029c\x85d"
@@ -86,12 +86,14 @@ class Place(NamedTuple):
 @pytest.mark.parametrize(
     "chunk, line",
     [
-        (Model(x=1), '{"x":1.0}'),
-        (Model(x=1, any=None), '{"x":1.0,"any":null}'),
-        (Model(any=Model(x=2)), '{"any":{"x":2.0}}'),
+        (Model(x=1), '{"x":1.0,"any":null}'),
+        (Model(any=Model(x=2)), '{"x":0.0,"any":{"x":2.0,"any":null}}'),
         (Pair(1, [Pair(2)]), '{"left":1,"right":[{"left":2,"right":null}]}'),
-        (Pair(Model(x=1)), '{"left":{"x":1.0},"right":null}'),
-        ({"m": Model(x=1), "p": Pair(1)}, '{"m":{"x":1.0},"p":{"left":1,"right":null}}'),
+        (Pair(Model(x=1)), '{"left":{"x":1.0,"any":null},"right":null}'),
+        (
+            {"m": Model(x=1), "p": Pair(1)},
+            '{"m":{"x":1.0,"any":null},"p":{"left":1,"right":null}}',
+        ),
         (OrderedDict(b=1, a=2), '{"b":1,"a":2}'),
         (types.MappingProxyType({"a": 1}), '{"a":1}'),
         (Place(1, 2), "[1,2]"),
@@ -219,6 +221,16 @@ class Deferred(pydantic.BaseModel):
     inner: Model | None = None
 
 
+class Token(pydantic.BaseModel):
+    type: Literal["token"] = "token"
+    text: str
+
+
+class Tokens(pydantic.BaseModel):
+    type: Literal["tokens"] = "tokens"
+    tokens: list[Token]
+
+
 class Root(pydantic.RootModel[list[int]]):
     pass
 
@@ -246,13 +258,23 @@ def openai_chunks():
         *(Aliased(text="t"), ByAlias(text="t"), Serialized(when=1), Wrapped(x=1), Computed(x=2)),
         *(Extra(a=math.nan, b=[Model(x=1)]), Deferred(inner=Model(any=BREAKS)), Root([1])),
         *(Model(any=1e16), Model(any={1: 2}), Model.model_construct(x="not a number")),
-        *openai_chunks(),
+        *(Token(text="a"), Tokens(tokens=[Token(text="a")])),
     ],
     ids=lambda chunk: type(chunk).__name__,
 )
-def test_a_pydantic_object_is_written_as_its_own_method_does(chunk):
+def test_an_apps_own_pydantic_object_goes_out_whole_as_its_own_method_writes_it(chunk):
+    own = chunk.model_dump_json(warnings=False)
+    assert object_json(chunk) == escape_separators(own).encode()
+    inside = json.loads(object_json({"nested": [chunk]}))
+    if type(chunk) is not Extra:  # which has NaN, null only where an object writes itself
+        assert inside == {"nested": [json.loads(own)]}
+
+
+@pytest.mark.parametrize("chunk", [*openai_chunks()])
+def test_an_sdks_object_is_written_as_it_came_over_the_wire(chunk):
     own = chunk.model_dump_json(exclude_unset=True, warnings=False)
     assert object_json(chunk) == escape_separators(own).encode()
+    assert json.loads(object_json({"nested": chunk})) == {"nested": json.loads(own)}
 
 
 def test_a_method_of_its_own_is_asked():
@@ -267,7 +289,16 @@ def test_a_method_of_its_own_is_asked():
         model_dump_json = Own.model_dump_json
 
     for chunk in Own(), Child(), NoModel():
-        assert object_json(chunk) == b'{"exclude_unset": true, "warnings": false}'
+        assert object_json(chunk) == b"{}"
+
+
+def test_a_method_of_an_sdks_own_is_asked_for_what_came_over_the_wire():
+    class Own(Model):
+        def model_dump_json(self, **how):
+            return json.dumps(how)
+
+    Own.__module__ = "openai.types"
+    assert object_json(Own()) == b'{"exclude_unset": true, "warnings": false}'
 
 
 def test_what_its_own_method_spreads_over_lines_is_one_line():
@@ -289,7 +320,7 @@ def test_a_model_that_is_built_anew_is_written_anew():
     Late.model_config["serialize_by_alias"] = True
     Late.model_rebuild(force=True)
     chunk = Late(x=1)
-    assert object_json(chunk) == chunk.model_dump_json(exclude_unset=True).encode()
+    assert object_json(chunk) == chunk.model_dump_json().encode()
 
 
 def test_types_made_at_run_time_are_not_kept_for_ever():
@@ -355,13 +386,91 @@ class Mute:
         looped_model,
         deep,
         lambda: {"x": Mute()},
-        lambda: Model.model_construct(any="\ud800"),
-        lambda: {"x": "\ud800"},
     ],
 )
 def test_what_has_no_json_form_is_a_serialization_error(make):
     with pytest.raises(SerializationError):
         object_json(make())
+
+
+HALVES = [
+    {"x": "\ud83d"},
+    {"x": ["\ude00", "你好"]},
+    Pair("\ud83d"),
+    Model.model_construct(x=0.0, any="\ud83d"),
+    {"inside": Model.model_construct(x=0.0, any="\ud83d")},
+]
+
+
+@pytest.mark.parametrize("chunk", HALVES)
+def test_half_a_character_is_written_as_jsons_own_escape_of_it(chunk):
+    line = object_json(chunk)
+    assert b"\\ud83d" in line or b"\\ude00" in line
+    assert json.dumps(json.loads(line), separators=(",", ":")).encode() == line
+
+
+@pytest.mark.parametrize("chunk", HALVES)
+def test_half_a_character_is_refused_where_only_whole_ones_are_of_use(chunk):
+    with pytest.raises(SerializationError):
+        ObjectWriter().write_whole(chunk)
+
+
+# -- json_default ---------------------------------------------------------------------------------
+
+
+class Lazy:
+    """As a string of Babel's that is translated when it is shown."""
+
+    def __str__(self):
+        return "später"
+
+
+def of_lazy(value):
+    if isinstance(value, Lazy):
+        return str(value)
+    raise KeyError("a hook's own error")
+
+
+class Holder(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+    lazy: Lazy
+
+
+@pytest.mark.parametrize(
+    "chunk, line",
+    [
+        (Lazy(), '"später"'),
+        ({"a": [Lazy()]}, '{"a":["später"]}'),
+        (Pair(Lazy(), datetime.date(2026, 1, 2)), '{"left":"später","right":"2026-01-02"}'),
+        (Holder(lazy=Lazy()), '{"lazy":"später"}'),
+        ({"holder": Holder(lazy=Lazy())}, '{"holder":{"lazy":"später"}}'),
+        ({"half": "\ud83d", "lazy": Lazy()}, '{"half":"\\ud83d","lazy":"sp\\u00e4ter"}'),
+    ],
+)
+def test_json_default_is_asked_for_what_json_does_not_know(chunk, line):
+    assert ObjectWriter(of_lazy).write(chunk).decode() == line
+
+
+@pytest.mark.parametrize("chunk", [object(), {"x": object()}, Pair(object())])
+def test_what_json_default_raises_is_a_serialization_error(chunk):
+    with pytest.raises(SerializationError, match="a hook's own error"):
+        ObjectWriter(of_lazy).write(chunk)
+
+
+def test_what_json_default_gives_must_be_json_in_turn():
+    with pytest.raises(SerializationError):
+        ObjectWriter(lambda value: math.nan).write({"x": Lazy()})
+    assert (
+        ObjectWriter(lambda value: [datetime.date(2026, 1, 2)]).write(Lazy()) == b'["2026-01-02"]'
+    )
+
+
+def test_without_it_the_error_names_it():
+    with pytest.raises(SerializationError, match="json_default"):
+        object_json({"x": Lazy()})
+
+
+# -- errors ---------------------------------------------------------------------------------------
 
 
 def test_the_error_shows_the_chunk_but_not_a_whole_book():

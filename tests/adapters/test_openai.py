@@ -87,7 +87,7 @@ def test_the_word_null_is_no_reason_to_stop():
 
 def test_the_usage_comes_after_the_finish_in_a_chunk_without_choices():
     parts = read(OPENAI, openai_chunk({}, "stop", usage=None), envelope([], usage=USAGE))
-    assert parts == [Finish("stop"), Usage(7, 3, 10)]
+    assert parts == [Finish("stop"), Usage(7, 3, 10, final=False), Usage(7, 3, 10)]
 
 
 @pytest.mark.parametrize("choices", [[], None])
@@ -134,7 +134,7 @@ def test_a_chunk_passes_whole_where_its_protocol_is_spoken():
     chunk = openai_chunk({"content": "x"}, "stop", usage=USAGE)
     [part] = read(OPENAI, chunk, passes="openai")
     assert json.loads(part.json) == chunk
-    assert part[2:] == ("stop", Usage(7, 3, 10), ())
+    assert part[2:] == ("stop", Usage(7, 3, 10), (), True)
 
 
 def test_a_chunk_is_taken_apart_on_the_way_only_if_it_is_collected():

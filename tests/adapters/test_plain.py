@@ -114,8 +114,7 @@ def test_an_event_is_sent_as_given():
         ({"a": 1, "b": [None, True]}, '{"a":1,"b":[null,true]}'),
         ({}, "{}"),
         (Point(1), '{"x":1,"y":0}'),
-        (Model(name="n"), '{"name":"n"}'),
-        (Model(name="n", more=None), '{"name":"n","more":null}'),
+        (Model(name="n"), '{"name":"n","more":null}'),
         ([1, "two"], '[1,"two"]'),
         ((1, 2), "[1,2]"),
         (3, "3"),
@@ -153,8 +152,6 @@ def looped():
     [
         float("nan"),
         {"x": float("inf")},
-        "\ud800",
-        {"text": "\ud800"},
         looped(),
         object(),
         {"x": object()},

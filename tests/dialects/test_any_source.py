@@ -187,7 +187,7 @@ def breaking(error):
     "error, code",
     [
         (RuntimeError("never on the wire"), "upstream_error"),
-        (UpstreamError("never on the wire", status_code=429, code="Throttling"), "upstream_error"),
+        (UpstreamError("never on the wire", status_code=429, code="Throttling"), "rate_limited"),
         (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "never on the wire"), "serialization_error"),
     ],
 )

@@ -4,15 +4,20 @@ Rules of this file:
 
 1. An `Adapter` is configuration and may serve many streams at once; its `reader` belongs to one stream.
 2. No adapter imports a vendor's SDK: it looks at a chunk's shape.
-3. What a reader raises ends the stream as a failure; a failure told in band is raised as `UpstreamError`.
+3. What a reader raises ends the stream as a failure; a failure told in band is raised as `UpstreamError`, and is a
+   `Broken` part where the same chunk has said something before it.
+4. Nothing of a chunk is trusted: an SDK builds its objects without validation, so any field may be absent or of any
+   type. What a part holds has been looked at, and has the type that the part names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from ..parts import Part, Usage
+from ..parts import Broken, Part, Usage
+from .objects import OBJECTS, ObjectWriter
 
 Parts = Sequence[Part]
 
@@ -24,6 +29,7 @@ class Wish(NamedTuple):
     takes_objects: bool = False  # the dialect sends any object as its JSON
     collect: bool = False  # tell in parts, too, what passes unchanged
     lines: bool = False  # what is sent as it is and tells the Summary nothing may be plain bytes
+    objects: ObjectWriter = OBJECTS  # what writes objects as JSON
 
 
 class Reader(Protocol):
@@ -37,12 +43,24 @@ class Reader(Protocol):
 
 
 class Adapter(Protocol):
-    """A vendor's words into ours."""
+    """A vendor's words into ours.
+
+    One that reads a model's words and nothing else may say so with an attribute ``is_model = True``: a source that
+    ends without one has then failed, whatever the dialect.
+    """
 
     name: str
 
     def reader(self, wish: Wish) -> Reader:
         """A new stream's way of reading chunks."""
+
+
+def broken(said: Iterable[Part], error: Exception) -> Parts:
+    """What was said before a failure, and the failure; raises it where nothing was."""
+    before = tuple(said)
+    if not before:
+        raise error
+    return (*before, Broken(error))
 
 
 def get(thing: Any, name: str) -> Any:
@@ -53,6 +71,34 @@ def get(thing: Any, name: str) -> Any:
     if isinstance(thing, dict):
         return thing.get(name)
     return getattr(thing, name, None)
+
+
+def items(thing: Any) -> Sequence[Any]:
+    """The elements of what should be a list; none of what is not."""
+    return thing if isinstance(thing, (list, tuple)) else ()
+
+
+def text_of(value: Any) -> str:
+    """Text from what should be text: numbers too; nothing from what cannot be meant so."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    return ""
+
+
+def number_of(value: Any) -> int | None:
+    """A place in a list, from what should be one; also the text of one, as some services write."""
+    if isinstance(value, str):
+        value = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _NUMBERS:
+        return None
+    return int(value)
+
+
+_NUMBERS = 1_000_000  # nothing has so many choices or calls
 
 
 def read_usage(usage: Any, *, final: bool = True) -> Usage | None:
@@ -72,11 +118,15 @@ def read_usage(usage: Any, *, final: bool = True) -> Usage | None:
 def _count(usage: Any, *names: str) -> int | None:
     for name in names:
         count = get(usage, name)
-        if isinstance(count, int):
-            return count
+        if isinstance(count, float) and math.isfinite(count):
+            count = round(count)
+        if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
+            return int(count)
     return None
 
 
 def real_reason(reason: Any) -> str | None:
     """A finish reason; DashScope writes the string "null" until there is one."""
-    return reason if isinstance(reason, str) and reason and reason != "null" else None
+    if isinstance(reason, str) and reason and reason != "null":
+        return str.__str__(reason)
+    return None

@@ -11,9 +11,23 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, UpstreamError
-from .base import Parts, Reader, Wish, get, read_usage, real_reason
+from ..failures import UpstreamError
+from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, Usage
+from .base import (
+    Parts,
+    Reader,
+    Wish,
+    broken,
+    get,
+    items,
+    number_of,
+    read_usage,
+    real_reason,
+    text_of,
+)
+from .calls import Calls, arguments_of
 from .objects import object_json
+from .words import say_content
 
 _log = logging.getLogger("sse_bridge")
 
@@ -39,6 +53,7 @@ class DashScope:
     """
 
     name = "dashscope"
+    is_model = True
 
     def __init__(self, *, incremental_output: bool) -> None:
         if not isinstance(incremental_output, bool):
@@ -55,7 +70,10 @@ class DashScopeReader:
         self._incremental_output = incremental_output
         self._said: dict[tuple[object, ...], str] = {}
         self._choices: dict[int, bool] = {}  # those seen, and whether they have finished
-        self._warned = False
+        self._calls: dict[int, Calls] = {}
+        self._spoke = False
+        self._usage: Usage | None = None  # that was told of, and not yet as final
+        self._warned: frozenset[str] = frozenset()
 
     def read(self, chunk: Any) -> Parts:
         if chunk is None:
@@ -64,56 +82,63 @@ class DashScopeReader:
             raise TypeError(
                 f"the dashscope adapter takes DashScope's responses, got {chunk!r:.200}"
             )
-        check_status(chunk)
-        return tuple(self._say(chunk))
+        parts = tuple(self._say(chunk))
+        error = failure_in(chunk)
+        return parts if error is None else broken(parts, error)
 
     def end(self) -> Parts:
-        return ()
+        if self._spoke and not all(self._choices.values()):
+            _log.warning("the model's stream ended without a finish_reason: it may have been cut")
+        return () if self._usage is None else (self._usage._replace(final=True),)
 
     def _say(self, chunk: Any) -> Iterable[Part]:
         finishing = False
         for position, choice in enumerate(choices_of(get(chunk, "output"))):
-            index = get(choice, "index")
+            index = number_of(get(choice, "index"))
             number = position if index is None else index
             self._choices.setdefault(number, False)
             for part in self._say_choice(choice, number):
+                self._spoke = True
                 finishing = finishing or isinstance(part, Finish)
                 yield Choice(number, part) if number else part
         final = finishing and all(self._choices.values())
         usage = read_usage(get(chunk, "usage"), final=final)
         if usage is not None:
+            self._usage = None if final else usage
             yield usage
 
     def _say_choice(self, choice: Any, number: int) -> Iterable[Part]:
         message = get(choice, "message")
-        if reasoning := self._new(get(message, "reasoning_content"), number, "reasoning"):
+        words = list(say_content(get(message, "content"), self._miss))
+        thought = text_of(get(message, "reasoning_content"))
+        thought += "".join(part.text for part in words if isinstance(part, Reasoning))
+        if reasoning := self._new(thought, number, "reasoning"):
             yield Reasoning(reasoning)
-        if text := self._new(_text_of(get(message, "content")), number, "text"):
+        text = "".join(part for part in words if isinstance(part, str))
+        if text := self._new(text, number, "text"):
             yield text
-        for position, call in enumerate(get(message, "tool_calls") or ()):
-            if (part := self._tool_call(call, position, number)) is not None:
-                yield part
+        yield from self._say_calls(get(message, "tool_calls"), number)
         reason = real_reason(get(choice, "finish_reason"))
-        if (
-            reason and not self._choices[number]
-        ):  # a choice that finished first is repeated with its reason
+        if reason and not self._choices[number]:  # one that finished first is repeated with it
             self._choices[number] = True
             yield Finish(reason)
 
-    def _tool_call(self, call: Any, position: int, choice: int) -> ToolCall | None:
-        function, number = get(call, "function"), get(call, "index")
-        index = position if number is None else number
-        arguments = self._new(get(function, "arguments"), choice, "arguments", index)
-        id_ = self._new(get(call, "id"), choice, "id", index)
-        name = self._new(get(function, "name"), choice, "name", index)
-        if not (arguments or id_ or name):
-            return None
-        return ToolCall(index, id_ or None, name or None, arguments)
+    def _say_calls(self, calls: Any, choice: int) -> Iterable[ToolCall]:
+        if self._incremental_output:
+            fragments = self._calls.setdefault(choice, Calls()).say(calls)
+            yield from (call for call in fragments if call.id or call.name or call.arguments)
+            return
+        for position, call in enumerate(items(calls)):  # all of them, each time
+            function, index = get(call, "function"), number_of(get(call, "index"))
+            place = choice, position if index is None else index
+            id_ = self._new(text_of(get(call, "id")), "id", *place)
+            name = self._new(text_of(get(function, "name")), "name", *place)
+            arguments = self._new(arguments_of(function), "arguments", *place)
+            if arguments or id_ or name:
+                yield ToolCall(place[1], id_ or None, name or None, arguments)
 
-    def _new(self, text: Any, *place: object) -> str:
+    def _new(self, text: str, *place: object) -> str:
         """The piece that was not said before at this place."""
-        if not isinstance(text, str):
-            return ""
         if self._incremental_output:
             return text
         said = self._said.get(place, "")
@@ -126,17 +151,24 @@ class DashScopeReader:
         return text
 
     def _warn_of_rewriting(self) -> None:
-        if not self._warned:
-            self._warned = True
-            _log.warning(
-                "a DashScope chunk does not repeat the text before it; was incremental_output=True "
-                "given to the SDK and not to the adapter?"
-            )
+        self._warn(
+            "a DashScope chunk does not repeat the text before it; was incremental_output=True "
+            "given to the SDK and not to the adapter?"
+        )
+
+    def _miss(self, what: str) -> None:
+        self._warn(f"there is no place for {what} of a DashScope chunk: left out")
+
+    def _warn(self, message: str) -> None:
+        if message not in self._warned:
+            self._warned |= {message}
+            _log.warning(message)
 
 
 def native(chunk: Any) -> Native:
     """The response whole, less the service's HTTP headers, which are nobody's business."""
-    check_status(chunk)
+    if (error := failure_in(chunk)) is not None:
+        raise error
     choices = choices_of(get(chunk, "output"))
     reason = real_reason(get(choices[0], "finish_reason")) if choices else None
     usage = read_usage(get(chunk, "usage"))
@@ -155,7 +187,7 @@ def looks_like_dashscope(chunk: Any) -> bool:
 
 def choices_of(output: Any) -> list[Any]:
     """The choices; with ``result_format="text"`` the output itself is the only one."""
-    choices = get(output, "choices")
+    choices = items(get(output, "choices"))
     if choices:
         return list(choices)
     text = get(output, "text")
@@ -164,31 +196,23 @@ def choices_of(output: Any) -> list[Any]:
     return [{"message": {"content": text}, "finish_reason": get(output, "finish_reason")}]
 
 
-def check_status(chunk: Any) -> None:
-    """Raise what a response with another status than 200 tells."""
-    status = get(chunk, "status_code")
-    if status is None or int(status) == 200:
-        return
-    code = str(get(chunk, "code") or "")
-    status = _status(int(status), code)
-    raise UpstreamError(
+def failure_in(chunk: Any) -> UpstreamError | None:
+    """What a response with another status than 200 tells, or one with a code and no output."""
+    told, code = number_of(get(chunk, "status_code")), text_of(get(chunk, "code"))
+    if told in (None, 200) and (not code or get(chunk, "output")):
+        return None
+    status = _status(told, code)
+    return UpstreamError(
         f"DashScope: {code or status}: {get(chunk, 'message') or 'no message'}",
         status_code=status,
         code=code or None,
     )
 
 
-def _status(status: int, code: str) -> int | None:
-    if status != 400:
+def _status(status: int | None, code: str) -> int | None:
+    if status not in (None, 200, 400):
         return status
     for prefix, known in _STATUS_BY_CODE.items():
         if code.startswith(prefix):
             return known
     return None  # 400 may stand for anything
-
-
-def _text_of(content: Any) -> Any:
-    """A message's text; multi-modal content is a list of pieces."""
-    if isinstance(content, list):
-        return "".join(text for piece in content if isinstance(text := get(piece, "text"), str))
-    return content

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ..parts import Part
-from .base import Adapter, Parts, Reader, Wish
+from .base import Adapter, Parts, Reader, Wish, broken
 
 LINE_LIMIT = 16 * 1024 * 1024  # bytes of one line
 
@@ -18,6 +18,7 @@ class JsonLines:
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
+        self.is_model = getattr(adapter, "is_model", False)
 
     def reader(self, wish: Wish) -> Reader:
         """A new stream's way of reading chunks."""
@@ -44,7 +45,10 @@ class JsonLinesReader:
         parts: list[Part] = []
         for line in lines:
             if text := line.strip():
-                parts += self._reader.read(_value(text))
+                try:
+                    parts += self._reader.read(_value(text))
+                except Exception as error:  # the good lines before it have been said
+                    return broken(parts, error)
         return parts
 
 

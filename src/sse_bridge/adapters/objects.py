@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from ..parts import SerializationError
+from ..failures import SerializationError
 from ..payload import encoder, escape_line
+
+Default = Callable[[Any], Any]
+Write = Callable[[Any], bytes]
 
 _DATACLASS = "__dataclass_fields__"  # what dataclasses itself looks for
 
 _TYPES = 256  # so many are remembered and no more, for some are made at run time
-_writers: dict[type, Callable[[Any], bytes]] = {}  # asked at a third of lru_cache's cost
+
+# Whose objects are what came over the wire: a field for all that a service may send, and a note of what it sent.
+_SDKS = frozenset(
+    {
+        "anthropic",
+        "cerebras",
+        "cohere",
+        "dashscope",
+        "google",
+        "groq",
+        "litellm",
+        "mistralai",
+        "ollama",
+        "openai",
+        "together",
+    }
+)
 
 
 def _by_type(ask: Callable[[type], bool]) -> Callable[[type], bool]:
@@ -20,17 +40,81 @@ def _by_type(ask: Callable[[type], bool]) -> Callable[[type], bool]:
     return lru_cache(maxsize=_TYPES)(ask)
 
 
-def object_json(chunk: Any) -> bytes:
-    """One line of JSON, in UTF-8, for a mapping, a pydantic object, a dataclass, a list or a JSON value.
+class ObjectWriter:
+    """Writes any object as one line of JSON; `json_default`, value to a JSON value, for what JSON does not know.
 
-    Raises `SerializationError` for what has no JSON form, NaN and infinity too; a pydantic object's own JSON
-    has null for these.
+    A pydantic object is written as its own ``model_dump_json`` writes it; an SDK's, as it came over the wire.
     """
-    try:
-        write = _writers.get(type(chunk)) or _remember(type(chunk))
+
+    def __init__(self, json_default: Default | None = None) -> None:
+        self._json_default = json_default
+        self._fallback = {} if json_default is None else {"fallback": json_default}
+        self._writers: dict[type, Write] = {}  # asked at a third of lru_cache's cost
+
+    def write(self, chunk: Any) -> bytes:
+        """One line of JSON, in UTF-8, for a mapping, a pydantic object, a dataclass, a list or a JSON value.
+
+        Raises `SerializationError` for what has no JSON form, NaN and infinity too; a pydantic object's own JSON
+        has null for these. Half a character is written as JSON's escape of it.
+        """
+        try:
+            return self._written(chunk)
+        except Exception as error:
+            if "surrogates not allowed" in str(error):
+                return self._escaped(chunk)
+            raise _refused(chunk, error) from error
+
+    def write_whole(self, chunk: Any) -> bytes:
+        """The same, but half a character is refused as well."""
+        try:
+            return self._written(chunk)
+        except Exception as error:
+            raise _refused(chunk, error) from error
+
+    def _written(self, chunk: Any) -> bytes:
+        write = self._writers.get(type(chunk)) or self._remember(type(chunk))
         return write(chunk)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise SerializationError(f"cannot write {_shown(chunk)} as JSON: {error}") from error
+
+    def _escaped(self, chunk: Any) -> bytes:
+        try:
+            text = json.dumps(chunk, allow_nan=False, separators=(",", ":"), default=self._default)
+        except Exception as error:
+            raise _refused(chunk, error) from error
+        return text.encode()
+
+    def _remember(self, kind: type) -> Write:
+        write = self._writer(kind)
+        if len(self._writers) >= _TYPES:
+            self._writers.clear()
+        self._writers[kind] = write
+        return write
+
+    def _writer(self, kind: type) -> Write:
+        """What writes objects of this type."""
+        if not is_pydantic(kind):
+            return encoder(self._default)
+        method = kind.model_dump_json  # type: ignore[attr-defined] # is_pydantic has looked
+        if getattr(method, "__module__", None) == "pydantic.main":
+            by_alias = method.__kwdefaults__["by_alias"]
+            return _by_serializer(by_alias, is_sdks(kind), self._fallback)
+        return (
+            _by_method_unset if is_sdks(kind) else _by_method
+        )  # its own, as openai's with pydantic 1
+
+    def _default(self, value: Any) -> Any:
+        """What the JSON encoder does not know."""
+        if isinstance(value, Mapping):
+            return dict(value)
+        if hasattr(type(value), "model_dump"):
+            unset = is_sdks(type(value))
+            return value.model_dump(
+                mode="json", exclude_unset=unset, warnings=False, **self._fallback
+            )
+        if hasattr(type(value), _DATACLASS):
+            import dataclasses
+
+            return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return _library_value(value, self._json_default)
 
 
 @_by_type
@@ -40,66 +124,51 @@ def is_pydantic(kind: type) -> bool:
 
 
 @_by_type
+def is_sdks(kind: type) -> bool:
+    """Whether objects of this type are a vendor's SDK's own, by its name or as one generated by Stainless."""
+    to_dict = getattr(kind, "to_dict", None)
+    return kind.__module__.partition(".")[0] in _SDKS or "use_api_names" in (
+        getattr(to_dict, "__kwdefaults__", None) or ()
+    )
+
+
+@_by_type
 def tells_its_fields(kind: type) -> bool:
     """Whether objects of this type can be written as JSON, or only have attributes."""
     return is_pydantic(kind) or issubclass(kind, dict) or hasattr(kind, _DATACLASS)
-
-
-def _remember(kind: type) -> Callable[[Any], bytes]:
-    write = _writer(kind)
-    if len(_writers) >= _TYPES:
-        _writers.clear()
-    _writers[kind] = write
-    return write
-
-
-def _writer(kind: type) -> Callable[[Any], bytes]:
-    """What writes objects of this type."""
-    if not is_pydantic(kind):
-        return encoder(_default)
-    method = kind.model_dump_json  # type: ignore[attr-defined] # is_pydantic has looked
-    if getattr(method, "__module__", None) == "pydantic.main":
-        return _by_serializer(method.__kwdefaults__["by_alias"])
-    return _by_method  # its own, as the OpenAI SDK's with pydantic 1
 
 
 # SDKs build their objects without validation, so a field may have any type: no warning for that.
 
 
 def _by_method(chunk: Any) -> bytes:
-    text: str = chunk.model_dump_json(exclude_unset=True, warnings=False)
+    return _on_one_line(chunk.model_dump_json())
+
+
+def _by_method_unset(chunk: Any) -> bytes:
+    return _on_one_line(chunk.model_dump_json(exclude_unset=True, warnings=False))
+
+
+def _on_one_line(text: str) -> bytes:
     line = text.encode()
     if b"\n" in line or b"\r" in line:  # JSON on several lines: there they are only space
         line = b" ".join(line.splitlines())
     return escape_line(line)
 
 
-def _by_serializer(by_alias: bool | None) -> Callable[[Any], bytes]:
+def _by_serializer(by_alias: bool | None, unset: bool, more: dict[str, Any]) -> Write:
     # What pydantic's own model_dump_json calls, without its dozen keywords. They have the serializer's own
     # defaults, except for by_alias before pydantic 2.11.
     def write(chunk: Any) -> bytes:
         line: bytes = chunk.__pydantic_serializer__.to_json(
-            chunk, by_alias=by_alias, exclude_unset=True, warnings=False
+            chunk, by_alias=by_alias, exclude_unset=unset, warnings=False, **more
         )
         return line if line.isascii() else escape_line(line)
 
     return write
 
 
-def _default(value: Any) -> Any:
-    """What the JSON encoder does not know."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if hasattr(type(value), "model_dump"):
-        return value.model_dump(mode="json", exclude_unset=True, warnings=False)
-    if hasattr(type(value), _DATACLASS):
-        import dataclasses
-
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    return _library_value(value)
-
-
-def _library_value(value: Any) -> Any:
+def _library_value(value: Any, json_default: Default | None) -> Any:
     """What the standard library has beyond JSON; imported here, for few need it and all would wait for it."""
     import datetime
     import decimal
@@ -115,7 +184,24 @@ def _library_value(value: Any) -> Any:
         return str(value)
     if isinstance(value, (set, frozenset)):
         return list(value)
-    raise TypeError(f"{type(value).__name__} is not JSON serializable")
+    if json_default is not None:
+        return json_default(value)
+    raise TypeError(
+        f"{type(value).__name__} is not JSON serializable: json_default= says what to make of it"
+    )
+
+
+def _refused(chunk: Any, error: Exception) -> SerializationError:
+    return SerializationError(f"cannot write {_shown(chunk)} as JSON: {error}")
+
+
+OBJECTS = ObjectWriter()  # all that have no `json_default` share it
+object_json = OBJECTS.write
+
+
+def object_writer(json_default: Default | None) -> ObjectWriter:
+    """The writer for this `json_default`; the one that all share for none."""
+    return OBJECTS if json_default is None else ObjectWriter(json_default)
 
 
 def _shown(chunk: Any) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..parts import Frame, Part, Value
+from ..surrogates import whole
 from ..wire import ServerSentEvent
-from . import dashscope
+from . import dashscope, events
 from .base import Parts, Reader, Wish
-from .objects import object_json
 
 _log = logging.getLogger("sse_bridge")
 
@@ -32,8 +32,10 @@ class Plain:
 class PlainReader:
     def __init__(self, wish: Wish) -> None:
         self._lines = wish.lines and wish.takes_objects
+        self._write = wish.objects.write
         self._decoder: codecs.IncrementalDecoder | None = None  # few sources give bytes
         self._warned = False
+        self.spoke = False
 
     def read(self, chunk: Any) -> Parts:
         kind = type(chunk)
@@ -51,10 +53,14 @@ class PlainReader:
     def text(self, chunk: str) -> Parts:
         if chunk.endswith("\n"):
             self._warn_if_framed(chunk)
-        return (chunk,) if chunk else ()
+        if not chunk:
+            return ()
+        self.spoke = True
+        return (chunk,)
 
     def subclass_of_text(self, chunk: str) -> Parts:
-        return self.text(str.__str__(chunk))
+        text = str.__str__(chunk)
+        return (Frame(whole(text).encode()),) if events.is_framed_text(chunk) else self.text(text)
 
     def bytes(self, chunk: Any) -> Parts:
         if self._decoder is None:
@@ -65,7 +71,10 @@ class PlainReader:
         return ()
 
     def event(self, chunk: ServerSentEvent) -> Parts:
-        return (Frame(chunk.encode()),)
+        return (events.frame_of(chunk),)
+
+    def event_of_another(self, chunk: Any) -> Parts:
+        return (events.frame_of(events.event_of(chunk, self._write)),)
 
     def mapping(self, chunk: Mapping[Any, Any]) -> Parts:
         if "data" in chunk and _EVENT_FIELDS.issuperset(chunk):
@@ -97,7 +106,8 @@ class PlainReader:
             )
 
     def object(self, chunk: Any) -> tuple[Part, ...]:
-        line = object_json(chunk)
+        line = self._write(chunk)
+        self.spoke = True
         return (line if self._lines else Value(line),)
 
 
@@ -127,6 +137,8 @@ def _choose(chunk: Any) -> _Read:
         return PlainReader.dashscope
     if isinstance(chunk, Mapping):
         return PlainReader.mapping
+    if events.looks_like_event(chunk):
+        return PlainReader.event_of_another
     if isinstance(chunk, tuple):
         return PlainReader.pair
     if hasattr(type(chunk), "__next__") or hasattr(type(chunk), "__aiter__"):

@@ -25,8 +25,11 @@ from ..parts import (
     Finish,
     Frame,
     Native,
+    Origin,
     Part,
+    Raw,
     Reasoning,
+    Relayed,
     Start,
     ToolCall,
     Usage,
@@ -59,12 +62,16 @@ class Voice:
     done: ClassVar[ServerSentEvent]  # the event that says: finished
     has_choices: ClassVar[bool] = False
     takes_lines: ClassVar[bool] = False  # rule 5
+    cuts: bool = False  # whether a failure that was told is to end as a cut connection as well
     _methods: ClassVar[dict[type, Callable[[Any, Any], bytes]]]
     _plurals: ClassVar[dict[type, Callable[[Any, list[Any]], bytes]]]
 
     def __init__(self) -> None:
         self.number = 0  # the choice that is being spoken of
         self._over = False  # finished or failed, by us or by a frame of the source's own
+        self._is_told = (
+            False  # whether the reader tells it, who has seen these frames in their own protocol
+        )
         self._warned: frozenset[str] = frozenset()
 
     def __init_subclass__(cls) -> None:
@@ -88,6 +95,9 @@ class Voice:
     # -- what a subclass has words for ------------------------------------------------------------
 
     def start(self, part: Start) -> bytes:
+        return b""
+
+    def origin(self, part: Origin) -> bytes:
         return b""
 
     def text(self, part: str) -> bytes:
@@ -124,9 +134,16 @@ class Voice:
     # -- what all have in common ------------------------------------------------------------------
 
     def frame(self, part: Frame) -> bytes:
-        if self._over or b"[DONE]" in part.data:
+        if not self._is_told and (self._over or b"[DONE]" in part.data):
             self._note_end(part.data)
         return part.data
+
+    def raw(self, part: Raw) -> bytes:
+        return part.data
+
+    def relayed(self, part: Relayed) -> bytes:
+        self._over, self._is_told = part.over, True
+        return b""
 
     def choice(self, part: Choice) -> bytes:
         if not self.has_choices:
@@ -165,12 +182,15 @@ _METHODS: dict[type, str] = {
     str: "text",
     bytes: "line",
     Start: "start",
+    Origin: "origin",
     Reasoning: "reasoning",
     ToolCall: "tool_call",
     Finish: "finish",
     Usage: "usage",
     Value: "value",
     Frame: "frame",
+    Raw: "raw",
+    Relayed: "relayed",
     Native: "native",
     Choice: "choice",
     Failure: "_fail_once",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ..framing import data_frame, data_frames, json_frames
-from ..parts import Failure, Finish, Native, Reasoning, Start, ToolCall, Usage
+from ..parts import Failure, Finish, Native, Origin, Reasoning, Relayed, Start, ToolCall, Usage
 from ..payload import encode_json, quote
 from ..wire import ServerSentEvent
 from .base import Say, Voice
@@ -48,17 +48,27 @@ class OpenAIVoice(Voice):
         self._head = ""  # a chunk's JSON up to its choices
         self._roles: set[int] = set()  # the choices whose role has been told
         self._finish_told = False
+        self._passes = (
+            False  # chunks of somebody else's, who has told the role, and why it stopped or not
+        )
 
     def start(self, part: Start) -> bytes:
-        about = {"id": part.id, "object": "chat.completion.chunk", "created": part.created}
-        self._head = encode_json({**about, "model": self._model})[:-1]
+        return self._begin(part.id, part.created, self._model)
+
+    def origin(self, part: Origin) -> bytes:
+        """Chunks that we make for a service's own keep its id and its name of the model."""
+        return b"" if self._roles else self._begin(part.id, part.created, part.model)
+
+    def _begin(self, id_: str, created: int, model: str) -> bytes:
+        about = {"id": id_, "object": "chat.completion.chunk", "created": created, "model": model}
+        self._head = encode_json(about)[:-1]
         return b""
 
     def text(self, part: str) -> bytes:
         return self._delta(f'"content":{quote(part)}')
 
     def texts(self, parts: list[str]) -> bytes:
-        if 0 not in self._roles:
+        if 0 not in self._roles and not self._passes:
             rest = self._more(parts[1:])  # first, for it may raise
             return self.text(parts[0]) + rest
         return self._more(parts)
@@ -99,7 +109,7 @@ class OpenAIVoice(Voice):
 
     def lines(self, parts: list[bytes]) -> bytes:
         """Chunks that pass."""
-        self._finish_told = True  # or they have none to tell: we make none up
+        self._passes = True
         return json_frames(parts)
 
     def native(self, part: Native) -> bytes:
@@ -112,17 +122,21 @@ class OpenAIVoice(Voice):
             return b"".join(map(self.native, parts))
         return self.lines([part.json for part in parts])
 
+    def relayed(self, part: Relayed) -> bytes:
+        self._passes = self._passes or part.protocol == "openai"
+        return super().relayed(part)
+
     def failure(self, part: Failure) -> bytes:
         error = {"message": part.message, "type": "server_error", "param": None, "code": part.code}
         return data_frame(encode_json({"error": error})) + self.done.encode()
 
     def end(self) -> bytes:
         # Plain text has no reason of its own to stop, and clients expect one.
-        last = b"" if self._finish_told else self.finish(Finish("stop"))
+        last = b"" if self._finish_told or self._passes else self.finish(Finish("stop"))
         return last + self.done.encode()
 
     def _delta(self, fields: str, reason: str = "null") -> bytes:
-        if self.number not in self._roles:
+        if self.number not in self._roles and not self._passes:
             self._roles.add(self.number)
             fields = f'"role":"assistant",{fields}'.removesuffix(",")
         delta = f'{{"index":{self.number},"delta":{{{fields}}},"finish_reason":{reason}}}'

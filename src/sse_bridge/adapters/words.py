@@ -1,0 +1,69 @@
+"""What a message says, in all the places and forms in which services put it.
+
+``content`` is text, or a list of typed pieces, of which some are text and some are thinking (Mistral's, Anthropic's
+way). Reasoning stands in one of several fields. What is said in two places at once is said once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..parts import Reasoning
+from .base import get, items, text_of
+
+Missed = Callable[[str], None]  # told of what a piece has and we have no place for
+
+_THINKING = ("thinking", "reasoning", "reasoning_text", "reasoning.text", "reasoning.summary")
+_TEXTS = ("text", "output_text", "refusal")
+# Where a piece has its words, the likeliest first.
+_FIELDS = ("text", "thinking", "reasoning", "summary", "refusal", "content", "value", "transcript")
+
+
+def say_content(content: Any, missed: Missed) -> Iterator[str | Reasoning]:
+    """The text and the thinking in a message's content."""
+    if text := text_of(content):
+        yield text
+    elif isinstance(content, dict) or _is_piece(content):
+        yield from _say_piece(content, missed)
+    else:
+        for piece in items(content):
+            yield from say_content(piece, missed)
+
+
+def say_reasoning(message: Any) -> Iterator[Reasoning]:
+    """The thinking that stands beside the content; services write it twice for clients of both kinds."""
+    for field in (
+        "reasoning_content",
+        "reasoning",
+        "thinking",
+        "reasoning_details",
+        "thinking_blocks",
+    ):
+        if words := _all_text(get(message, field)):
+            yield Reasoning(words)
+            return
+
+
+def _is_piece(content: Any) -> bool:
+    return not isinstance(content, (str, list, tuple)) and isinstance(get(content, "type"), str)
+
+
+def _say_piece(piece: Any, missed: Missed) -> Iterator[str | Reasoning]:
+    kind = get(piece, "type")
+    if words := _all_text(piece):
+        yield Reasoning(words) if kind in _THINKING else words
+    elif kind not in _TEXTS and kind not in _THINKING:  # these may be empty
+        missed(f"content of type {kind or next(iter(piece), None)!r:.40}")
+
+
+def _all_text(thing: Any) -> str:
+    """The text in a text, a piece of content, or a list of such."""
+    if text := text_of(thing):
+        return text
+    if isinstance(thing, (list, tuple)):
+        return "".join(map(_all_text, thing))
+    for field in _FIELDS if thing is not None else ():
+        if words := _all_text(get(thing, field)):
+            return words
+    return ""
