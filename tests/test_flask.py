@@ -19,6 +19,7 @@ from flask import (
 from flask.views import MethodView
 from werkzeug.exceptions import HTTPException
 
+from cuts import read_cut
 from flasks import DONE, async_generator, generator, get, returns_callable, route
 from sse_bridge import UpstreamError
 from sse_bridge.adapters import DashScope
@@ -238,7 +239,7 @@ def test_a_hand_made_stream_that_fails_says_so(app: Flask):
         raise RuntimeError("secret")
 
     route(app, lambda: by_hand(frames()))
-    body = get(app).data
+    body = read_cut(app.test_client().get("/"))
     assert body.startswith(b"data: 1\n\nevent: error\n")
     assert b"secret" not in body
     assert b"lost" not in body

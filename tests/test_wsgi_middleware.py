@@ -69,6 +69,14 @@ class Server:
         self.close()
         return self
 
+    def run_cut(self, app: App) -> Server:
+        """The same of an answer that failed in a protocol which nobody knows: it must not end like a good one."""
+        self.open(app)
+        with pytest.raises(ConnectionResetError, match="failed and was cut"):
+            self.read()
+        self.close()
+        return self
+
     def read(self) -> None:
         for item in self.result:
             assert self.told, "a body before its headers"
@@ -242,7 +250,7 @@ def test_a_failure_after_the_start_is_told_without_the_half_frame():
         yield b"data: a\n\ndata: ha"
         raise LookupError("secret")
 
-    server = Server().run(checked(answering(failing)))
+    server = Server().run_cut(checked(answering(failing)))
     events = Decoder().feed(server.body)
     assert [event.event for event in events] == [None, "error"]
     assert b"secret" not in server.body
@@ -400,7 +408,8 @@ def test_an_error_page_after_the_first_frame_is_a_failure_of_the_stream(
     server.result = iter(server.result)
     server.written.append(next(server.result))
     go_on.set()
-    server.read()
+    with pytest.raises(ConnectionResetError):
+        server.read()
     server.close()
     assert server.status == "200 OK"
     assert [event.event for event in Decoder().feed(server.body)] == [None, "error"]

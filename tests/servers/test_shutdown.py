@@ -102,16 +102,16 @@ def opened(server: Server, path: str, who: str, **query: Any) -> Response:
     return response
 
 
-def rest(response: Response) -> bytes:
+def rest(response: Response, ending: str = "complete") -> bytes:
     """What comes until the end, less the repetitions; then the client hangs up, or gunicorn would wait for it."""
     with response:
         body = response.read_all()
-    assert response.ended_cleanly
+    assert response.ending == ending
     return body.replace(b"data: one\n\n", b"")
 
 
-def logged_no_fault(server: Server) -> None:
-    log = server.log()
+def logged_no_fault(server: Server, but: str = "nothing") -> None:
+    log = "\n".join(line for line in server.log().splitlines() if but not in line)
     assert not [fault for fault in FAULTS if fault in log], log
 
 
@@ -242,10 +242,11 @@ def test_a_stream_that_the_middleware_took_over_ends_as_shutdown(
     start: Start, name: str, app: str, notes: Notes
 ):
     with start(name, app) as server, ThreadPoolExecutor(1) as client:
-        body = client.submit(rest, opened(server, "/by-hand", "by hand"))
+        # Nobody knows these frames' protocol: so they are cut as well, as they would have been without us.
+        body = client.submit(rest, opened(server, "/by-hand", "by hand"), "cut")
         stopped(server)
         assert body.result() == LAST
-        logged_no_fault(server)
+        logged_no_fault(server, but="ASGI callable returned without completing response.")
     counted = notes.counted()
     assert counted["finally", "by hand"] == counted["on_end", "by hand", "shutdown"] == 1
 

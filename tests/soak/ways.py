@@ -106,7 +106,9 @@ def check_end(events: list[ServerSentEvent], drawn: Drawn) -> None:
     if drawn.way == "finish":
         assert (len(done), errors, done) == (1, [], events[-1:]), events[-2:]
         return
-    code = "upstream_stalled" if drawn.way == "stall" else "upstream_error"
+    # What is not the test's own source's is a service that has hung up.
+    codes = {"stall": "upstream_stalled", "own": "upstream_error"}
+    code = codes.get(drawn.way) or codes.get(drawn.place) or "upstream_unreachable"
     ends = {"delta": events[-1:], "openai": events[-2:-1]}[drawn.dialect]
     assert errors == ends, events[-2:]
     assert f'"code":"{code}"' in errors[0].data, errors

@@ -1,0 +1,114 @@
+"""Which protocol somebody else's frames speak, and how far they have come in it.
+
+Rules of this file:
+
+1. Nothing is decoded and nothing is kept: each line is looked at for a few marks.
+2. Who speaks an unknown protocol is not judged by it: only ``[DONE]`` is an end to everybody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Protocol(NamedTuple):
+    """Words, each an event's name or the ``type`` of its JSON, that show a protocol, its good ends and bad ones."""
+
+    name: str
+    spoken: frozenset[bytes]
+    finished: frozenset[bytes] = frozenset()
+    failed: frozenset[bytes] = frozenset()
+
+
+def _protocol(name: str, spoken: bytes, finished: bytes = b"", failed: bytes = b"") -> Protocol:
+    return Protocol(name, *(frozenset(words.split()) for words in (spoken, finished, failed)))
+
+
+OPENAI = _protocol("openai", b"", b"", b"error")
+DELTA = _protocol("delta", b"", b"done", b"error")
+_JSONRPC = _protocol("jsonrpc", b"")
+_BY_WORD = (
+    _protocol("ag-ui", b"RUN_STARTED", b"RUN_FINISHED", b"RUN_ERROR"),
+    _protocol("anthropic", b"message_start", b"message_stop", b"error"),
+    _protocol(
+        "openai-responses",
+        b"response.created response.queued",
+        b"response.completed response.incomplete",
+        b"response.failed error",
+    ),
+    _protocol("ai-sdk", b"start-step text-start reasoning-start", b"finish", b"error abort"),
+)
+
+FIRST_EVENTS = 20  # that are asked for their protocol
+_TYPE = re.compile(rb'"type"\s*:\s*"([\w.-]{1,60})"')
+_REASON = re.compile(rb'"finish_reason"\s*:\s*"')
+_TEXT = re.compile(rb'\{"text"\s*:\s*"')
+_ERROR = re.compile(rb'"error"\s*:\s*[{"]')
+
+
+class Sightings:
+    """What the lines of one stream have shown so far."""
+
+    def __init__(self) -> None:
+        self.protocol: Protocol | None = None
+        self.over = False  # finished or failed, in its own words, and nothing after that
+        self.failed = False
+        self.has_finish_reason = False
+        self._event = b""
+        self._left = FIRST_EVENTS
+
+    @property
+    def name(self) -> str | None:
+        """The protocol's, where it is known."""
+        return None if self.protocol is None else self.protocol.name
+
+    def see(self, lines: Iterable[bytes]) -> None:
+        """Look at whole lines, without their ends."""
+        for line in lines:
+            if not line:
+                self._event = b""
+            elif line.startswith(b"data:"):
+                self._see_data(line[5:].strip())
+            elif line.startswith(b"event:"):
+                self._event = line[6:].strip()
+
+    def _see_data(self, data: bytes) -> None:
+        if data == b"[DONE]":
+            self.over = True
+            return
+        self.over = False
+        if self.protocol is None and self._left:
+            self._left -= 1
+            self.protocol = _recognized(self._event, data)
+        if self.protocol is not None:
+            self._look_for_an_end(self.protocol, data)
+
+    def _look_for_an_end(self, protocol: Protocol, data: bytes) -> None:
+        if protocol is OPENAI:
+            self.has_finish_reason = self.has_finish_reason or bool(_REASON.search(data))
+        words = _words(self._event, data)
+        if words & protocol.failed or (protocol is OPENAI and _ERROR.search(data)):
+            self.failed = self.over = True
+        elif words & protocol.finished:
+            self.over = True
+
+
+def _words(event: bytes, data: bytes) -> set[bytes]:
+    """The event's name, and the type that its JSON begins with."""
+    found = _TYPE.search(data, 0, 400) if data.startswith(b"{") else None
+    return {event, found.group(1)} if found else {event}
+
+
+def _recognized(event: bytes, data: bytes) -> Protocol | None:
+    words = _words(event, data)
+    for protocol in _BY_WORD:
+        if words & protocol.spoken:
+            return protocol
+    if b'"chat.completion.chunk"' in data or b'"text_completion"' in data:
+        return OPENAI
+    if data.startswith(b"{") and b'"jsonrpc"' in data:
+        return _JSONRPC
+    is_ours = event in (b"delta", b"reasoning") and _TEXT.match(data)
+    return DELTA if is_ours else None

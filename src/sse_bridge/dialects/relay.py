@@ -1,0 +1,59 @@
+"""The dialect of somebody else's frames: they pass, and they end in the protocol that they speak."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+from ..parts import Failure, Relayed
+from .base import Say, Voice
+from .openai import OpenAIVoice
+from .plain import PlainVoice
+
+# The protocols that can be ended: with a dialect's failure, or its last frame.
+_VOICES: dict[str, Callable[[], Voice]] = {"delta": PlainVoice, "openai": partial(OpenAIVoice, "")}
+
+
+class Relay:
+    """Passes frames, and ends them in their own protocol where it is known; in `Plain`'s words where it is not.
+
+    Arguments: `cuts`, whether a failure in an unknown protocol also ends as a cut connection does, for readers
+    who know no other.
+    """
+
+    name = "relay"
+    headers: tuple[tuple[str, str], ...] = ()
+    passes: str | None = None
+    takes_objects = True
+
+    def __init__(self, *, cuts: bool) -> None:
+        self.cuts = cuts
+
+    def voice(self) -> Say:
+        """A new stream's way of saying parts."""
+        return RelayVoice(self.cuts)
+
+
+class RelayVoice(PlainVoice):
+    name: ClassVar[str] = "relay"
+
+    def __init__(self, cuts: bool) -> None:
+        super().__init__()
+        self._cuts = cuts
+        self._protocol: str | None = None
+
+    def relayed(self, part: Relayed) -> bytes:
+        self._protocol = part.protocol
+        return super().relayed(part)
+
+    def failure(self, part: Failure) -> bytes:
+        if self._protocol in _VOICES:
+            return _VOICES[self._protocol]().failure(part)
+        self.cuts = self._cuts
+        return super().failure(part)
+
+    def end(self) -> bytes:
+        if self._protocol is None:
+            return super().end()
+        return _VOICES[self._protocol]().done.encode() if self._protocol in _VOICES else b""

@@ -1,0 +1,115 @@
+"""Which protocol somebody else's frames speak, and how far they have come in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chunks import envelope, openai_chunk
+from sse_bridge.adapters.protocols import FIRST_EVENTS, Sightings
+
+
+def event(data: Any, name: str = "") -> list[bytes]:
+    text = data if isinstance(data, str) else json.dumps(data)
+    lines = [f"event: {name}"] if name else []
+    return [line.encode() for line in [*lines, f"data: {text}", ""]]
+
+
+def typed(kind: str, **more: Any) -> dict[str, Any]:
+    return {"type": kind, **more}
+
+
+def seen(*events: list[bytes]) -> Sightings:
+    sightings = Sightings()
+    for each in events:
+        sightings.see(each)
+    return sightings
+
+
+DONE = event("[DONE]")
+WORD = event(openai_chunk({"content": "x"}))
+RESPONSE = event(typed("response.created", response={}), "response.created")
+MESSAGE = event(typed("message_start", message={}), "message_start")
+RUN = event(typed("RUN_STARTED", threadId="t", runId="r"))
+UI = event(typed("text-start", id="0"))
+
+
+@pytest.mark.parametrize(
+    "first, name",
+    [
+        (WORD, "openai"),
+        (event(envelope([])), "openai"),
+        (event({"object": "text_completion", "choices": []}), "openai"),
+        (RESPONSE, "openai-responses"),
+        (event(typed("response.created")), "openai-responses"),
+        (MESSAGE, "anthropic"),
+        (RUN, "ag-ui"),
+        (UI, "ai-sdk"),
+        (event({"jsonrpc": "2.0", "id": 1, "result": {}}), "jsonrpc"),
+        (event({"text": "x"}, "delta"), "delta"),
+        (event({"text": "x"}), None),
+        (event("x", "delta"), None),
+        (event("Hello"), None),
+        (event("the chat.completion.chunk of it"), None),
+        (event(json.dumps({"text": '"chat.completion.chunk"'})), None),
+    ],
+)
+def test_a_protocol_is_known_by_its_first_frames(first: list[bytes], name: str | None):
+    assert seen(first).name == name
+    assert seen(event("Hello"), first).name == name
+
+
+def test_it_is_looked_for_among_the_first_frames_only():
+    assert seen(*[event("x")] * FIRST_EVENTS, WORD).name is None
+    assert seen(*[event("x")] * (FIRST_EVENTS - 1), WORD).name == "openai"
+
+
+@pytest.mark.parametrize(
+    "events, over, failed",
+    [
+        ([WORD], False, False),
+        ([WORD, DONE], True, False),
+        ([WORD, DONE, WORD], False, False),
+        ([WORD, event({"error": {"message": "m"}})], True, True),
+        ([WORD, event({"id": "x", "error": {"message": "m"}}), DONE], True, True),
+        ([WORD, event({"id": "x", "error": None})], False, False),
+        ([WORD, event(openai_chunk({"content": '{"error": {"message": "m"}}'}))], False, False),
+        ([RESPONSE, event(typed("response.output_text.delta", delta="x"))], False, False),
+        ([RESPONSE, event(typed("response.completed"), "response.completed")], True, False),
+        ([RESPONSE, event(typed("response.incomplete"))], True, False),
+        ([RESPONSE, event(typed("response.failed"))], True, True),
+        ([RESPONSE, event(typed("error", message="m"), "error")], True, True),
+        ([MESSAGE, event(typed("message_stop"), "message_stop")], True, False),
+        ([MESSAGE, event(typed("error"), "error")], True, True),
+        ([RUN, event(typed("RUN_FINISHED"))], True, False),
+        ([RUN, event(typed("RUN_ERROR", message="m"))], True, True),
+        ([UI, event(typed("finish"))], True, False),
+        ([UI, event(typed("error", errorText="m")), DONE], True, True),
+        ([event({"text": "x"}, "delta"), event({"code": "x"}, "error")], True, True),
+        ([event({"text": "x"}, "delta"), event("[DONE]", "done")], True, False),
+        ([event("x"), DONE], True, False),
+        ([event("x"), event("oh", "error")], False, False),
+        ([event("x"), event(typed("error"))], False, False),
+    ],
+)
+def test_its_own_ends_are_known(events: list[list[bytes]], over: bool, failed: bool):
+    sightings = seen(*events)
+    assert (sightings.over, sightings.failed) == (over, failed)
+
+
+def test_a_comment_after_the_end_does_not_undo_it():
+    assert seen(WORD, DONE, [b": bye", b""]).over
+
+
+def test_a_name_belongs_to_its_own_frame():
+    assert not seen(MESSAGE, [b"event: message_stop", b""], event(typed("ping"))).over
+
+
+def test_a_finish_reason_is_seen():
+    assert not seen(WORD).has_finish_reason
+    assert not seen(
+        WORD, event(openai_chunk({"content": '"finish_reason": "stop"'}))
+    ).has_finish_reason
+    assert seen(WORD, event(openai_chunk({}, "stop"))).has_finish_reason
