@@ -142,11 +142,24 @@ export class Decoder {
 
 // -- dialects ---------------------------------------------------------------------------------------
 
-const RETRYABLE = ["upstream_error", "upstream_stalled", "shutdown"];
+const RETRYABLE = [
+  "upstream_error",
+  "upstream_stalled",
+  "upstream_timeout",
+  "upstream_unreachable",
+  "upstream_cut",
+  "rate_limited",
+  "overloaded",
+  "empty_answer",
+  "shutdown",
+];
 
-function failure({ message, code, type, retryable = RETRYABLE.includes(code) }) {
-  const said = String(message ?? "The stream failed.");
-  return new StreamError(said, { code: code ?? type ?? "error", retryable });
+/** The error that a stream's own words tell; services write text, or objects of many shapes. */
+function failure(told) {
+  const { message, code, type, retryable = RETRYABLE.includes(code) } = isObject(told) ? told : { message: told };
+  const said = isString(message) ? message : "The stream failed.";
+  const word = [code, type].find((word) => isString(word) || typeof word === "number") ?? "error";
+  return new StreamError(said, { code: word, retryable: retryable === true });
 }
 
 function parsed(text) {
@@ -158,6 +171,14 @@ function parsed(text) {
 }
 
 const isObject = (value) => typeof value === "object" && value !== null;
+const isString = (value) => typeof value === "string";
+
+/** The text in a message's content: a text, or a list of typed pieces, of which thinking is not for the answer. */
+function textIn(content) {
+  if (Array.isArray(content)) return content.map(textIn).join("");
+  if (isObject(content)) return /thinking|reasoning/.test(content.type) ? "" : textIn(content.text ?? content.refusal);
+  return isString(content) ? content : "";
+}
 
 /** The payload of an event that has to be a JSON object; some gateways keep alive with empty data. */
 function json({ data }) {
@@ -166,15 +187,13 @@ function json({ data }) {
   throw new SSEError(`This is no JSON object: ${data.slice(0, 100)}`, { code: "not_json" });
 }
 
-// Each dialect has three functions. `ending` gives true for the frame that says "finished", the error for one that
+// Each dialect has these functions. `ending` gives true for the frame that says "finished", the error for one that
 // says "failed". `chunk` tells what an event says: a `delta`, the `finish`, or neither; it may keep something in
-// `memory`, one object a stream. `text` is what an event adds to the answer.
+// `memory`, one object a stream. `text` is what an event adds to the answer. `says`, of those that speak for a model:
+// whether an event says anything, for a finished stream without one is no answer.
 const told = {
   ending({ event, data }) {
-    if (event === "error") {
-      const error = parsed(data);
-      return failure(isObject(error) ? error : { message: data });
-    }
+    if (event === "error") return failure(parsed(data) ?? data);
     return event === "done" && data === "[DONE]";
   },
 };
@@ -198,27 +217,32 @@ const DIALECTS = {
     },
     text(event) {
       const told = event.event === "delta" && json(event);
-      return !told.choice && told.text;
+      return !told.choice && textIn(told.text);
     },
   },
   openai: {
     ending({ event, data }) {
-      if (event === "error" || data.includes('"error"')) {
-        const told = parsed(data) ?? data;
-        const error = told.error ?? (event === "error" && told);
-        if (error) return failure(isObject(error) ? error : { message: error });
-      }
-      return data === "[DONE]";
+      if (data === "[DONE]") return true;
+      const told = parsed(data) ?? data;
+      const failed = isObject(told) && choicesOf(told).find((choice) => choice.finish_reason === "error");
+      const error = told?.error || failed?.error || (failed && {}) || ((event === "error" || told?.object === "error") && told);
+      return error ? failure(error) : false;
     },
     chunk(event) {
-      const choice = json(event).choices?.[0];
+      const [choice] = choicesOf(json(event));
       if (!choice?.finish_reason) return { delta: choice };
       // Some services send the last words together with the reason.
-      const { role, ...words } = choice.delta ?? {};
-      const speaks = Object.values(words).some((word) => word && word.length !== 0);
-      return { finish: choice, delta: speaks ? choice : undefined };
+      return { finish: choice, delta: hasWords(choice) ? choice : undefined };
     },
-    text: (event) => json(event).choices?.find(({ index = 0 }) => index === 0)?.delta?.content,
+    says(event) {
+      const told = json(event);
+      return told.usage || choicesOf(told).some((choice) => choice.finish_reason || hasWords(choice));
+    },
+    text(event) {
+      const { delta, message, text } = choicesOf(json(event)).find(({ index = 0 }) => index === 0) ?? {};
+      const said = delta ?? message ?? {};
+      return textIn(said.content) || textIn(said.refusal) || textIn(said.audio?.transcript) || textIn(text);
+    },
   },
   "ai-sdk": {
     ending({ data }) {
@@ -227,6 +251,7 @@ const DIALECTS = {
       if (told.type === "abort") return failure({ message: told.reason, code: "abort" });
       return data === "[DONE]";
     },
+    says: (event) => !/^(start|finish|message-metadata)/.test(json(event).type ?? "start"),
     chunk(event) {
       const part = json(event);
       return part.type === "finish" ? { finish: part } : part.type ? { delta: part } : {};
@@ -237,6 +262,14 @@ const DIALECTS = {
     },
   },
 };
+
+const choicesOf = ({ choices }) => (Array.isArray(choices) ? choices.filter(isObject) : []);
+
+/** Whether a choice says more than who speaks. */
+function hasWords({ delta, message, text }) {
+  const { role, ...words } = delta ?? message ?? {};
+  return [text, ...Object.values(words)].some((word) => word && word.length !== 0);
+}
 
 /** Warn of what a wrong dialect makes of an answer: nothing, and no error. */
 function compare({ event, data }, dialect = "plain") {
@@ -260,6 +293,8 @@ export function readEvents(response, { dialect, timeout, maxBuffer, signal } = {
   return streamEvents(response.url || "about:blank", { dialect, timeout, maxBuffer, signal, response });
 }
 
+const EMPTY = { code: "empty_answer", retryable: true };
+
 async function* eventsOf(response, dialect, decoder, options) {
   if (response.status === 204) return; // nothing more will come
   await refuseOthers(response, options);
@@ -271,8 +306,10 @@ async function* eventsOf(response, dialect, decoder, options) {
         options.signal.throwIfAborted();
         const ending = dialect.ending(event);
         over = Boolean(ending);
+        if (ending === true && dialect.says && !options.spoke) throw new StreamError("The answer is empty.", EMPTY);
         if (ending === true) return;
         if (ending) throw ending;
+        options.spoke ||= dialect.says?.(event);
         yield event;
       }
       decoder.feed(); // throws, if an event too long came after these

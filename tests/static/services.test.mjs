@@ -1,0 +1,90 @@
+// What OpenAI-compatible services really send, relayed as it is: no word is lost, and no failure reads as a good end.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { readEvents, StreamError, textDeltas } from "../../src/sse_bridge/static/fetch-sse.js";
+import { collect, made } from "./serving.mjs";
+
+const DONE = "data: [DONE]\n\n";
+const frame = (chunk) => `data: ${JSON.stringify(chunk)}\n\n`;
+const chunk = (delta, more = {}) => frame({ object: "chat.completion.chunk", choices: [{ index: 0, delta }], ...more });
+const text = (content) => chunk({ content });
+const textOf = async (body) => collect(textDeltas(readEvents(made(body), { dialect: "openai" })));
+
+for (const [name, choice, said] of [
+  ["pieces of text", { delta: { content: [{ type: "text", text: "l" }, { type: "text", text: "o" }] } }, ["lo"]],
+  ["thinking beside text", { delta: { content: [{ type: "thinking", thinking: [{ type: "text", text: "hm" }] }, { type: "text", text: "lo" }] } }, ["lo"]],
+  ["mere thinking", { delta: { content: [{ type: "thinking", thinking: [{ type: "text", text: "hm" }] }] } }, []],
+  ["one piece", { delta: { content: { type: "text", text: "lo" } } }, ["lo"]],
+  ["a list of texts", { delta: { content: ["l", "o"] } }, ["lo"]],
+  ["a number", { delta: { content: 5 } }, []],
+  ["a message", { message: { content: "lo" } }, ["lo"]],
+  ["a refusal", { delta: { content: null, refusal: "no" } }, ["no"]],
+  ["a transcript", { delta: { audio: { transcript: "lo" } } }, ["lo"]],
+  ["a legacy text", { text: "lo" }, ["lo"]],
+]) {
+  test(`content that is ${name} is told as text`, async () => {
+    const { seen, error } = await textOf(text("Hel") + frame({ choices: [choice] }) + DONE);
+    assert.deepEqual([seen, error], [["Hel", ...said], undefined]);
+  });
+}
+
+for (const [name, failed, expected] of [
+  ["an error in a chunk", { choices: [], error: { message: "m", code: 429 } }, ["m", 429, false]],
+  ["an error in a chunk without choices", { choices: null, error: { message: "m", code: "rate_limited" } }, ["m", "rate_limited", true]],
+  ["a text for an error", { choices: [], error: "m" }, ["m", "error", false]],
+  ["a finish reason error", { choices: [{ delta: {}, finish_reason: "error" }] }, ["The stream failed.", "error", false]],
+  ["an error in a choice", { choices: [{ delta: {}, finish_reason: "error", error: { message: "m" } }] }, ["m", "error", false]],
+  ["an error object", { object: "error", message: "m", code: 500 }, ["m", 500, false]],
+  ["Anthropic's error", { type: "error", error: { type: "overloaded_error", message: "m" } }, ["m", "overloaded_error", false]],
+  ["an escaped key", null, ["m", "error", false]],
+]) {
+  test(`${name} is a failure, behind the text before it`, async () => {
+    const frames = failed ? frame(failed) : 'data: {"\\u0065rror":{"message":"m"}}\n\n';
+    const { seen, error } = await textOf(text("Hel") + frames + DONE);
+    assert.deepEqual(seen, ["Hel"]);
+    assert.ok(error instanceof StreamError, String(error));
+    assert.deepEqual([error.message, error.code, error.retryable], expected);
+  });
+}
+
+for (const quiet of [
+  { choices: [], error: null },
+  { choices: [{ delta: { content: 'an "error" in a text' } }] },
+  { choices: [{ delta: { content: "x" }, finish_reason: null, error: null }] },
+]) {
+  test(`${JSON.stringify(quiet)} is no failure`, async () => {
+    assert.equal((await textOf(text("Hel") + frame(quiet) + DONE)).error, undefined);
+  });
+}
+
+for (const [name, body] of [
+  ["nothing", ""],
+  ["a role", chunk({ role: "assistant", content: "" })],
+  ["empty chunks", frame({ choices: [] }) + chunk({})],
+]) {
+  test(`an end behind ${name} is no answer`, async () => {
+    const { error } = await textOf(body + DONE);
+    assert.ok(error instanceof StreamError);
+    assert.deepEqual([error.code, error.retryable], ["empty_answer", true]);
+  });
+}
+
+for (const [name, body] of [
+  ["a reason to finish", frame({ choices: [{ delta: {}, finish_reason: "content_filter" }] })],
+  ["usage", frame({ choices: [], usage: { total_tokens: 1 } })],
+  ["a tool call", chunk({ tool_calls: [{ index: 0, function: { name: "f" } }] })],
+  ["thinking", chunk({ reasoning_content: "hm" })],
+]) {
+  test(`an end behind ${name} alone is the end of an answer`, async () => {
+    assert.equal((await textOf(body + DONE)).error, undefined);
+  });
+}
+
+for (const hostile of ['{"choices":5}', '{"choices":[null,7,"x"]}', '{"choices":[{"delta":7}]}', '{"error":{"message":{},"code":[]}}']) {
+  test(`${hostile} makes no undocumented error`, async () => {
+    const { error } = await textOf(text("Hel") + `data: ${hostile}\n\n` + DONE);
+    assert.ok(error === undefined || error instanceof StreamError, String(error));
+  });
+}
