@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "stream": {"failures", "framing", "parts", "summary", "surrogates"},
     "adapters/*": {"wire", "payload", "failures", "parts", "surrogates", "adapters/*"},
     "dialects/*": {"wire", "framing", "payload", "parts", "dialects/*"},
-    "options": {"stream", "summary", "adapters/*", "dialects/*", "parts"},
+    "options": {"stream", "summary", "surrogates", "adapters/*", "dialects/*", "parts"},
     "registry": set(),
     "servers": {"registry"},
     "stopping": {"registry", "servers"},
@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "hangup": {"drivers/threads", "servers"},
     "testing/*": {"wire", "summary", "registry", "stopping", "drivers/*", "testing/*"},
     "drivers/*": {
+        "failures",
         "stream",
         "summary",
         "registry",
@@ -52,15 +53,24 @@ MAY_IMPORT = {
     "wsgi": {
         "hangup",
         "wsgi_middleware",
+        "media",
         "options",
         "responses",
         "drivers/*",
         "registry",
         "dialects/base",
     },
-    "wsgi_middleware": {"flask_context", "hangup", "responses", "drivers/*", "registry"},
-    "asgi": {"options", "responses", "drivers/*", "registry", "dialects/base"},
-    "responses": {"options"},
+    "wsgi_middleware": {
+        "flask_context",
+        "hangup",
+        "media",
+        "responses",
+        "drivers/*",
+        "registry",
+    },
+    "asgi": {"media", "options", "responses", "drivers/*", "registry", "dialects/base"},
+    "media": set(),
+    "responses": {"media", "options"},
     "flask_context": set(),
     "flask": {
         "flask_context",
@@ -94,6 +104,7 @@ FOREIGN = {
 # No clock, no I/O, no thread.
 PURE = [
     *("wire", "framing", "payload", "failures", "parts", "surrogates", "summary", "stream"),
+    "media",
     *("adapters/*", "dialects/*"),
 ]
 IMPURE = {

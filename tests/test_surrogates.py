@@ -34,7 +34,7 @@ def mend(*parts: Part) -> list[Part]:
     halves = Halves()
     mended = [each for part in parts for each in halves.mend(part)]
     rest = halves.rest()
-    assert not halves
+    assert halves.rest() == []
     return [*mended, *rest]
 
 

@@ -1,5 +1,7 @@
 """What a reader makes of a stream, rule by rule."""
 
+import pickle
+
 import pytest
 
 from sse_bridge.framing import data_frame
@@ -355,7 +357,6 @@ OVER = [
     b"data: 0123456789",
     b"data: 0123456789\n\n",
     b"data: 0123\ndata: 01234",
-    b": 0123456789abcd\n",
     b"data: 012\ndata: 345\ndata: 67\n\n",
     b"event: 012345678\ndata: x\n\n",
 ]
@@ -392,7 +393,61 @@ def test_the_limit_is_for_one_event_and_not_for_the_stream():
 
 def test_the_error_names_the_limit_and_how_to_change_it():
     with pytest.raises(ValueError, match=r"max_buffer, 9 bytes.*Decoder\(max_buffer=\.\.\.\)"):
-        Decoder(max_buffer=9).feed(b"x" * 10)
+        Decoder(max_buffer=9).feed(b"data: xxxx")
+
+
+@pytest.mark.parametrize(
+    "ignored",
+    [b": " + b"x" * 100, b"x" * 100, b"unknown: " + b"x" * 100, b"database: " + b"x" * 100],
+)
+def test_what_says_nothing_may_be_of_any_length_however_it_is_cut(ignored):
+    stream = b"data: a\n" + ignored + b"\ndata: b\n\n"
+    for chunks in ([stream], bytewise(stream)):
+        decoder = Decoder(max_buffer=16)
+        assert feed_all(decoder, chunks) == [ServerSentEvent("a\nb")]
+    decoder = Decoder(max_buffer=16)
+    for _ in range(10_000):
+        decoder.feed(ignored)
+    assert len(decoder._tail) <= 200
+
+
+# -- what has no effect, and the id in force -------------------------------------------------------
+
+
+def test_who_asks_is_shown_what_has_no_effect():
+    shown: list[str] = []
+    decoder = Decoder(on_comment=shown.append)
+    stream = b": ping\nHello\nid: a\0b\nretry: soon\ndata: x\n\nevent: e\n\n: \xff\r\n"
+    for chunk in bytewise(stream):
+        decoder.feed(chunk)
+    assert shown == [": ping", "Hello", "id: a\0b", "retry: soon", ": \ufffd"]
+
+
+@pytest.mark.parametrize("wrong", ["print", 5, []])
+def test_who_is_to_be_shown_it_must_be_callable(wrong):
+    with pytest.raises(TypeError, match="on_comment must be callable"):
+        Decoder(on_comment=wrong)
+
+
+def test_each_event_of_one_feed_knows_the_id_in_force():
+    events = Decoder().feed(b"data: a\n\nid: 1\ndata: b\n\ndata: c\n\nid\ndata: d\n\n")
+    assert [event.last_event_id for event in events] == ["", "1", "1", ""]
+    assert [event.id for event in events] == [None, "1", None, ""]
+
+
+def test_the_id_in_force_is_no_part_of_what_an_event_is():
+    [first, second] = Decoder().feed(b"id: 1\ndata: a\n\ndata: b\n\n")
+    assert second == ServerSentEvent("b")
+    assert hash(second) == hash(ServerSentEvent("b"))
+    assert "last_event_id" not in repr(second)
+    assert second.encode() == b"data: b\n\n"
+    assert pickle.loads(pickle.dumps(second)).last_event_id == "1"
+    assert (ServerSentEvent("x", id="7").last_event_id, ServerSentEvent("x").last_event_id) == (
+        "7",
+        "",
+    )
+    with pytest.raises(AttributeError):
+        first.last_event_id = "2"
 
 
 def test_a_decoder_that_overflowed_refuses_more_until_eof():

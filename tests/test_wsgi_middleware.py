@@ -416,13 +416,13 @@ def test_an_error_page_after_the_first_frame_is_a_failure_of_the_stream(
     assert isinstance(summaries[0].error, LookupError)
 
 
-def with_second_start(first: Any, second: Any, *, exc_info: bool) -> App:
+def with_second_start(first: Any, second: Any, *, exc_info: bool, status: str = "203 Oh") -> App:
     def app(environ: Any, start_response: Any) -> Any:
         start_response("200 OK", [first])
         try:
             raise LookupError
         except LookupError:
-            start_response("500 Oh", [second], *([sys.exc_info()] if exc_info else []))
+            start_response(status, [second], *([sys.exc_info()] if exc_info else []))
         return [b"data: x\n\n"]
 
     return app
@@ -432,8 +432,16 @@ def with_second_start(first: Any, second: Any, *, exc_info: bool) -> App:
 @pytest.mark.parametrize("second", [EVENTS, PLAIN])
 def test_what_was_started_last_counts_and_passes_if_the_first_passed(first: Any, second: Any):
     server = Server().run(checked(with_second_start(first, second, exc_info=True)))
-    assert (server.status, server.body) == ("500 Oh", b"data: x\n\n")
+    assert (server.status, server.body) == ("203 Oh", b"data: x\n\n")
     assert ("x-accel-buffering" in server.headers) == (first is second is EVENTS)
+
+
+def test_a_second_start_with_the_status_of_a_failure_passes():
+    server = Server().run(
+        checked(with_second_start(EVENTS, EVENTS, exc_info=True, status="500 Oh"))
+    )
+    assert (server.status, server.body) == ("500 Oh", b"data: x\n\n")
+    assert "x-accel-buffering" not in server.headers
 
 
 @pytest.mark.parametrize("first", [EVENTS, PLAIN])

@@ -12,9 +12,10 @@ from typing import Any, Unpack
 from .drivers.anyio import Begin, Write, current_home, drive
 from .drivers.apps import AppStream, Inbox
 from .drivers.sources import OneRequest, check_source, discard
+from .media import JSON_LINES
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import Unavailable
-from .responses import JSON_LINES, MARK, Mark, Plan, Takeover, take
+from .responses import MARK, Mark, Plan, Takeover, take
 
 __all__ = ["EventStream", "Middleware"]
 

@@ -9,6 +9,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -40,6 +41,16 @@ class SerializationError(ValueError):
     """A chunk cannot be written as JSON or as UTF-8 text."""
 
 
+class CutShort(ConnectionResetError):
+    """Raised where a body is walked that must not end like a good one: its stream could not tell its failure.
+
+    It is an error of the connection, for these servers close without a page of their own behind what was sent.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(errno.ECONNRESET, "the stream failed and was cut: see the log")
+
+
 class Diagnosis(NamedTuple):
     """What a failure is.
 
@@ -53,12 +64,20 @@ class Diagnosis(NamedTuple):
     is_upstream: bool
 
 
-def no_answer() -> UpstreamError:
+_NOTHING = (
+    "the source ended without a word, a tool call, usage or a finish reason: that is no answer"
+)
+
+
+def no_answer(message: str = _NOTHING) -> UpstreamError:
     """What a model fails with that has not said a word."""
-    message = (
-        "the source ended without a word, a tool call, usage or a finish reason: that is no answer"
-    )
     return UpstreamError(message, status_code=502, code="empty_answer")
+
+
+def upstream_cut() -> UpstreamError:
+    """What an answer fails with that ended in its middle."""
+    message = "the model's stream ended without a finish reason: it was cut"
+    return UpstreamError(message, status_code=502, code="upstream_cut")
 
 
 def no_chunk(line: bytes) -> UpstreamError:

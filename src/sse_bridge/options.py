@@ -20,6 +20,7 @@ from .dialects.relay import Relay
 from .parts import Start
 from .stream import GENERAL_FAILURE, Limits, Stream
 from .summary import Summary
+from .surrogates import whole
 
 _log = logging.getLogger("sse_bridge")
 
@@ -116,7 +117,7 @@ class Options:
     def _translate(self, dialect: str | Dialect, adapter: str | Adapter) -> None:
         self._dialect_named, self._adapter_named = dialect is not _PLAIN_UNSAID, adapter != "auto"
         self.dialect, self.adapter = _dialect(dialect), _adapter(adapter)
-        if isinstance(self.adapter, adapters.Frames) and not self._dialect_named:
+        if getattr(self.adapter, "relays", False) and not self._dialect_named:
             self.dialect = Relay(cuts=False)
 
     def framed(self, *, say_end: bool = False) -> Options:
@@ -162,7 +163,7 @@ class Options:
         assert self.describe is not None
         try:
             message = self.describe(error)
-            return GENERAL_FAILURE if message is None else _utf8(message)
+            return GENERAL_FAILURE if message is None else whole(str(message))
         except BaseException:  # SystemExit too: the client is yet to be told
             _log.exception("describe raised")
             return GENERAL_FAILURE
@@ -177,10 +178,6 @@ def options_of(words: Words) -> Options:
 
 _PLAIN = (str, int, float, bool, type(None))
 _remembered = lru_cache(maxsize=64, typed=True)(Options)
-
-
-def _utf8(message: Any) -> str:
-    return str(message).encode("utf-8", "replace").decode()
 
 
 DEFAULT_HEADERS = (

@@ -2,28 +2,24 @@
 
 Rules of this file:
 
-1. An event stream is taken over as it is: its frames pass whole, its own headers win over ours.
+1. An event stream is taken over as it is: its lines pass, its own headers win over ours.
 2. A body of chunks becomes an event stream for a client that asks for one, and for no other.
-3. What has no body or is compressed passes untouched, and so does an event stream of a known length: it is whole.
+3. What has a status of 400 or more is no stream, whatever its type says: it passes untouched.
+4. What has no body or is compressed passes untouched, and so does an event stream of a known length: it is whole.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, MutableMapping
 from typing import Any, NamedTuple
 
+from .media import EVENTS, JSON_LINES, asks_for_events, is_json, media_type
 from .options import FINISHED_ID, Options, merge_headers
 
-Headers = list[tuple[str, str]]
+_log = logging.getLogger("sse_bridge")
 
-EVENTS = "text/event-stream"
-JSON_LINES = (
-    "application/x-ndjson",
-    "application/ndjson",
-    "application/jsonl",
-    "application/x-jsonlines",
-    "application/json-lines",
-)
+Headers = list[tuple[str, str]]
 
 _WITHOUT_BODY = (204, 205, 304)
 
@@ -54,17 +50,22 @@ class Takeover:
 
     Arguments: `options`; `end`, whether an event stream that ends without an end frame gets one, and a finished one
     is not run twice; `chunks`, the media types whose bodies become event streams: lines of JSON where the type
-    is one of these or its name has ``json`` in it, text otherwise.
+    is one of these or its name has ``json`` in it, text otherwise; `streams`, further media types under which the
+    app's bodies are event streams.
     """
 
-    def __init__(self, options: Options, *, end: bool, chunks: Iterable[str]) -> None:
+    def __init__(
+        self, options: Options, *, end: bool, chunks: Iterable[str], streams: Iterable[str] = ()
+    ) -> None:
         if not isinstance(end, bool):
             raise TypeError(f"end must be True or False, got {end!r}")
         self.options = options
         self.end = end
         self._framed = options.framed(say_end=end)
         self._lines = options.json_lines()
-        self._types = {EVENTS, *_media_types(chunks)}
+        self._streams = {EVENTS, *_media_types("streams", streams)}
+        self._types = self._streams | _media_types("chunks", chunks)
+        self._told: set[str] = set()  # the routes that were warned of
 
     def is_over(self, method: str, accept: str, last_event_id: str) -> bool:
         """Whether this is an EventSource's reconnect after a stream that had finished."""
@@ -85,46 +86,59 @@ class Takeover:
         kind = media_type(named.get("content-type", ""))
         if kind not in self._types or method == "HEAD" or _has_no_stream(status_code, named):
             return None
-        if kind == EVENTS:
+        if kind in self._streams:
             if "content-length" in named:
                 return None
             return Plan(self._framed, merge_headers(self.options.headers(), headers))
         if not asks_for_events(accept):
             return None
-        options = self._lines if kind in JSON_LINES or "json" in kind else self.options
+        options = self._lines if is_json(kind) else self.options
         return Plan(options, merge_headers(self.options.headers(), _of_chunks(headers)))
 
+    def may_hide_a_stream(self, headers: Headers) -> bool:
+        """Whether what passes may be an event stream under another name: what it begins with will tell."""
+        named = {name.lower(): value for name, value in headers}
+        return (
+            media_type(named.get("content-type", "")) in _OTHER_NAMES
+            and "content-length" not in named
+        )
 
-def media_type(content_type: str) -> str:
-    """The type without its parameters."""
-    return content_type.partition(";")[0].strip().lower()
+    def warn_of_a_hidden_stream(self, path: str, kind: str, beginning: bytes) -> None:
+        """Say once a route that its body looks like an event stream, and what to do, if it does."""
+        if not looks_like_events(beginning) or path in self._told or len(self._told) >= _ROUTES:
+            return
+        self._told.add(path)
+        _log.warning(
+            "%s answers with an event stream under the media type %s: it passes as it is, without keep-alives, "
+            'watch or ending. Give it the media type "text/event-stream", or the middleware streams=(%r,)',
+            path,
+            kind,
+            kind,
+        )
 
 
-def asks_for_events(accept: str) -> bool:
-    """Whether the Accept header names event streams; a wildcard does not."""
-    for wanted in accept.split(","):
-        name, *parameters = (piece.strip().lower() for piece in wanted.split(";"))
-        if name == EVENTS:
-            return not any(parameter.replace(" ", "") in _NOT_AT_ALL for parameter in parameters)
-    return False
+_OTHER_NAMES = ("text/plain", "application/json", "application/octet-stream", "text/html", "")
+_ROUTES = 100  # so many are warned of, and no more
 
 
-_NOT_AT_ALL = ("q=0", "q=0.0", "q=0.00", "q=0.000")
+def looks_like_events(beginning: bytes) -> bool:
+    """Whether a body that begins like this looks like an event stream."""
+    return beginning.startswith((b"data:", b"event:"))
 
 
-def _media_types(chunks: Any) -> frozenset[str]:
-    if isinstance(chunks, str):
-        raise TypeError(f"chunks must be media types, not one str, got {chunks!r}")
-    types = list(chunks)
+def _media_types(name: str, given: Any) -> frozenset[str]:
+    if isinstance(given, str):
+        raise TypeError(f"{name} must be media types, not one str, got {given!r}")
+    types = list(given)
     for kind in types:
         if not isinstance(kind, str) or "/" not in kind:
-            raise TypeError(f"chunks must be media types like {JSON_LINES[0]!r}, got {kind!r}")
+            raise TypeError(f"{name} must be media types like {JSON_LINES[0]!r}, got {kind!r}")
     return frozenset(map(media_type, types))
 
 
 def _has_no_stream(status_code: int, named: dict[str, str]) -> bool:
     encoding = named.get("content-encoding", "identity").strip().lower()
-    return status_code < 200 or status_code in _WITHOUT_BODY or encoding != "identity"
+    return not 200 <= status_code < 400 or status_code in _WITHOUT_BODY or encoding != "identity"
 
 
 def _of_chunks(headers: Headers) -> Headers:

@@ -7,11 +7,11 @@ Rules of this file:
    While HELD every answer is ``b""``; what the dialect says first waits with the first real bytes.
 3. The first ending wins. After it every input answers ``b""``.
 4. A failure while HELD says nothing at all: `held` stays true and the face raises `error`.
-5. Nothing raises out of here: what a dialect raises over a part becomes the stream's own failure, and where it
-   cannot even tell a failure, `cut` asks the driver to let the body end as one that was cut does.
+5. Nothing raises out of here: what a dialect raises over a part becomes the stream's own failure.
 6. Somebody else's frames come line by line: a ping stands between two lines, and is no empty line within a frame.
 7. A model that has not said a word has not answered: where one must have spoken, an empty stream has failed.
-8. When `ending` is set: write what was returned, close the source, stop.
+8. When `ending` is set: write what was returned, close the source, stop. If `cut` is set as well, a failure could
+   not be told, or not in words that the client surely knows: let the body end as one that was cut.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ PING = b": ping\n\n"
 # After an `id:` line an empty line makes the openai SDK and httpx-sse dispatch a phantom event.
 PING_AFTER_ID = b": ping\n"
 PINGS = (PING, PING_AFTER_ID)
-BOM = b"\xef\xbb\xbf"
 
 # A WSGI server sends its headers with the first bytes of the body. So a stream that is open and has
 # nothing to say yet does not wait a whole `ping` for that.
@@ -41,11 +40,11 @@ SHUTDOWN_RETRY = 1000  # milliseconds after which to come back, where the app sa
 
 GENERAL_FAILURE = "The answer was interrupted by an error."
 
-# What a stream fails with that somebody's patience has ended: message, status, code, retryable.
+# What a stream fails with that somebody's patience has ended; the code tells the rest.
 _GIVEN_UP = {
-    Ending.STALLED: ("The source was silent for too long.", 504, "upstream_stalled", True),
-    Ending.EXPIRED: ("The stream reached its max_duration.", 504, "max_duration", False),
-    Ending.SHUTDOWN: ("The server is shutting down.", 503, "shutdown", True),
+    Ending.STALLED: ("The source was silent for too long.", "upstream_stalled"),
+    Ending.EXPIRED: ("The stream reached its max_duration.", "max_duration"),
+    Ending.SHUTDOWN: ("The server is shutting down.", "shutdown"),
 }
 
 
@@ -97,9 +96,8 @@ class Stream:
         self._say_end = say_end
         self._must_speak = must_speak
         self._spoke = False
-        self._relays = self._is_raw = (
-            False  # somebody else's frames, or what is no event stream at all
-        )
+        self._relays = False  # somebody else's frames
+        self._is_raw = False  # what is no event stream at all
         self._last = b"\n\n"  # what was relayed, as much of it as tells where in a frame it ended
         self._halves: Halves | None = None  # few streams have such
         self._waiting = b""  # said by the dialect while HELD
@@ -168,8 +166,7 @@ class Stream:
 
     def fail(self, error: BaseException, now: float) -> bytes:
         """The source raised, or its chunk could not be written."""
-        diagnosis = diagnose(error)
-        return self._end(Ending.FAILED, now, error, diagnosis.code, diagnosis.retryable)
+        return self._end(Ending.FAILED, now, error)
 
     # -- what others do ---------------------------------------------------------------------------
 
@@ -212,18 +209,20 @@ class Stream:
         self._tally.note(kind, parts)
         said = None
         try:
-            if not self._halves:
+            if self._halves is None:
                 said = self._write_run(parts)
         except Exception:  # what comes before the one that cannot be said is not lost
             pass
+        before = len(frames)
         if said is not None:
             frames.append(said)
         else:
             frames += map(self._say_part, parts)
-        if not self._spoke:
-            self._spoke = _speaks(kind, parts, frames)
-            if kind is Frame and self._tally.bytes:  # behind a ping it would spoil the first field
-                frames[0] = frames[0].removeprefix(BOM)
+        if self._spoke:
+            return
+        if kind is Value and not any(frames[before:]):
+            raise no_chunk(parts[0].json)
+        self._spoke = _speaks(kind, parts)
 
     def _note(self, kind: type, parts: list[Any]) -> None:
         """What changes how the stream goes on; raises the failure that a source has told of."""
@@ -233,7 +232,7 @@ class Stream:
         self._is_raw = self._is_raw or kind is Raw
 
     def _say_part(self, part: Part) -> bytes:
-        if not self._halves:
+        if self._halves is None:
             try:
                 return self._write(part)
             except UnicodeEncodeError:
@@ -293,18 +292,11 @@ class Stream:
         return self._count(PING if is_block else PING_AFTER_ID)
 
     def _give_up(self, ending: Ending, now: float) -> bytes:
-        message, status_code, code, retryable = _GIVEN_UP[ending]
-        error = UpstreamError(message, status_code=status_code, code=code, retryable=retryable)
-        return self._end(ending, now, error, code, retryable)
+        message, code = _GIVEN_UP[ending]
+        status_code = diagnose(UpstreamError(message, code=code)).status_code
+        return self._end(ending, now, UpstreamError(message, status_code=status_code, code=code))
 
-    def _end(
-        self,
-        ending: Ending,
-        now: float,
-        error: BaseException | None = None,
-        code: str = "",
-        retryable: bool = False,
-    ) -> bytes:
+    def _end(self, ending: Ending, now: float, error: BaseException | None = None) -> bytes:
         if self.ending is not None:
             return b""
         self.ending, self.error, self._ended_at = ending, error, now
@@ -313,12 +305,12 @@ class Stream:
         if self._is_raw:
             self.cut = error is not None
             return b""
-        words = [self._what_waits(), self._last_words(error, code, retryable)]
+        words = [self._what_waits(), self._last_words(error)]
         if self.held and self.error is not None:
             return b""
-        lacking = self._count(end_of_frame(self._last)) if any(words) else b""
-        last = self._say(words, now) or (self._count(self._commit()) if self.held else b"")
-        return lacking + last
+        if any(words) and (lacking := end_of_frame(self._last)):
+            return self._say([lacking], now) + self._say(words, now)
+        return self._say(words, now) or (self._count(self._commit()) if self.held else b"")
 
     def _what_waits(self) -> bytes:
         try:
@@ -326,11 +318,11 @@ class Stream:
         except Exception:  # half a character is not worth the last words
             return b""
 
-    def _last_words(self, error: BaseException | None, code: str, retryable: bool) -> bytes:
+    def _last_words(self, error: BaseException | None) -> bytes:
         try:
             if error is not None:
-                words = self._write(Failure(self._message(error), code, retryable))
-                self.cut = getattr(self._write, "cuts", False)
+                words = self._write(self._failure(error))
+                self.cut = bool(words) and getattr(self._write, "cuts", False)
                 return words
             return self._write(End()) if self._say_end else b""
         except Exception as raised:
@@ -338,7 +330,11 @@ class Stream:
                 self.cut = True
                 return b""
             self.ending, self.error = Ending.FAILED, raised
-            return b"" if self.held else self._last_words(raised, "upstream_error", False)
+            return b"" if self.held else self._last_words(raised)
+
+    def _failure(self, error: BaseException) -> Failure:
+        diagnosis = diagnose(error)
+        return Failure(self._message(error), diagnosis.code, diagnosis.retryable)
 
     def _message(self, error: BaseException) -> str:
         if self._describe:
@@ -346,19 +342,13 @@ class Stream:
         return GENERAL_FAILURE if self.ending is Ending.FAILED else str(error)  # ours, of _GIVEN_UP
 
 
-def _speaks(kind: type, parts: list[Any], frames: list[bytes]) -> bool:
-    """Whether these are a source's first words; raises for an object that is none, and that nobody is told."""
+def _speaks(kind: type, parts: list[Any]) -> bool:
+    """Whether these are words, and not what stands around them."""
     if kind is str:
         return any(parts)
-    if kind is Origin or kind is Relayed:
-        return False
     if kind is Native or kind is Frame:
         return any(part.speaks for part in parts)
-    if kind is Value and not any(frames):
-        if any(part.json != b"{}" for part in parts):
-            raise no_chunk(parts[0].json)
-        return False
-    return True
+    return kind is not Origin and kind is not Relayed
 
 
 # What is to be noted before it is said.

@@ -26,15 +26,30 @@ def whole(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-class Halves:
-    """The halves that one stream's texts have ended with, each waiting for the other."""
+class Pieces:
+    """A text that comes in pieces: a half at the end of one waits for the next."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[int, type, int], tuple[Part, str]] = {}
+        self._half = ""
 
-    def __bool__(self) -> bool:
-        """Whether any is waiting: then every part is to be mended."""
-        return bool(self._waiting)
+    def add(self, text: str) -> str:
+        """As much of it as is whole."""
+        text = self._half + text
+        is_cut = "\ud800" <= text[-1:] <= "\udbff"
+        self._half = text[-1] if is_cut else ""
+        return whole(text[:-1] if is_cut else text)
+
+    def rest(self) -> str:
+        """What stayed alone."""
+        half, self._half = self._half, ""
+        return _LONE if half else ""
+
+
+class Halves:
+    """One stream's texts, each of which may have ended with half a character."""
+
+    def __init__(self) -> None:
+        self._texts: dict[tuple[int, type, int], tuple[Part, Pieces]] = {}
 
     def mend(self, part: Part) -> list[Part]:
         """The part as UTF-8 can carry it, behind what has waited for it."""
@@ -45,18 +60,19 @@ class Halves:
         if text is None:
             return [part]
         place = (choice, type(inner), inner.number if type(inner) is ToolCall else 0)
-        _, half = self._waiting.pop(place, (None, ""))
-        text = half + text
-        if "\ud800" <= text[-1:] <= "\udbff":
-            self._waiting[place] = part, text[-1]
-            text = text[:-1]
+        _, pieces = self._texts.setdefault(place, (part, Pieces()))
+        text = pieces.add(text)
         says_more = type(inner) is ToolCall and (inner.id or inner.name)
-        return [_mended(part, whole(text))] if text or says_more else []
+        return [_mended(part, text)] if text or says_more else []
 
     def rest(self, choice: int | None = None) -> list[Part]:
         """What stayed alone, of one choice or of all: nothing more will come there."""
-        places = [place for place in self._waiting if choice is None or place[0] == choice]
-        return [_continued(self._waiting.pop(place)[0]) for place in places]
+        lone = [
+            part
+            for place, (part, pieces) in self._texts.items()
+            if choice in (None, place[0]) and pieces.rest()
+        ]
+        return [_continued(part) for part in lone]
 
 
 def _text_of(part: Part) -> str | None:

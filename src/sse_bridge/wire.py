@@ -10,10 +10,12 @@ The rules that everything here keeps:
 4. The decoder gives the same events however the bytes are cut, and never raises for what they
    say. Its one error, BufferExceeded, is for size alone, and comes at the same place for every cut.
 5. A decoded event has the fields of its own block: event None or "" both mean "message", id is None
-   where the block had none. The id in force is the decoder's last_event_id.
+   where the block had none. Its last_event_id is the id in force then.
+6. What says nothing is not kept: a comment, or a field that nobody knows, may be of any length.
 """
 
 import codecs
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 # Every Python converts this many digits, whatever sys.set_int_max_str_digits() says.
@@ -26,13 +28,15 @@ _SHOWN = 200
 class ServerSentEvent:
     """One event, checked when made and unchangeable then; without data it is invisible to clients."""
 
-    __match_args__ = __slots__ = ("data", "event", "id", "retry", "comment")
+    __match_args__ = ("data", "event", "id", "retry", "comment")
+    __slots__ = (*__match_args__, "_last_event_id")
 
     data: str | None
     event: str | None
     id: str | None
     retry: int | None
     comment: str | None
+    _last_event_id: str
 
     def __init__(
         self,
@@ -47,6 +51,13 @@ class ServerSentEvent:
         _set_id(self, None if id is None else one_line("id", id))
         _set_retry(self, None if retry is None else _milliseconds(retry))
         _set_comment(self, None if comment is None else _text("comment", comment))
+        _set_last_event_id(self, self.id or "")
+
+    @property
+    def last_event_id(self) -> str:
+        """The id in force when the event came, its own or that of one before it; ``""`` for none."""
+        last: str = self._last_event_id
+        return last
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a ServerSentEvent cannot be changed: {name} stays as it is")
@@ -63,12 +74,12 @@ class ServerSentEvent:
         return hash(self._fields())
 
     def __repr__(self) -> str:
-        fields = zip(self.__slots__, self._fields(), strict=True)
+        fields = zip(self.__match_args__, self._fields(), strict=True)
         told = ", ".join(f"{name}={value!r}" for name, value in fields if value is not None)
         return f"ServerSentEvent({told})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _decoded, self._fields()
+        return _decoded, (*self._fields(), self._last_event_id)
 
     def _fields(self) -> tuple[Any, ...]:
         return self.data, self.event, self.id, self.retry, self.comment
@@ -92,7 +103,7 @@ class ServerSentEvent:
 # What an unchangeable object is filled with; object.__setattr__() takes twice as long.
 # (A frozen dataclass would do all this, and importing dataclasses costs more than all of ours.)
 _new_event = object.__new__
-_set_data, _set_event, _set_id, _set_retry, _set_comment = (
+_set_data, _set_event, _set_id, _set_retry, _set_comment, _set_last_event_id = (
     vars(ServerSentEvent)[field].__set__ for field in ServerSentEvent.__slots__
 )
 
@@ -154,12 +165,24 @@ class BufferExceeded(ValueError):
 
 
 class Decoder:
-    """Turns the bytes of an event stream, cut anywhere, into its events."""
+    """Turns the bytes of an event stream, cut anywhere, into its events.
 
-    def __init__(self, *, max_buffer: int = 16 * 1024 * 1024) -> None:
+    Arguments: `max_buffer` (16 MiB), bytes that one event may have; `on_comment`, called with each line that has no
+    effect, a comment for one: for whoever asks why nothing arrives.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_buffer: int = 16 * 1024 * 1024,
+        on_comment: Callable[[str], object] | None = None,
+    ) -> None:
         if max_buffer <= 0:
             raise ValueError(f"max_buffer must be positive, got {_show(max_buffer)}")
+        if on_comment is not None and not callable(on_comment):
+            raise TypeError(f"on_comment must be callable or None, got {_show(on_comment)}")
         self._max_buffer = max_buffer
+        self._on_comment = on_comment
         self._last_event_id = ""
         self._retry: int | None = None
         # Lines are kept, split and told apart as bytes: UTF-8 is decoded only when an event is
@@ -196,7 +219,7 @@ class Decoder:
         for line in self._split(chunk):
             if not line:
                 self._dispatch(events)
-            elif len(line) + len(data) > self._max_buffer:
+            elif len(line) + len(data) > self._max_buffer and not _is_ignored(line):
                 self._exceed(events)
             elif line.startswith(b"data: "):  # By far the most frequent line.
                 data += line[6:]
@@ -204,7 +227,10 @@ class Decoder:
             else:
                 self._field(line)
         if len(self._tail) + len(data) > self._max_buffer:
-            self._exceed(events)
+            is_ignored = _is_ignored(self._tail)
+            if is_ignored is False:  # or it is too short to tell
+                self._exceed(events)
+            del self._tail[_SHOWN:]
         return events
 
     def _split(self, chunk: bytes) -> list[bytes]:
@@ -240,6 +266,11 @@ class Decoder:
     def _field(self, line: bytes) -> None:
         name, _, value = line.partition(b":")  # A comment is a field without a name.
         value = value.removeprefix(b" ")
+        if not self._take(name, value) and self._on_comment is not None:
+            self._on_comment(line.decode("utf-8", "replace"))
+
+    def _take(self, name: bytes, value: bytes) -> bool:
+        """Take a field; whether it has an effect."""
         if name == b"data":
             self._data += value + b"\n"
         elif name == b"event":
@@ -248,8 +279,12 @@ class Decoder:
             self._own_id = value.decode("utf-8", "replace")
         elif name == b"retry" and value.isdigit():  # bytes.isdigit() knows ASCII digits only.
             digits = value.lstrip(b"0") or b"0"
-            if len(digits) <= _RETRY_DIGITS:
-                self._retry = self._own_retry = int(digits)
+            if len(digits) > _RETRY_DIGITS:
+                return False
+            self._retry = self._own_retry = int(digits)
+        else:
+            return False
+        return True
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
         if self._own_id is not None:
@@ -258,7 +293,8 @@ class Decoder:
             self._data.pop()  # One trailing LF.
             data = self._data.decode("utf-8", "replace")
             self._data.clear()
-            events.append(_decoded(data, self._event, self._own_id, self._own_retry))
+            last = self._last_event_id
+            events.append(_decoded(data, self._event, self._own_id, self._own_retry, None, last))
         self._event = self._own_id = self._own_retry = None
 
     def _exceed(self, events: list[ServerSentEvent]) -> NoReturn:
@@ -267,12 +303,24 @@ class Decoder:
         raise BufferExceeded(self._max_buffer, events)
 
 
+FIELDS = (b"data", b"event", b"id", b"retry")
+
+
+def _is_ignored(line: bytes | bytearray) -> bool | None:
+    """Whether a line that may yet go on has no effect, as comments and unknown fields; None: not known."""
+    name, colon, _ = bytes(line[:8]).partition(b":")
+    if colon:
+        return name not in FIELDS
+    return None if any(field.startswith(name) for field in FIELDS) else True
+
+
 def _decoded(
     data: str | None,
     event: str | None,
     own_id: str | None,
     retry: int | None,
     comment: str | None = None,
+    last_event_id: str = "",
 ) -> ServerSentEvent:
     # Past the checks: they cost time, and a NUL in an event type is legal on the wire.
     made = _new_event(ServerSentEvent)
@@ -281,4 +329,5 @@ def _decoded(
     _set_id(made, own_id)
     _set_retry(made, retry)
     _set_comment(made, comment)
+    _set_last_event_id(made, last_event_id)
     return made

@@ -15,9 +15,10 @@ from . import hangup, wsgi_middleware
 from .dialects.base import Dialect
 from .drivers.sources import OneRequest, check_source, discard
 from .drivers.threads import Body, background_home
+from .media import JSON_LINES
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import ShuttingDown, TooManyStreams, Unavailable
-from .responses import JSON_LINES, Takeover, take
+from .responses import Takeover, take
 
 __all__ = ["EventStream", "Middleware", "ShuttingDown", "TooManyStreams", "headers", "stream"]
 

@@ -21,8 +21,9 @@ from typing import Any
 from . import hangup
 from .drivers.sources import discard
 from .drivers.threads import Body, background_home
+from .media import EVENTS, media_type
 from .registry import Unavailable
-from .responses import EVENTS, MARK, Headers, Mark, Plan, Takeover, media_type
+from .responses import MARK, Headers, Mark, Plan, Takeover
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]

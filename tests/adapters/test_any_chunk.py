@@ -18,8 +18,8 @@ from chunks import dashscope_choice, dashscope_chunk, dashscope_response, dashsc
 from odd_chunks import EMPTY, FAILED, GOOD
 from sse_bridge import Decoder, Ending, ServerSentEvent, Summary
 from sse_bridge.adapters import DashScope, OpenAI
-from sse_bridge.drivers.connection import CutShort
 from sse_bridge.drivers.threads import Body
+from sse_bridge.failures import CutShort
 from sse_bridge.options import Options
 from sse_bridge.registry import streams
 

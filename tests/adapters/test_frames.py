@@ -85,7 +85,9 @@ def test_any_lines_in_any_pieces_are_the_same_bytes(rows, cuts):
 @example(b"dat", [1])
 @example(b"", [])
 def test_any_bytes_in_any_pieces_are_the_same_bytes(body, cuts):
-    assert bytes_of(read(EXACT, *pieces(body, cuts))) == body
+    unmarked = body.removeprefix(BOM)
+    expected = unmarked if begins_an_event_stream(unmarked) else body
+    assert bytes_of(read(EXACT, *pieces(body, cuts))) == expected
 
 
 def test_a_line_that_does_not_end_leaves_before_it_fills_the_memory():
@@ -120,9 +122,10 @@ def test_ids_are_kept():
 
 
 @pytest.mark.parametrize("cut", range(5))
-def test_a_byte_order_mark_passes_at_the_start_and_elsewhere(cut):
-    stream = BOM + b"data: x\n\ndata: " + BOM + b"\n\n"
-    assert bytes_of(read(FRAMES, stream[:cut], stream[cut:])) == stream
+def test_a_byte_order_mark_passes_but_at_the_start_where_a_field_of_ours_may_precede_it(cut):
+    stream = b"data: x\n\ndata: " + BOM + b"\n\n"
+    marked = BOM + stream
+    assert bytes_of(read(FRAMES, marked[:cut], marked[cut:])) == stream
 
 
 def test_half_a_character_of_text_waits_for_the_other_half():
@@ -255,10 +258,10 @@ def test_nothing_of_ours_stands_in_what_is_no_event_stream_and_it_has_no_good_en
 @pytest.mark.parametrize(
     "body, status, code",
     [
-        (["<html>", "gateway</html>"], None, "empty_answer"),
+        (["<html>", "gateway</html>"], 502, "empty_answer"),
         (['{"error": {"message": "busy", ', '"code": 429}}'], 429, "429"),
         (['{"detail": "Not authenticated"}'], None, None),
-        (["data: [DONE]\n\n"], None, "empty_answer"),
+        (["data: [DONE]\n\n"], 502, "empty_answer"),
         (['data: {"error": {"message": "m", "code": 503}}\n\n'], 503, "503"),
     ],
 )

@@ -14,7 +14,7 @@ from sse_bridge.adapters.openai_chunk import (
     looks_like_openai,
     mere_words,
     origin_of,
-    says_something,
+    told_in,
     without_error,
 )
 from sse_bridge.parts import Origin, Reasoning
@@ -132,15 +132,15 @@ def test_whose_chunk_it_is_is_told_whole_or_not_at_all():
     ],
 )
 def test_a_frame_says_something_or_nothing(data: bytes, said: bool):
-    assert says_something(data) is said
+    assert told_in(data).speaks is said
 
 
 def test_a_frame_may_say_that_the_model_refused():
-    told = says_something(b'{"error": {"message": "m", "code": 429}}')
-    assert isinstance(told, UpstreamError)
-    assert told.status_code == 429
+    failure = told_in(b'{"error": {"message": "m", "code": 429}}').failure
+    assert isinstance(failure, UpstreamError)
+    assert failure.status_code == 429
 
 
 def test_a_services_words_for_its_failure_are_taken_out():
-    for chunk in both(openai_chunk({"content": "x"}, error={"message": "secret"})):
-        assert without_error(chunk) == openai_chunk({"content": "x"})
+    chunk = openai_chunk({"content": "x"}, error={"message": "secret"})
+    assert without_error(chunk) == openai_chunk({"content": "x"})

@@ -107,9 +107,8 @@ def test_a_name_belongs_to_its_own_frame():
     assert not seen(MESSAGE, [b"event: message_stop", b""], event(typed("ping"))).over
 
 
-def test_a_finish_reason_is_seen():
-    assert not seen(WORD).has_finish_reason
-    assert not seen(
-        WORD, event(openai_chunk({"content": '"finish_reason": "stop"'}))
-    ).has_finish_reason
-    assert seen(WORD, event(openai_chunk({}, "stop"))).has_finish_reason
+def test_without_a_finish_reason_an_answer_of_openai_was_cut():
+    assert seen(WORD).was_cut
+    assert seen(WORD, event(openai_chunk({"content": '"finish_reason": "stop"'}))).was_cut
+    assert not seen(WORD, event(openai_chunk({}, "stop"))).was_cut
+    assert not seen(WORD, DONE).was_cut

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from . import dashscope
-from .base import Parts, Reader, Wish, broken
+from .base import Parts, Reader, Wish
 from .objects import is_sdks, tells_its_fields
 from .openai import OpenAIReader
 from .openai_chunk import looks_like_openai
 from .plain import PlainReader
-from .refusals import refusal_in
+from .refusals import error_in, refusal_in
 
 _HOW = (
     "a DashScope chunk does not tell whether it repeats the text before it: give "
@@ -36,49 +36,51 @@ class AutoReader:
         self._sends_whole = wish.takes_objects or wish.passes == "openai"
         self._plain = PlainReader(wish)
         self._openai = OpenAIReader(wish)
-        self._by_type: dict[type, Callable[[Any], Parts]] = {str: self._plain.text}
+        self._dicts_speak = False  # whether chunks of a model's came as dicts
+        # None stands for `_look`, which is bound to this reader: it would wait for the collector after each stream.
+        self._by_type: dict[type, Callable[[Any], Parts] | None] = {str: self._plain.text}
 
     def read(self, chunk: Any) -> Parts:
         kind = type(chunk)
         if kind is dict:  # each has a shape of its own
-            return self._look(chunk) if _VENDORS.isdisjoint(chunk) else self._choose(chunk)(chunk)
-        try:
-            read = self._by_type[kind]
-        except KeyError:
-            read = self._choose(chunk)
-            if (
-                read != self._look
-            ):  # that one is bound to this reader, which would wait for the collector
-                self._by_type[kind] = read
-        return read(chunk)
+            read = None if _FIELDS_OF_CHUNKS.isdisjoint(chunk) else self._choose(chunk)
+        else:
+            try:
+                read = self._by_type[kind]
+            except KeyError:
+                read = self._by_type[kind] = self._choose(chunk)
+            if read is None and is_sdks(kind):  # which makes one type of whatever its service sends
+                read = self._choose(chunk)
+        return self._look(chunk) if read is None else read(chunk)
 
     def end(self) -> Parts:
         return (*self._plain.end(), *self._openai.end())
 
-    def _choose(self, chunk: Any) -> Callable[[Any], Parts]:
+    def _choose(self, chunk: Any) -> Callable[[Any], Parts] | None:
         kind = type(chunk)
         if dashscope.looks_like_dashscope(chunk):
-            return _whole_dashscope if self._takes_objects else _refuse_dashscope
+            return self._plain.dashscope if self._takes_objects else _refuse_dashscope
         if looks_like_openai(chunk):
+            self._dicts_speak = self._dicts_speak or kind is dict
             whole = self._sends_whole and tells_its_fields(kind)
             return self._openai.whole if whole else self._openai.read
-        if kind is dict or is_sdks(kind):  # an SDK makes one type of whatever its service sends
-            return self._look
-        is_looked_at = tells_its_fields(kind) and not self._takes_objects
-        return self._look if is_looked_at else self._plain.read
+        is_anything = kind is dict or is_sdks(kind)
+        is_looked_at = is_anything or (tells_its_fields(kind) and not self._takes_objects)
+        return None if is_looked_at else self._plain.read
 
     def _look(self, chunk: Any) -> Parts:
         """An object of no chunk's shape: an app's own, or what a service says where its model should speak."""
-        if self._takes_objects and not self._openai.spoke:  # nobody says that it is a model's
-            return self._plain.read(chunk)
-        if (refusal := refusal_in(chunk)) is None:
-            return self._plain.read(chunk)
-        spoke = self._plain.spoke or self._openai.spoke
-        return broken(self._plain.read(chunk) if spoke else (), refusal)
+        if self._may_be_refusal(type(chunk)):
+            refusal = (error_in if self._takes_objects else refusal_in)(chunk)
+            if refusal is not None:
+                raise refusal
+        return self._plain.read(chunk)
 
-
-def _whole_dashscope(chunk: Any) -> Parts:
-    return (dashscope.native(chunk),)
+    def _may_be_refusal(self, kind: type) -> bool:
+        """Whether a service may say this: a dict among an SDK's objects is the app's own."""
+        if self._openai.spoke:
+            return kind is not dict or self._dicts_speak
+        return not (self._takes_objects or self._plain.spoke)
 
 
 def _refuse_dashscope(chunk: Any) -> Parts:
@@ -86,4 +88,4 @@ def _refuse_dashscope(chunk: Any) -> Parts:
 
 
 # A dict without any of these is no vendor's chunk.
-_VENDORS = frozenset({"object", "output", "choices"})
+_FIELDS_OF_CHUNKS = frozenset({"object", "output", "choices"})

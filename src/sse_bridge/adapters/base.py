@@ -12,8 +12,9 @@ Rules of this file:
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ..parts import Broken, Part, Usage
@@ -46,7 +47,8 @@ class Adapter(Protocol):
     """A vendor's words into ours.
 
     One that reads a model's words and nothing else may say so with an attribute ``is_model = True``: a source that
-    ends without one has then failed, whatever the dialect.
+    ends without one has then failed, whatever the dialect. One that passes somebody else's frames says ``relays =
+    True``: where no dialect is named, they end in their own protocol.
     """
 
     name: str
@@ -73,6 +75,22 @@ def get(thing: Any, name: str) -> Any:
     return getattr(thing, name, None)
 
 
+NO_REASON = "the model's stream ended without a finish_reason: it may have been cut"
+
+
+class Once:
+    """Warns of each thing once a stream; `message` has a place for it."""
+
+    def __init__(self, log: logging.Logger, message: str) -> None:
+        self._log, self._message = log, message
+        self._told: frozenset[str] = frozenset()
+
+    def __call__(self, what: str) -> None:
+        if what not in self._told:
+            self._told |= {what}
+            self._log.warning(self._message, what)
+
+
 def items(thing: Any) -> Sequence[Any]:
     """The elements of what should be a list; none of what is not."""
     return thing if isinstance(thing, (list, tuple)) else ()
@@ -96,6 +114,13 @@ def number_of(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _NUMBERS:
         return None
     return int(value)
+
+
+def numbered(things: Any) -> Iterator[tuple[int, Any]]:
+    """What should be a list of things that have their place in it as ``index``, each with its number."""
+    for position, thing in enumerate(items(things)):
+        index = number_of(get(thing, "index"))
+        yield position if index is None else index, thing
 
 
 _NUMBERS = 1_000_000  # nothing has so many choices or calls

@@ -8,12 +8,14 @@ whether its text is all the text so far or only the new piece: the SDK's word fo
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..failures import UpstreamError
 from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, Usage
 from .base import (
+    NO_REASON,
+    Once,
     Parts,
     Reader,
     Wish,
@@ -21,12 +23,12 @@ from .base import (
     get,
     items,
     number_of,
+    numbered,
     read_usage,
     real_reason,
     text_of,
 )
 from .calls import Calls, arguments_of
-from .objects import object_json
 from .words import say_content
 
 _log = logging.getLogger("sse_bridge")
@@ -73,7 +75,8 @@ class DashScopeReader:
         self._calls: dict[int, Calls] = {}
         self._spoke = False
         self._usage: Usage | None = None  # that was told of, and not yet as final
-        self._warned: frozenset[str] = frozenset()
+        self._once = Once(_log, "there is no place for %s of a DashScope chunk: left out")
+        self._is_rewritten = False
 
     def read(self, chunk: Any) -> Parts:
         if chunk is None:
@@ -88,14 +91,12 @@ class DashScopeReader:
 
     def end(self) -> Parts:
         if self._spoke and not all(self._choices.values()):
-            _log.warning("the model's stream ended without a finish_reason: it may have been cut")
+            _log.warning(NO_REASON)
         return () if self._usage is None else (self._usage._replace(final=True),)
 
     def _say(self, chunk: Any) -> Iterable[Part]:
         finishing = False
-        for position, choice in enumerate(choices_of(get(chunk, "output"))):
-            index = number_of(get(choice, "index"))
-            number = position if index is None else index
+        for number, choice in numbered(choices_of(get(chunk, "output"))):
             self._choices.setdefault(number, False)
             for part in self._say_choice(choice, number):
                 self._spoke = True
@@ -109,7 +110,7 @@ class DashScopeReader:
 
     def _say_choice(self, choice: Any, number: int) -> Iterable[Part]:
         message = get(choice, "message")
-        words = list(say_content(get(message, "content"), self._miss))
+        words = list(say_content(get(message, "content"), self._once))
         thought = text_of(get(message, "reasoning_content"))
         thought += "".join(part.text for part in words if isinstance(part, Reasoning))
         if reasoning := self._new(thought, number, "reasoning"):
@@ -128,14 +129,13 @@ class DashScopeReader:
             fragments = self._calls.setdefault(choice, Calls()).say(calls)
             yield from (call for call in fragments if call.id or call.name or call.arguments)
             return
-        for position, call in enumerate(items(calls)):  # all of them, each time
-            function, index = get(call, "function"), number_of(get(call, "index"))
-            place = choice, position if index is None else index
+        for number, call in numbered(calls):  # all of them, each time
+            function, place = get(call, "function"), (choice, number)
             id_ = self._new(text_of(get(call, "id")), "id", *place)
             name = self._new(text_of(get(function, "name")), "name", *place)
             arguments = self._new(arguments_of(function), "arguments", *place)
             if arguments or id_ or name:
-                yield ToolCall(place[1], id_ or None, name or None, arguments)
+                yield ToolCall(number, id_ or None, name or None, arguments)
 
     def _new(self, text: str, *place: object) -> str:
         """The piece that was not said before at this place."""
@@ -147,32 +147,23 @@ class DashScopeReader:
         self._said[place] = text
         if text.startswith(said):
             return text[len(said) :]
-        self._warn_of_rewriting()
+        if not self._is_rewritten:
+            self._is_rewritten = True
+            _log.warning(
+                "a DashScope chunk does not repeat the text before it; was incremental_output=True "
+                "given to the SDK and not to the adapter?"
+            )
         return text
 
-    def _warn_of_rewriting(self) -> None:
-        self._warn(
-            "a DashScope chunk does not repeat the text before it; was incremental_output=True "
-            "given to the SDK and not to the adapter?"
-        )
 
-    def _miss(self, what: str) -> None:
-        self._warn(f"there is no place for {what} of a DashScope chunk: left out")
-
-    def _warn(self, message: str) -> None:
-        if message not in self._warned:
-            self._warned |= {message}
-            _log.warning(message)
-
-
-def native(chunk: Any) -> Native:
+def native(chunk: Any, write: Callable[[Any], bytes]) -> Native:
     """The response whole, less the service's HTTP headers, which are nobody's business."""
     if (error := failure_in(chunk)) is not None:
         raise error
     choices = choices_of(get(chunk, "output"))
     reason = real_reason(get(choices[0], "finish_reason")) if choices else None
     usage = read_usage(get(chunk, "usage"))
-    return Native("dashscope", object_json(without_headers(chunk)), reason, usage)
+    return Native("dashscope", write(without_headers(chunk)), reason, usage)
 
 
 def without_headers(chunk: Any) -> dict[str, Any]:

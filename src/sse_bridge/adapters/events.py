@@ -38,14 +38,13 @@ def event_of(chunk: Any, write: Callable[[Any], bytes]) -> ServerSentEvent:
 
 
 def _data_of(chunk: Any, write: Callable[[Any], bytes]) -> str | None:
-    data = chunk.data
-    if hasattr(chunk, "raw_data"):  # FastAPI's: all data is JSON there, but for what is raw
-        if chunk.raw_data is not None or data is None:
-            return None if chunk.raw_data is None else whole(chunk.raw_data)
-        return write(data).decode()
-    if isinstance(data, str):
+    data, raw = chunk.data, getattr(chunk, "raw_data", None)
+    if raw is not None:
+        return whole(raw)
+    is_json = hasattr(chunk, "raw_data")  # FastAPI's: all that is not raw there
+    if isinstance(data, str) and not is_json:
         return whole(str.__str__(data))
-    if isinstance(data, bytes):
+    if isinstance(data, bytes) and not is_json:
         return data.decode("utf-8", "replace")
     return None if data is None else write(data).decode()
 

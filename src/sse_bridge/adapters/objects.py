@@ -97,9 +97,8 @@ class ObjectWriter:
         if getattr(method, "__module__", None) == "pydantic.main":
             by_alias = method.__kwdefaults__["by_alias"]
             return _by_serializer(by_alias, is_sdks(kind), self._fallback)
-        return (
-            _by_method_unset if is_sdks(kind) else _by_method
-        )  # its own, as openai's with pydantic 1
+        # It has a method of its own, as openai's models have with pydantic 1.
+        return _by_method_unset if is_sdks(kind) else _by_method
 
     def _default(self, value: Any) -> Any:
         """What the JSON encoder does not know."""

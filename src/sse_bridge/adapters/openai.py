@@ -5,23 +5,26 @@ Rules of this file:
 1. A chunk that merely says a piece of text, as nearly all do, is looked at once and goes a straight way.
 2. A chunk passes whole only if it speaks the protocol: what a client of OpenAI's would stumble over is said in our
    words instead.
-3. The client is told each choice's finish reason once, and the usage once, the last that came, when all is over.
+3. What is said in our words tells each choice's finish reason once, and the usage once, the last that came, when
+   all is over. A chunk that passes tells what it tells.
 """
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from ..failures import SerializationError, UpstreamError
+from ..failures import SerializationError, upstream_cut
 from ..parts import Broken, Choice, Finish, Native, Part, Reasoning, Usage
-from .base import Parts, Reader, Wish, broken, get, items, number_of, read_usage
+from .base import NO_REASON, Once, Parts, Reader, Wish, broken, get, items, numbered, read_usage
 from .calls import Calls
 from .objects import tells_its_fields
 from .openai_chunk import (
     CHUNK,
     WHOLE,
+    failure_of,
     has_choices,
     mere_words,
     origin_of,
@@ -29,7 +32,8 @@ from .openai_chunk import (
     speaks_protocol,
     without_error,
 )
-from .refusals import error_in, refusal_in, told_failure
+from .refusals import refusal_in
+from .words import ignore
 
 _log = logging.getLogger("sse_bridge")
 
@@ -62,18 +66,14 @@ class OpenAIReader:
         self._must_finish = must_finish
         # Where chunks are only JSON to the client, half a character is the client's to put together.
         self._write = wish.objects.write_whole if self._passes else wish.objects.write
-        self._said_text = False  # by the first choice; what else was said stands here:
-        self._said: set[tuple[int, type]] = set()
-        self._reasons: dict[
-            int, str
-        ] = {}  # of the choices that have finished, and said nothing since
+        self._said: set[tuple[int, type]] = set()  # which choice has said what
+        self._reasons: dict[int, str] = {}  # of choices that have finished, and said nothing since
         self._calls: dict[int, Calls] = {}
         self._usage: Usage | None = None
-        self._usage_is_told = False
-        self._missed: frozenset[str] = frozenset()
-        self._is_named = (
-            not self._passes
-        )  # whether the dialect knows whose chunks it is to make, if it cares
+        self._told: Usage | None = None  # what of it the client has seen
+        self._once = Once(_log, "there is no place for %s of a chunk: left out")
+        # Whether the dialect knows whose chunks it is to make, if it cares.
+        self._is_named = not self._passes
 
     def read(self, chunk: Any) -> Parts:
         if self._passes and tells_its_fields(type(chunk)):
@@ -85,10 +85,10 @@ class OpenAIReader:
         return (words,)
 
     def whole(self, chunk: Any) -> Parts:
-        """The chunk as it is, in its own protocol; of a type that can be written as JSON."""
+        """The chunk as it is; of a type that can be written as JSON."""
         words = mere_words(chunk)
         if words is None:
-            return self._passed(chunk) if self._is_chunk(chunk) else self._taken_apart(chunk)
+            return self._as_chunk(chunk) if self._passes else self._as_json(chunk)
         try:
             line = self._write(chunk)
         except SerializationError:
@@ -99,41 +99,48 @@ class OpenAIReader:
         return (Native("openai", line, None, None, (words,) if self._collect else ()),)
 
     def end(self) -> Parts:
-        usage = () if self._usage is None or self._usage_is_told else (self._usage,)
-        speakers = {number for number, _ in self._said} | ({0} if self._said_text else set())
-        if not speakers <= self._reasons.keys():
+        usage = () if self._usage is None or self._usage == self._told else (self._usage,)
+        if not {number for number, _ in self._said} <= self._reasons.keys():
             if self._must_finish:
                 return broken(usage, upstream_cut())
-            _log.warning("the model's stream ended without a finish_reason: it may have been cut")
+            _log.warning(NO_REASON)
         return usage
 
     @property
     def spoke(self) -> bool:
         """Whether this source has given a model's words."""
-        return self._said_text or bool(self._said)
+        return bool(self._said)
 
     # -- chunks that pass -------------------------------------------------------------------------
 
-    def _is_chunk(self, chunk: Any) -> bool:
-        """Whether its name lets it pass; where it is mere JSON, so may the whole answer that some end with."""
-        kind = get(chunk, "object")
-        return kind == CHUNK or (not self._passes and (not kind or (kind == WHOLE and self.spoke)))
+    def _as_chunk(self, chunk: Any) -> Parts:
+        """For a client that speaks the protocol."""
+        if get(chunk, "object") != CHUNK:
+            return self._taken_apart(chunk)
+        said, usage, error = self._heard(chunk), self._usage_of(chunk), failure_of(chunk)
+        if error is None and speaks_protocol(chunk, said):
+            try:
+                native = self._native(chunk, said, usage)
+            except SerializationError:
+                pass
+            else:
+                self._told = usage or self._told
+                return (native,)
+        return self._apart(chunk, said, usage, error)
 
-    def _passed(self, chunk: Any) -> Parts:
-        said, error = self._heard(chunk)
-        usage = self._usage_of(chunk)
-        if error is not None and said and not self._passes:
-            return (self._native(without_error(chunk), said, usage), Broken(error))
-        if error is not None or (self._passes and not speaks_protocol(chunk, said)):
-            return self._apart(chunk, said, usage, error)
-        try:
-            native = self._native(chunk, said, usage)
-        except SerializationError:
-            if not self._passes:
-                raise
-            return self._apart(chunk, said, usage, None)
-        self._usage_is_told = self._usage_is_told or usage is not None
-        return (native,)
+    def _as_json(self, chunk: Any) -> Parts:
+        """For a client to whom it is JSON and no more; a service's words for its failure are taken out."""
+        kind = get(chunk, "object")
+        if kind not in (None, "", CHUNK) and not (kind == WHOLE and self.spoke):
+            return self._taken_apart(chunk)
+        said, usage, error = self._heard(chunk), self._usage_of(chunk), failure_of(chunk)
+        self._told = usage or self._told
+        if error is None:
+            return (self._native(chunk, said, usage),)
+        if not said:
+            raise error
+        clean = without_error(json.loads(self._write(chunk)))
+        return (self._native(clean, said, usage), Broken(error))
 
     def _native(self, chunk: Any, said: list[Part], usage: Usage | None) -> Native:
         reason = next((part.reason for part in said if type(part) is Finish), None)
@@ -152,8 +159,8 @@ class OpenAIReader:
             raise TypeError(
                 f"a chunk is a whole answer: did you forget stream=True? Got {chunk!r:.200}"
             )
-        said, error = self._heard(chunk, self._miss)
-        return self._apart(chunk, said, self._usage_of(chunk), error)
+        said = self._heard(chunk, self._once)
+        return self._apart(chunk, said, self._usage_of(chunk), failure_of(chunk))
 
     def _apart(
         self, chunk: Any, said: list[Part], usage: Usage | None, error: Exception | None
@@ -174,50 +181,29 @@ class OpenAIReader:
             )
         usage = self._usage_of(chunk)
         if usage is None:
-            self._miss("an object that is no chunk")
+            self._once("an object that is no chunk")
         return self._apart(chunk, [], usage, None)
 
-    def _heard(
-        self, chunk: Any, missed: Callable[[str], None] = lambda what: None
-    ) -> tuple[list[Part], UpstreamError | None]:
-        """What it says that was not said before; then the failure that it tells, if it tells one."""
-        is_repeated = self._has_said if get(chunk, "object") == WHOLE else _never
-        parts: list[Part] = []
-        try:
-            for number, part in self._say(chunk, missed):
-                if not is_repeated(number, type(part)) and self._is_news(number, part):
-                    parts.append(Choice(number, part) if number else part)
-        except UpstreamError as error:
-            return parts, error
-        return parts, None
+    # -- what was said ----------------------------------------------------------------------------
 
-    def _say(self, chunk: Any, missed: Callable[[str], None]) -> Iterator[tuple[int, Part]]:
-        choices = items(get(chunk, "choices"))  # may be [] or None
-        for position, choice in enumerate(choices):
-            index = number_of(get(choice, "index"))
-            number = position if index is None else index
+    def _heard(self, chunk: Any, missed: Callable[[str], None] = ignore) -> list[Part]:
+        """What it says that was not said before."""
+        is_repetition = get(chunk, "object") == WHOLE
+        parts: list[Part] = []
+        for number, choice in numbered(get(chunk, "choices")):  # which may be [] or None
             calls = self._calls.setdefault(number, Calls())
             for part in say_choice(choice, calls, missed):
-                yield number, part
-        error = error_in(chunk) or (None if choices else refusal_in(chunk))
-        reasons = [get(choice, "finish_reason") for choice in choices]
-        if error is None and "error" in reasons:
-            failed = choices[reasons.index("error")]
-            error = told_failure(get(failed, "error"))
-        if error is not None:
-            raise error
+                if is_repetition and (number, type(part)) in self._said:
+                    continue
+                if self._is_news(number, part):
+                    parts.append(Choice(number, part) if number else part)
+        return parts
 
     def _hear(self, words: str | Reasoning) -> None:
         """The first choice says these."""
-        if type(words) is str:
-            self._said_text = True
-        else:
-            self._said.add((0, Reasoning))
+        self._said.add(_TEXT if type(words) is str else _THOUGHT)
         if self._reasons:
             self._reasons.pop(0, None)
-
-    def _has_said(self, number: int, kind: type) -> bool:
-        return (number, kind) in self._said or (kind is str and number == 0 and self._said_text)
 
     def _is_news(self, number: int, part: Part) -> bool:
         """Note it; some services repeat the reason to finish."""
@@ -237,17 +223,5 @@ class OpenAIReader:
         self._usage = usage or self._usage
         return usage
 
-    def _miss(self, what: str) -> None:
-        if what not in self._missed:
-            self._missed |= {what}
-            _log.warning("there is no place for %s of a chunk: left out", what)
 
-
-def _never(number: int, kind: type) -> bool:
-    return False
-
-
-def upstream_cut() -> UpstreamError:
-    """What an answer fails with that ended in its middle."""
-    message = "the model's stream ended without a finish_reason: it was cut"
-    return UpstreamError(message, status_code=502, code="upstream_cut")
+_TEXT, _THOUGHT = (0, str), (0, Reasoning)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..failures import UpstreamError
 from ..parts import Choice, Finish, Origin, Part, Reasoning, ToolCall
 from ..surrogates import whole
 from .base import get, items, number_of, real_reason, text_of
 from .calls import Calls
-from .refusals import refusal_in
-from .words import say_content, say_reasoning
+from .refusals import error_in, refusal_in, told_failure
+from .words import ignore, say_content, say_reasoning
 
 CHUNK, WHOLE = "chat.completion.chunk", "chat.completion"
 
@@ -123,25 +123,37 @@ def _look_for_more(message: Any, missed: Callable[[str], None]) -> None:
         missed("the audio")
 
 
-def says_something(data: bytes) -> bool | UpstreamError:
-    """Whether a frame's data is a model's word, or the failure that it tells instead."""
-    if data in (b"", b"[DONE]"):
-        return False
+def failure_of(chunk: Any) -> UpstreamError | None:
+    """The failure that a chunk tells; None where it tells none."""
+    if (error := error_in(chunk)) is not None:
+        return error
+    choices = items(get(chunk, "choices"))
+    for choice in choices:
+        if get(choice, "finish_reason") == "error":
+            return told_failure(get(choice, "error"))
+    return None if choices else refusal_in(chunk)
+
+
+class Told(NamedTuple):
+    """What a relayed frame's data tells: whether a word, whether a reason to finish, and a failure, if any."""
+
+    speaks: bool
+    finishes: bool = False
+    failure: UpstreamError | None = None
+
+
+def told_in(data: bytes) -> Told:
+    """What the data of a frame tells that may be a chunk of OpenAI's."""
     try:
         chunk = json.loads(data)
     except ValueError:
-        return True
-    if (refusal := refusal_in(chunk)) is not None:
-        return refusal
+        return Told(speaks=data not in (b"", b"[DONE]"))
     if not looks_like_openai(chunk):
-        return bool(chunk != {})
+        return Told(speaks=chunk != {}, failure=refusal_in(chunk))
     choices = items(get(chunk, "choices"))
-    said = (part for choice in choices for part in say_choice(choice, Calls(), _nobody))
-    return any(True for _ in said) or get(chunk, "usage") is not None
-
-
-def _nobody(what: str) -> None:
-    """Nobody is told what is missed."""
+    said = [part for choice in choices for part in say_choice(choice, Calls(), ignore)]
+    finishes = any(type(part) is Finish for part in said)
+    return Told(bool(said) or bool(get(chunk, "usage")), finishes, failure_of(chunk))
 
 
 def origin_of(chunk: Any) -> Iterator[Origin]:
@@ -163,10 +175,13 @@ def speaks_protocol(chunk: Any, said: list[Part]) -> bool:
             return False
         if number_of(get(choice, "index")) != get(choice, "index"):
             return False
-        fragments += get(delta, "tool_calls") or ()
+        calls = get(delta, "tool_calls")
+        if calls is not None and not isinstance(calls, (list, tuple)):
+            return False
+        fragments += items(calls)
     inner = (part.part if type(part) is Choice else part for part in said)
-    calls = [part for part in inner if type(part) is ToolCall]
-    return len(calls) >= len(fragments) and all(map(_is_fragment, fragments, calls))
+    told = [part for part in inner if type(part) is ToolCall]
+    return len(told) >= len(fragments) and all(map(_is_fragment, fragments, told))
 
 
 def _is_fragment(fragment: Any, call: ToolCall) -> bool:
@@ -176,12 +191,12 @@ def _is_fragment(fragment: Any, call: ToolCall) -> bool:
     return is_numbered and isinstance(get(function, "arguments"), str | None)
 
 
-def without_error(chunk: Any) -> dict[str, Any]:
+def without_error(chunk: dict[str, Any]) -> dict[str, Any]:
     """A chunk's fields, less the service's words for its failure."""
-    fields = (
-        chunk if isinstance(chunk, dict) else chunk.model_dump(exclude_unset=True, warnings=False)
-    )
-    return {name: value for name, value in fields.items() if name != "error"}
+    kept = {name: value for name, value in chunk.items() if name not in ("error", "x_groq")}
+    if isinstance(choices := kept.get("choices"), list):
+        kept["choices"] = [without_error(c) if isinstance(c, dict) else c for c in choices]
+    return kept
 
 
 def looks_like_openai(chunk: Any) -> bool:

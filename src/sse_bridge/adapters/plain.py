@@ -82,7 +82,7 @@ class PlainReader:
         return self.object(chunk)
 
     def dashscope(self, chunk: Any) -> Parts:
-        return self.object(dashscope.without_headers(chunk))
+        return (dashscope.native(chunk, self._write),)
 
     def pair(self, chunk: tuple[Any, ...]) -> Parts:
         if _is_field_of_an_answer(chunk):

@@ -2,7 +2,7 @@
 
 Rules of this file:
 
-1. Nothing is decoded and nothing is kept: each line is looked at for a few marks.
+1. Nothing is kept, and hardly anything decoded: each line is looked at for a few marks.
 2. Who speaks an unknown protocol is not judged by it: only ``[DONE]`` is an end to everybody.
 """
 
@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
+
+from .openai_chunk import told_in
 
 
 class Protocol(NamedTuple):
@@ -43,9 +45,9 @@ _BY_WORD = (
 
 FIRST_EVENTS = 20  # that are asked for their protocol
 _TYPE = re.compile(rb'"type"\s*:\s*"([\w.-]{1,60})"')
-_REASON = re.compile(rb'"finish_reason"\s*:\s*"')
+# What may be a failure or a reason to finish in a chunk of OpenAI's: then it is read, to know.
+_TELLING = re.compile(rb'"(?:error|finish_reason)"\s*:\s*[^\sn]')
 _TEXT = re.compile(rb'\{"text"\s*:\s*"')
-_ERROR = re.compile(rb'"error"\s*:\s*[{"]')
 
 
 class Sightings:
@@ -55,7 +57,7 @@ class Sightings:
         self.protocol: Protocol | None = None
         self.over = False  # finished or failed, in its own words, and nothing after that
         self.failed = False
-        self.has_finish_reason = False
+        self._has_finish_reason = False
         self._event = b""
         self._left = FIRST_EVENTS
 
@@ -63,6 +65,11 @@ class Sightings:
     def name(self) -> str | None:
         """The protocol's, where it is known."""
         return None if self.protocol is None else self.protocol.name
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether a stream that ends now would have ended in its middle, as far as its protocol tells."""
+        return self.protocol is OPENAI and not self.over and not self._has_finish_reason
 
     def see(self, lines: Iterable[bytes]) -> None:
         """Look at whole lines, without their ends."""
@@ -86,10 +93,12 @@ class Sightings:
             self._look_for_an_end(self.protocol, data)
 
     def _look_for_an_end(self, protocol: Protocol, data: bytes) -> None:
-        if protocol is OPENAI:
-            self.has_finish_reason = self.has_finish_reason or bool(_REASON.search(data))
         words = _words(self._event, data)
-        if words & protocol.failed or (protocol is OPENAI and _ERROR.search(data)):
+        if protocol is OPENAI and _TELLING.search(data):
+            told = told_in(data)
+            self._has_finish_reason = self._has_finish_reason or told.finishes
+            self.failed = self.over = told.failure is not None
+        elif words & protocol.failed:
             self.failed = self.over = True
         elif words & protocol.finished:
             self.over = True

@@ -30,24 +30,26 @@ _NUMBERS = {
     "11202": 429,
     "11203": 429,
 }
+_CODES = ("code", "status_code", "error_code", "errcode")
 _FINE = (None, 0, "0", 200, "200", "", "ok", "success")
 
 
 def error_in(chunk: Any) -> UpstreamError | None:
-    """The failure that a chunk of OpenAI's shape tells; None where it tells none."""
+    """The failure that something among a model's chunks surely tells; None where it tells none."""
     error = get(chunk, "error") or get(get(chunk, "x_groq"), "error")
-    if error:
-        return told_failure(error)
-    return told_failure(chunk) if get(chunk, "object") == "error" else None
+    if error or get(chunk, "object") == "error":
+        return told_failure(error or chunk)
+    answer = get(chunk, "base_resp")  # MiniMax
+    return None if get(answer, "status_code") in _FINE else told_failure(answer)
 
 
 def refusal_in(thing: Any) -> UpstreamError | None:
-    """The failure that an object which is no chunk tells; None where it has no shape that is known for it."""
-    if get(thing, "error") or "error" in (get(thing, "object"), get(thing, "type")):
-        return told_failure(get(thing, "error") or thing)
-    if get(thing, "base_resp") is not None:
-        thing = get(thing, "base_resp")
-    for field in ("code", "status_code", "error_code", "errcode"):
+    """The same of what stands where a model should speak: there other shapes are known for refusals, too."""
+    if (error := error_in(thing)) is not None:
+        return error
+    if get(thing, "type") == "error":
+        return told_failure(thing)
+    for field in _CODES:
         if get(thing, field) not in _FINE and _message(thing):
             return told_failure(thing)
     fields = thing if isinstance(thing, dict) else getattr(thing, "__pydantic_extra__", None)
@@ -60,10 +62,7 @@ def told_failure(error: Any) -> UpstreamError:
     inner = get(error, "error")
     if inner is not None and not isinstance(inner, (str, bool)):
         return told_failure(inner)
-    words = [
-        text_of(get(error, field)) for field in ("code", "status_code", "error_code", "errcode")
-    ]
-    words += [text_of(get(error, field)) for field in ("status", "type")]
+    words = [text_of(get(error, field)) for field in (*_CODES, "status", "type")]
     status = next((found for word in words if (found := _status(word)) is not None), None)
     retryable = get(error, "retryable")
     return UpstreamError(

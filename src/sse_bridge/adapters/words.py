@@ -14,6 +14,11 @@ from .base import get, items, text_of
 
 Missed = Callable[[str], None]  # told of what a piece has and we have no place for
 
+
+def ignore(what: str) -> None:
+    """Nobody is told of what is missed."""
+
+
 _THINKING = ("thinking", "reasoning", "reasoning_text", "reasoning.text", "reasoning.summary")
 _TEXTS = ("text", "output_text", "refusal")
 # Where a piece has its words, the likeliest first.
@@ -54,7 +59,8 @@ def _say_piece(piece: Any, missed: Missed) -> Iterator[str | Reasoning]:
     if words := _all_text(piece):
         yield Reasoning(words) if kind in _THINKING else words
     elif kind not in _TEXTS and kind not in _THINKING:  # these may be empty
-        missed(f"content of type {kind or next(iter(piece), None)!r:.40}")
+        first = next(iter(piece), None) if isinstance(piece, dict) else None
+        missed(f"content of type {kind or first!r:.40}")
 
 
 def _all_text(thing: Any) -> str:

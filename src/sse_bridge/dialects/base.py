@@ -62,16 +62,13 @@ class Voice:
     done: ClassVar[ServerSentEvent]  # the event that says: finished
     has_choices: ClassVar[bool] = False
     takes_lines: ClassVar[bool] = False  # rule 5
-    cuts: bool = False  # whether a failure that was told is to end as a cut connection as well
     _methods: ClassVar[dict[type, Callable[[Any, Any], bytes]]]
     _plurals: ClassVar[dict[type, Callable[[Any, list[Any]], bytes]]]
 
     def __init__(self) -> None:
         self.number = 0  # the choice that is being spoken of
         self._over = False  # finished or failed, by us or by a frame of the source's own
-        self._is_told = (
-            False  # whether the reader tells it, who has seen these frames in their own protocol
-        )
+        self._is_told = False  # that, by the reader, who knows the frames' own protocol
         self._warned: frozenset[str] = frozenset()
 
     def __init_subclass__(cls) -> None:
@@ -80,6 +77,11 @@ class Voice:
         plurals = ((kind, _plural(cls, *names)) for kind, names in _SINGULARS.items())
         cls._plurals = {kind: say for kind, say in plurals if say is not None}
         cls.takes_lines = bytes in cls._plurals
+
+    @property
+    def cuts(self) -> bool:
+        """Whether a failure that was told is to end as a cut connection as well."""
+        return False
 
     def say(self, part: Part) -> bytes:
         """The frames for one part; none for what says nothing in this dialect."""

@@ -48,9 +48,8 @@ class OpenAIVoice(Voice):
         self._head = ""  # a chunk's JSON up to its choices
         self._roles: set[int] = set()  # the choices whose role has been told
         self._finish_told = False
-        self._passes = (
-            False  # chunks of somebody else's, who has told the role, and why it stopped or not
-        )
+        # Whether chunks of somebody else's pass, who has told the role, and why it stopped or not.
+        self._passes = False
 
     def start(self, part: Start) -> bytes:
         return self._begin(part.id, part.created, self._model)

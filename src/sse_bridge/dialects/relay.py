@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import ClassVar
 
 from ..parts import Failure, Relayed
@@ -11,8 +9,8 @@ from .base import Say, Voice
 from .openai import OpenAIVoice
 from .plain import PlainVoice
 
-# The protocols that can be ended: with a dialect's failure, or its last frame.
-_VOICES: dict[str, Callable[[], Voice]] = {"delta": PlainVoice, "openai": partial(OpenAIVoice, "")}
+# The protocols that can be ended: with a dialect's failure, or its last frame. They need no more of a voice.
+_VOICES: dict[str | None, Voice] = {"delta": PlainVoice(), "openai": OpenAIVoice("")}
 
 
 class Relay:
@@ -47,13 +45,17 @@ class RelayVoice(PlainVoice):
         self._protocol = part.protocol
         return super().relayed(part)
 
+    @property
+    def cuts(self) -> bool:
+        """Whether nobody may know the words of its failure."""
+        return self._cuts and self._protocol not in _VOICES
+
     def failure(self, part: Failure) -> bytes:
-        if self._protocol in _VOICES:
-            return _VOICES[self._protocol]().failure(part)
-        self.cuts = self._cuts
-        return super().failure(part)
+        known = _VOICES.get(self._protocol)
+        return known.failure(part) if known is not None else super().failure(part)
 
     def end(self) -> bytes:
         if self._protocol is None:
             return super().end()
-        return _VOICES[self._protocol]().done.encode() if self._protocol in _VOICES else b""
+        known = _VOICES.get(self._protocol)
+        return known.done.encode() if known is not None else b""

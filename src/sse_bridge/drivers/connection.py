@@ -7,7 +7,6 @@ stream has an ending, `conclude` stops the source and `release` ends the request
 from __future__ import annotations
 
 import contextvars
-import errno
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
@@ -33,16 +32,6 @@ observer: ContextVar[Callable[[Connection], None] | None] = ContextVar("observer
 # A source that is not being closed by then is blocked: its request does not wait for it. At a shutdown it gets more
 # time, for its process does not outlive the last request by much.
 GRACE, LAST_GRACE = 0.1, 0.5
-
-
-class CutShort(ConnectionResetError):
-    """Raised into the server by a stream that cannot tell its failure: its body must not end like a good one.
-
-    It is an error of the connection, for these servers close without a page of their own behind what was sent.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(errno.ECONNRESET, "the stream failed and was cut: see the log")
 
 
 class Connection:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, It
 from typing import Any
 
 from ..adapters.base import Reader
+from ..failures import CutShort
 from ..options import Options
 from ..stream import Stream
 
@@ -32,7 +33,7 @@ def drive(
             yield _finish(stream, reader, clock())
     except Exception as error:
         yield stream.fail(error, clock())
-    _raise_if_held(stream)
+    _raise_if_untold(stream)
 
 
 async def adrive(
@@ -50,7 +51,7 @@ async def adrive(
             yield _finish(stream, reader, clock())
     except Exception as error:
         yield stream.fail(error, clock())
-    _raise_if_held(stream)
+    _raise_if_untold(stream)
 
 
 def _say(stream: Stream, reader: Reader, chunk: Any, now: float) -> bytes:
@@ -63,7 +64,9 @@ def _finish(stream: Stream, reader: Reader, now: float) -> bytes:
     return stream.feed(reader.end(), now, 0) + stream.finish(now)
 
 
-def _raise_if_held(stream: Stream) -> None:
-    """A failure of a stream that has not said a byte is told by raising it."""
+def _raise_if_untold(stream: Stream) -> None:
+    """Tell by raising what is left to tell: a failure before the first byte, or a cut after it."""
     if stream.held and stream.error is not None:
         raise stream.error
+    if stream.cut:
+        raise CutShort

@@ -11,9 +11,10 @@ from math import inf
 from time import monotonic
 from typing import Any, Protocol
 
+from ..failures import CutShort
 from ..options import Options
 from ..stream import PINGS
-from .connection import Connection, CutShort
+from .connection import Connection
 from .farewell import call_on_end
 from .greenlets import threads_are_greenlets
 from .on_asyncio import AsyncioHome
