@@ -119,7 +119,114 @@ GOOD: dict[str, tuple[Chunks, Heard]] = {
         ],
         Heard("Hello", finish="stop"),
     ),
+    "a text in the choice": ([choice(content="Hello"), STOP], Heard("Hello", finish="stop")),
+    "messages in the choice": (
+        [choice(messages=[{"text": "Hello"}], finish_reason="stop")],
+        Heard("Hello", finish="stop"),
+    ),
+    "a list for a delta": ([choice(delta=["Hel", "lo"]), STOP], Heard("Hello", finish="stop")),
+    "an empty delta beside the message": (
+        [choice(delta={}, message={"content": "Hello"}, finish_reason="stop")],
+        Heard("Hello", finish="stop"),
+    ),
+    "one choice, and no list": (
+        [{**envelope([]), "choices": {"index": 0, "delta": {"content": "Hello"}}}, STOP],
+        Heard("Hello", finish="stop"),
+    ),
+    "the same words in two places": (
+        [choice(delta={"content": "Hello"}, text="Hello"), STOP],
+        Heard("Hello", finish="stop"),
+    ),
+    "thinking by other names": (
+        [
+            openai_chunk(
+                {"content": [piece("thinking_delta", thinking="h"), piece("thought", text="m")]}
+            ),
+            word("x"),
+            STOP,
+        ],
+        Heard("x", "hm", finish="stop"),
+    ),
     # tool calls
+    "calls with 0 for all, and no ids": (
+        [
+            openai_chunk(
+                {
+                    "tool_calls": [
+                        {"index": 0, "id": "", "function": {"name": name, "arguments": "{}"}}
+                        for name in ("f", "g")
+                    ]
+                }
+            ),
+            openai_chunk({}, "tool_calls"),
+        ],
+        Heard(calls=(("", "f", "{}"), ("", "g", "{}")), finish="tool_calls"),
+    ),
+    "whole calls of one name": (
+        [
+            call(None, "f", {"x": 1}),
+            call(None, "f", {"x": 2}),
+            openai_chunk({}, "tool_calls"),
+        ],
+        Heard(calls=(("", "f", '{"x":1}'), ("", "f", '{"x":2}')), finish="tool_calls"),
+    ),
+    "a new id behind a whole call": (
+        [
+            call("a", "f", {"x": 1}, index=0),
+            call("b", None, {"x": 2}, index=0),
+            openai_chunk({}, "tool_calls"),
+        ],
+        Heard(calls=(("a", "f", '{"x":1}'), ("b", "", '{"x":2}')), finish="tool_calls"),
+    ),
+    "a custom tool": (
+        [
+            openai_chunk(
+                {
+                    "tool_calls": [
+                        {
+                            "index": 0,
+                            "id": "a",
+                            "type": "custom",
+                            "custom": {"name": "f", "input": "print(1)"},
+                        }
+                    ]
+                }
+            ),
+            openai_chunk({}, "tool_calls"),
+        ],
+        Heard(calls=(("a", "f", "print(1)"),), finish="tool_calls"),
+    ),
+    "a call told twice": (
+        [
+            openai_chunk(
+                {
+                    "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{}"}}],
+                    "function_call": {"name": "f", "arguments": "{}"},
+                }
+            ),
+            openai_chunk({}, "tool_calls"),
+        ],
+        Heard(calls=(("a", "f", "{}"),), finish="tool_calls"),
+    ),
+    "a call, and no list": (
+        [
+            openai_chunk(
+                {
+                    "tool_calls": {
+                        "index": 0,
+                        "id": "a",
+                        "function": {"name": "f", "arguments": "{}"},
+                    }
+                }
+            ),
+            openai_chunk({}, "tool_calls"),
+        ],
+        Heard(calls=(("a", "f", "{}"),), finish="tool_calls"),
+    ),
+    "empty calls beside the text": (
+        [openai_chunk({"content": "Hello", "function_call": {}, "tool_calls": [{}]}), STOP],
+        Heard("Hello", finish="stop"),
+    ),
     "calls without numbers": (
         [
             call("a", "f", "{"),
@@ -163,7 +270,70 @@ GOOD: dict[str, tuple[Chunks, Heard]] = {
         [openai_chunk({"reasoning_content": "hm"}), whole("Hello")],
         Heard("Hello", "hm", finish="stop"),
     ),
+    "a whole answer that goes on": (
+        [word(), whole("Hello")],
+        Heard("Hello", finish="stop"),
+    ),
+    "the whole answer without its name": (
+        [word(), word("lo"), {**whole("Hello"), "object": ""}],
+        Heard("Hello", finish="stop"),
+    ),
+    "a role, then the whole answer": (
+        [openai_chunk({"role": "assistant", "content": ""}), whole("Hello")],
+        Heard("Hello", finish="stop"),
+    ),
+    "deltas by the name of a whole answer": (
+        [
+            {
+                **envelope(
+                    [
+                        {
+                            "index": 0,
+                            "message": {"role": "assistant", "content": so_far},
+                            "delta": {"role": "assistant", "content": text},
+                            "finish_reason": reason,
+                        }
+                    ]
+                ),
+                "object": "chat.completion",
+            }
+            for so_far, text, reason in [("Hel", "Hel", None), ("Hello", "lo", "stop")]
+        ],
+        Heard("Hello", finish="stop"),
+    ),
+    "one delta by that name": (
+        [word(), {**word("lo"), "object": "chat.completion"}, STOP],
+        Heard("Hello", finish="stop"),
+    ),
+    "a call that only the whole answer has": (
+        [
+            call("a", "f", "{}", index=0),
+            {
+                **envelope(
+                    [
+                        {
+                            "index": 0,
+                            "message": {
+                                "content": None,
+                                "tool_calls": [
+                                    {"id": id_, "function": {"name": "f", "arguments": "{}"}}
+                                    for id_ in ("a", "b")
+                                ],
+                            },
+                            "finish_reason": "tool_calls",
+                        }
+                    ]
+                ),
+                "object": "chat.completion",
+            },
+        ],
+        Heard(calls=(("a", "f", "{}"), ("b", "f", "{}")), finish="tool_calls"),
+    ),
     # usage
+    "usage as text": (
+        [word("Hello"), {**STOP, "usage": {name: str(count) for name, count in USAGE.items()}}],
+        Heard("Hello", finish="stop", usage=(7, 3)),
+    ),
     "usage in every chunk": (
         [
             word(usage={**USAGE, "completion_tokens": 1}),
@@ -187,7 +357,15 @@ GOOD: dict[str, tuple[Chunks, Heard]] = {
         [word("Hello"), STOP, STOP, openai_chunk(), STOP],
         Heard("Hello", finish="stop"),
     ),
+    "a reason to finish with every word": (
+        [openai_chunk({"content": text}, "stop") for text in ("Hel", "lo")],
+        Heard("Hello", finish="stop"),
+    ),
     # half a character
+    "half a character, and then others": (
+        [word("x\ud83d"), word("y"), STOP],
+        Heard("x\ufffdy", finish="stop"),
+    ),
     "half a character a chunk": (
         [word("x\ud83d"), word("\ude00y"), STOP],
         Heard("x😀y", finish="stop"),
@@ -261,6 +439,46 @@ FAILED: dict[str, tuple[dict[str, Any], str, int | None]] = {
         "bad_request",
         400,
     ),
+    "an error in a choice": (
+        choice(delta={"content": ""}, error={"message": MESSAGE, "code": 502}),
+        "upstream_error",
+        502,
+    ),
+    "an error in a delta": (
+        openai_chunk({"error": {"message": MESSAGE, "code": 429}}),
+        "rate_limited",
+        429,
+    ),
+    "a finish reason of a broken network": (
+        openai_chunk({}, "network_error"),
+        "upstream_error",
+        None,
+    ),
+    "minimax's beside the choices": (
+        openai_chunk({}, base_resp={"status_code": 1027, "status_msg": MESSAGE}),
+        "bad_request",
+        400,
+    ),
+    "spark's of old": (
+        {"header": {"code": 11200, "message": MESSAGE}},
+        "credentials_refused",
+        401,
+    ),
+    "tencent's": (
+        {"Response": {"Error": {"Code": "AuthFailure", "Message": MESSAGE}}},
+        "credentials_refused",
+        None,
+    ),
+    "cloudflare's": (
+        {"success": False, "errors": [{"code": 7009, "message": MESSAGE}]},
+        "upstream_error",
+        None,
+    ),
+    "a typed error": (
+        piece("error", code="server_error", message=MESSAGE),
+        "upstream_error",
+        None,
+    ),
     "an error object": (
         {"object": "error", "message": MESSAGE, "code": 500, "choices": None},
         "upstream_error",
@@ -294,5 +512,6 @@ EMPTY: dict[str, Chunks] = {
     "nothing": [],
     "a role": [openai_chunk({"role": "assistant", "content": ""})],
     "chunks without choices": [envelope([]), envelope(None)],
+    "empty calls": [openai_chunk({"function_call": {}}), openai_chunk({"tool_calls": [{}]})],
     "empty deltas": [openai_chunk(), openai_chunk({"content": None})],
 }

@@ -150,6 +150,7 @@ _WORDS = {
     "timeout": "upstream_timeout",
     "deadline": "upstream_timeout",
     "authentication": "credentials_refused",
+    "authfail": "credentials_refused",
     "unauthenticated": "credentials_refused",
     "unauthorized": "credentials_refused",
     "permission": "credentials_refused",
@@ -161,7 +162,8 @@ _WORDS = {
     "badrequest": "bad_request",
     "notfound": "bad_request",
 }
-_SPENT = ("insufficientquota", "quotaexceeded", "billing")  # waiting does not help
+_DEPTH = 5  # so many causes are looked at
+_SPENT = ("insufficientquota", "quotaexceeded", "currentquota", "billing")  # waiting does not help
 
 # Names of classes, of the error's own and of those that it stands on; httpx's, requests', aiohttp's, urllib's ...
 _TIMEOUTS = frozenset({"TimeoutError", "TimeoutException", "Timeout", "APITimeoutError"})
@@ -182,7 +184,29 @@ _LOST = frozenset(
 
 
 def diagnose(error: BaseException) -> Diagnosis:
-    """What this failure is, by its status, its words and its kind."""
+    """What this failure is, by its status, its words and its kind, or by those of what it was raised from."""
+    for cause in _causes(error):
+        if (diagnosis := _diagnosis(cause)) is not None:
+            return diagnosis
+    return Diagnosis("upstream_error", *_CODES["upstream_error"], isinstance(error, UpstreamError))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The failure itself, what it was raised from, and what it is a group of."""
+    waiting = [error]
+    for _ in range(_DEPTH):
+        if not waiting:
+            return
+        cause = waiting.pop(0)
+        yield cause
+        if isinstance(cause.__cause__, BaseException):
+            waiting.append(cause.__cause__)
+        if isinstance(cause, BaseExceptionGroup):
+            waiting += cause.exceptions
+
+
+def _diagnosis(error: BaseException) -> Diagnosis | None:
+    """What this error itself tells; None where it tells nothing that we know."""
     if isinstance(error, (SerializationError, UnicodeEncodeError)):
         return Diagnosis("serialization_error", *_CODES["serialization_error"], is_upstream=False)
     words = [_plain(word) for word in _words_of(error)]
@@ -192,9 +216,12 @@ def diagnose(error: BaseException) -> Diagnosis:
         retryable = False
     if isinstance(told := read(error, "retryable"), bool):
         retryable = told
-    if code is None or _is_apps_own(error):
-        return Diagnosis("upstream_error", 502, retryable, isinstance(error, UpstreamError))
-    return Diagnosis(code, status_code, retryable, is_upstream=True)
+    if _is_apps_own(error):
+        return Diagnosis("upstream_error", 502, retryable, is_upstream=False)
+    is_ours = isinstance(error, UpstreamError)
+    if code is None and not is_ours and not isinstance(told, bool):
+        return None
+    return Diagnosis(code or "upstream_error", status_code, retryable, is_ours or code is not None)
 
 
 def status_of(error: BaseException) -> int | None:
@@ -203,8 +230,9 @@ def status_of(error: BaseException) -> int | None:
     if isinstance(response, Mapping):  # botocore's
         response = read(response.get("ResponseMetadata"), "HTTPStatusCode")
         return as_status(response)
-    for thing in (error, response):
-        for name in ("status_code", "status", "code"):
+    body = read(error, "body")
+    for thing in (error, response, body, read(body, "error")):
+        for name in ("status_code", "status", "code", "http_code"):
             status = as_status(read(thing, name))
             if status is not None:
                 return status

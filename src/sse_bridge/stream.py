@@ -217,7 +217,8 @@ class Stream:
         if said is not None:
             frames.append(said)
         else:
-            frames += map(self._say_part, parts)
+            for part in parts:  # one by one, so that those before one that cannot be said are kept
+                frames.append(self._say_part(part))  # noqa: PERF401
         if self._spoke:
             return
         if kind is Value and not any(frames[before:]):
@@ -228,6 +229,10 @@ class Stream:
         """What changes how the stream goes on; raises the failure that a source has told of."""
         if kind is Broken:
             raise parts[0].error
+        if kind is Relayed:
+            if parts[-1].over and self._must_speak and not self._spoke:
+                raise no_answer()
+            return
         self._relays = True
         self._is_raw = self._is_raw or kind is Raw
 
@@ -352,7 +357,7 @@ def _speaks(kind: type, parts: list[Any]) -> bool:
 
 
 # What is to be noted before it is said.
-_RARE = frozenset({Broken, Frame, Raw})
+_RARE = frozenset({Broken, Frame, Raw, Relayed})
 
 
 def _one_by_one(_parts: list[Any]) -> None:

@@ -84,7 +84,7 @@ class Tally:
             time_to_first_chunk=time_to_first_chunk,
             duration=duration,
             usage=_usage_dict(self.usage),
-            finish_reason=self.finish_reason,
+            finish_reason=self.finish_reason and whole(self.finish_reason),
             error=error,
         )
         return self._collected.added_to(summary) if self._collected else summary
@@ -134,7 +134,13 @@ class Collected:
         return summary._replace(
             text=whole("".join(self.text)),
             reasoning=whole("".join(self.reasoning)),
-            tool_calls=[
-                {**call, "arguments": whole("".join(call["arguments"]))} for _, call in calls
-            ],
+            tool_calls=[_whole_call(**call) for _, call in calls],
         )
+
+
+def _whole_call(id: str | None, name: str | None, arguments: list[str]) -> dict[str, str | None]:
+    return {
+        "id": id and whole(id),
+        "name": name and whole(name),
+        "arguments": whole("".join(arguments)),
+    }

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from .parts import Choice, Finish, Part, Reasoning, ToolCall
+from .parts import Choice, Finish, Native, Part, Reasoning, ToolCall
 
 _LONE = "\ufffd"
 
@@ -54,6 +54,10 @@ class Halves:
     def mend(self, part: Part) -> list[Part]:
         """The part as UTF-8 can carry it, behind what has waited for it."""
         choice, inner = (part.number, part.part) if type(part) is Choice else (0, part)
+        if type(inner) is bytes or (
+            type(inner) is Native and inner.speaks
+        ):  # whole, and not its other half
+            return [*self.rest(), part]
         if type(inner) is Finish:
             return [*self.rest(choice), _mended(part, whole(inner.reason))]
         text = _text_of(inner)

@@ -50,7 +50,7 @@ def test_nothing_has_no_fields():
         ({"prompt_tokens": 0, "completion_tokens": 0}, Usage(0, 0, 0)),
         ({}, None),
         (None, None),
-        ({"prompt_tokens": None, "completion_tokens": "3"}, None),
+        ({"prompt_tokens": None, "completion_tokens": "3"}, Usage(0, 3, 3)),
         ({"total_tokens": 5}, None),
     ],
 )

@@ -145,7 +145,7 @@ def test_arguments_that_are_no_text_are_their_json(arguments: Any, text: str):
 
 @pytest.mark.parametrize("id_, name", [(5, 7), ([], {}), (True, None), (None, None)])
 def test_ids_and_names_are_text_or_not_told(id_: Any, name: Any):
-    [call] = told([fragment(id_, name)])
+    [call] = told([fragment(id_, name, "{}")])
     assert isinstance(call.id, str | None)
     assert isinstance(call.name, str | None)
 

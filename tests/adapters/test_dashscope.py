@@ -83,7 +83,7 @@ def test_multi_modal_content_is_the_text_of_its_pieces():
     assert spoken(read(INCREMENTAL, dashscope_chunk(dashscope_choice([])))) == []
 
 
-def test_usage_is_final_with_the_finish_only():
+def test_usage_is_final_at_the_end_only():
     parts = read(
         CUMULATIVE,
         dashscope_chunk(dashscope_choice("a"), tokens=1),
@@ -93,6 +93,7 @@ def test_usage_is_final_with_the_finish_only():
     counts = [part for part in parts if isinstance(part, Usage)]
     assert [(usage.output_tokens, usage.final) for usage in counts] == [
         (1, False),
+        (2, False),
         (2, False),
         (2, True),
     ]

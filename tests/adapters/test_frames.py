@@ -232,7 +232,7 @@ def test_what_is_no_event_stream_passes_at_once_with_one_warning(body, caplog):
         (b"data:", True),
         (b"data\n", True),
         (b": ping", True),
-        (b"\r\n", True),
+        (b"\r\n", None),
         (b"retry: 5", True),
         (BOM, None),
         (BOM[:2], None),

@@ -90,7 +90,8 @@ def test_it_is_looked_for_among_the_first_frames_only():
         ([event({"text": "x"}, "delta"), event({"code": "x"}, "error")], True, True),
         ([event({"text": "x"}, "delta"), event("[DONE]", "done")], True, False),
         ([event("x"), DONE], True, False),
-        ([event("x"), event("oh", "error")], False, False),
+        ([event("x"), event("oh", "error")], True, True),
+        ([event("x"), event("oh", "error"), event("y")], False, False),
         ([event("x"), event(typed("error"))], False, False),
     ],
 )

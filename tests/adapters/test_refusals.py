@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sse_bridge.adapters.refusals import error_in, refusal_in, told_failure
+from sse_bridge.adapters.refusals import error_in, error_of_chunk, refusal_in, told_failure
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,31 @@ from sse_bridge.adapters.refusals import error_in, refusal_in, told_failure
             "18",
             True,
         ),
-        ({"code": 1302, "msg": "m"}, "m", None, "1302", True),
+        ({"code": 1302, "msg": "m"}, "m", 429, "1302", True),
+        ({"status": 401, "error": "Unauthorized"}, "Unauthorized", 401, "401", False),
+        ({"error": "x", "code": 401}, "x", 401, "401", False),
+        ({"error": True, "code": 401, "message": "x"}, "x", 401, "401", False),
+        ({"error": {"message": "x"}, "status_code": 401}, "x", 401, "401", False),
+        ({"error": {"message": "x", "http_code": "401"}}, "x", 401, "401", False),
+        ({"error": {"code": "1002", "message": "m"}}, "m", 401, "1002", False),
+        ({"status": "error", "message": "boom"}, "boom", None, "error", True),
+        ({"code": 10013, "message": ""}, "the model's service sent an error", 400, "10013", False),
+        ({"header": {"code": 11200, "message": "no"}}, "no", 401, "11200", False),
+        (
+            {"Response": {"Error": {"Code": "AuthFailure", "Message": "no"}}},
+            "no",
+            None,
+            "AuthFailure",
+            False,
+        ),
+        ({"success": False, "errors": [{"code": 1, "message": "A"}]}, "A", None, "1", True),
+        (
+            {"type": "about:blank", "title": "Too Many Requests", "status": 429},
+            "Too Many Requests",
+            429,
+            "429",
+            True,
+        ),
         ({"detail": "Not authenticated"}, "Not authenticated", None, None, True),
         ({"detail": [{"msg": "field required"}]}, "[{'msg': 'field required'}]", None, None, True),
     ],
@@ -135,7 +159,39 @@ def test_what_is_no_refusal_is_not_taken_for_one(thing: Any):
     "thing", [{"code": 500, "message": "m"}, {"detail": "m"}, {"type": "error"}]
 )
 def test_a_chunk_of_openais_shape_fails_only_by_its_error(thing: Any):
-    assert error_in(thing) is None
+    assert error_of_chunk(thing) is None
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"detail": "m"},
+        {"type": "error", "message": "sorry"},
+        {"status": "error", "message": "m"},
+        {"code": "retrieval", "message": "Searching"},
+        {"code": "SUCCESS", "message": "ok"},
+        {"code": 500},
+        {"success": False},
+    ],
+)
+def test_what_may_be_an_apps_own_is_no_sure_error(own: Any):
+    assert error_in(own) is None
+
+
+@pytest.mark.parametrize(
+    "sure",
+    [
+        {"code": 500, "message": ""},
+        {"header": {"code": 11200, "message": "no"}},
+        {"Response": {"Error": {"Code": "AuthFailure", "Message": "no"}}},
+        {"success": False, "errors": [{"code": 1, "message": "A"}]},
+        {"type": "error", "code": "server_error", "message": "m"},
+        {"base_resp": {"status_code": 1004}},
+    ],
+)
+def test_what_is_no_apps_own_is_a_sure_error(sure: Any):
+    assert error_in(sure) is not None
+    assert error_in(types.SimpleNamespace(**sure)) is not None
 
 
 def test_groqs_error_stands_in_a_place_of_its_own():

@@ -248,10 +248,11 @@ def test_a_source_that_said_done_itself_is_not_ended_twice(name, framed):
 @pytest.mark.parametrize("name", NAMES)
 def test_done_or_error_but_never_both_even_if_the_source_said_done(name):
     def breaking():
+        yield ServerSentEvent("x")
         yield Decoder().feed(DONE[name])[0]
         raise RuntimeError("never on the wire")
 
-    assert run(breaking(), dialect=name) == DONE[name]
+    assert run(breaking(), dialect=name) == b"data: x\n\n" + DONE[name]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -88,7 +88,7 @@ test("openai: data is choices[0], and neither usage nor what keeps alive is a de
 });
 
 test("openai: the last words may come with the finish_reason", async () => {
-  for (const delta of [{ content: "bye" }, { role: "assistant", tool_calls: [{ index: 0 }] }]) {
+  for (const delta of [{ content: "bye" }, { role: "assistant", tool_calls: [{ index: 0, id: "a" }] }]) {
     const last = { index: 0, delta, finish_reason: "stop" };
     const { said } = await calls(frames({ choices: [last] }) + DONE, "openai");
     assert.deepEqual(said, [{ type: "delta", data: last }, { type: "finish", data: last }]);

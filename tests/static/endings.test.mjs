@@ -99,7 +99,7 @@ const FAILURES = {
   "an error with a type alone": [
     "openai",
     'data: {"error":{"message":"Busy.","type":"overloaded"}}\n\n',
-    ...["Busy.", "overloaded", false],
+    ...["Busy.", "overloaded", true],
   ],
   "an error that is a string": ["openai", 'data: {"error":"no such model"}\n\n', "no such model", "error", false],
   "a named error in openai": ["openai", 'event: error\ndata: {"message":"m","code":"c"}\n\n', "m", "c", false],

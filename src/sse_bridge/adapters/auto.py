@@ -49,7 +49,9 @@ class AutoReader:
                 read = self._by_type[kind]
             except KeyError:
                 read = self._by_type[kind] = self._choose(chunk)
-            if read is None and is_sdks(kind):  # which makes one type of whatever its service sends
+            if (
+                read is None and kind is not list and is_sdks(kind)
+            ):  # which makes one type of whatever its service sends
                 read = self._choose(chunk)
         return self._look(chunk) if read is None else read(chunk)
 
@@ -64,14 +66,14 @@ class AutoReader:
             self._dicts_speak = self._dicts_speak or kind is dict
             whole = self._sends_whole and tells_its_fields(kind)
             return self._openai.whole if whole else self._openai.read
-        is_anything = kind is dict or is_sdks(kind)
+        is_anything = kind in (dict, list) or is_sdks(kind)
         is_looked_at = is_anything or (tells_its_fields(kind) and not self._takes_objects)
         return None if is_looked_at else self._plain.read
 
     def _look(self, chunk: Any) -> Parts:
         """An object of no chunk's shape: an app's own, or what a service says where its model should speak."""
         if self._may_be_refusal(type(chunk)):
-            refusal = (error_in if self._takes_objects else refusal_in)(chunk)
+            refusal = (error_in if self._openai.spoke else refusal_in)(chunk)
             if refusal is not None:
                 raise refusal
         return self._plain.read(chunk)
@@ -79,7 +81,7 @@ class AutoReader:
     def _may_be_refusal(self, kind: type) -> bool:
         """Whether a service may say this: a dict among an SDK's objects is the app's own."""
         if self._openai.spoke:
-            return kind is not dict or self._dicts_speak
+            return kind not in (dict, list) or self._dicts_speak
         return not (self._takes_objects or self._plain.spoke)
 
 

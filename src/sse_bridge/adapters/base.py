@@ -143,6 +143,8 @@ def read_usage(usage: Any, *, final: bool = True) -> Usage | None:
 def _count(usage: Any, *names: str) -> int | None:
     for name in names:
         count = get(usage, name)
+        if isinstance(count, str):
+            count = number_of(count)
         if isinstance(count, float) and math.isfinite(count):
             count = round(count)
         if isinstance(count, int) and not isinstance(count, bool) and count >= 0:

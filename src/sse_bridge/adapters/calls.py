@@ -6,33 +6,37 @@ number out, or give 0 to all; some give the arguments as an object instead of it
 Rules of this file:
 
 1. What numbers itself well keeps its numbers.
-2. Two ids are two calls. With a number that is in use, a new id must bring a name to be one: some services make up
-   an id for each fragment.
-3. A fragment without a number and an id goes on with the last call, unless it names another.
+2. Two ids are two calls. With a number that is in use, a new id must bring a name to be one, or come after
+   arguments that were whole: some services make up an id for each fragment.
+3. A fragment without an id goes on with the call of its number, or with the last, unless it names another: by
+   another name, or by the same in the same chunk or after arguments that were whole.
+4. A fragment that says nothing is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..failures import SerializationError
 from ..parts import ToolCall
 from .base import get, items, number_of, text_of
-from .objects import object_json
+from .objects import OBJECTS, ObjectWriter
 
 
 class _Call:
-    __slots__ = ("id", "name")
+    __slots__ = ("id", "is_whole", "name")
 
     def __init__(self) -> None:
         self.id = self.name = ""
+        self.is_whole = False  # its arguments came as an object, and nothing can follow
 
 
 class Calls:
-    """The tool calls of one choice."""
+    """The tool calls of one choice; `objects` writes arguments that are no text."""
 
-    def __init__(self) -> None:
+    def __init__(self, objects: ObjectWriter = OBJECTS) -> None:
+        self._objects = objects
         self._calls: dict[int, _Call] = {}
         self._by_index: dict[int, int] = {}  # the service's number for a call, and ours
         self._last: int | None = None
@@ -40,57 +44,86 @@ class Calls:
     def say(self, fragments: Any) -> Iterator[ToolCall]:
         """What the fragments of one chunk say."""
         told: set[int] = set()
-        for fragment in items(fragments):
-            if fragment is not None:
-                call = self._say(fragment, told)
+        for fragment in _listed(fragments):
+            if (call := self._say(fragment, told)) is not None:
                 told.add(call.number)
                 yield call
 
+    def say_others(self, calls: Any) -> Iterator[ToolCall]:
+        """What whole calls say, as they stand in a whole answer, beyond those that are known."""
+        known = {call.id for call in self._calls.values()}
+        count = len(self._calls)
+        for place, call in enumerate(_listed(calls)):
+            id_ = text_of(get(call, "id"))
+            if id_ not in known if id_ else place >= count:
+                yield from self.say([call])
+
     def say_legacy(self, function: Any) -> Iterator[ToolCall]:
         """What a ``function_call`` says: the one call that there was, before there were several."""
-        if function is not None:
-            yield self._say({"function": function}, set())
+        if (call := self._say({"function": function}, set())) is not None:
+            yield call
 
-    def _say(self, fragment: Any, told: set[int]) -> ToolCall:
-        function = get(fragment, "function")
-        function = fragment if function is None else function
+    def _say(self, fragment: Any, told: set[int]) -> ToolCall | None:
+        function = _function_of(fragment)
         id_, name = text_of(get(fragment, "id")), text_of(get(function, "name"))
-        number = self._number(number_of(get(fragment, "index")), id_, name, told)
+        arguments = arguments_of(function, self._objects)
+        index = number_of(get(fragment, "index"))
+        if not (id_ or name or arguments) and index not in self._by_index:
+            return None
+        number = self._number(index, id_, name, told)
         call = self._calls.setdefault(number, _Call())
         call.id, call.name = call.id or id_, call.name or name
+        call.is_whole = isinstance(get(function, "arguments"), (dict, list))
         self._last = number
-        return ToolCall(number, id_ or None, name or None, arguments_of(function))
+        return ToolCall(number, id_ or None, name or None, arguments)
 
     def _number(self, index: int | None, id_: str, name: str, told: set[int]) -> int:
         if index is None:
-            return self._of_id(id_) if id_ else self._of_name(name, told)
+            return self._of_id(id_) if id_ else self._of_name(self._last, name, told)
         number = self._by_index.get(index, index)
         call = self._calls.get(number)
-        if call is not None and name and id_ and call.id and id_ != call.id:
+        if call is not None and id_ and call.id and id_ != call.id and (name or call.is_whole):
             number = self._of_id(id_)
+        elif call is not None and not id_:
+            number = self._of_name(number, name, told)
         self._by_index[index] = number
         return number
 
     def _of_id(self, id_: str) -> int:
         return next((number for number, call in self._calls.items() if call.id == id_), self._new())
 
-    def _of_name(self, name: str, told: set[int]) -> int:
-        if self._last is None:
+    def _of_name(self, number: int | None, name: str, told: set[int]) -> int:
+        """The call of a fragment without an id that would go on with the call of this number."""
+        if number is None:
             return 0
-        known = self._calls[self._last].name
-        is_another = name and known and (name != known or self._last in told)
-        return self._new() if is_another else self._last
+        call = self._calls[number]
+        is_another = name != call.name or number in told or call.is_whole
+        return self._new() if name and call.name and is_another else number
 
     def _new(self) -> int:
         return max(self._calls, default=-1) + 1
 
 
-def arguments_of(function: Any) -> str:
-    """A fragment of the arguments' JSON; an object is all of it."""
+def _listed(fragments: Any) -> Sequence[Any]:
+    return (fragments,) if isinstance(fragments, dict) else items(fragments)
+
+
+def _function_of(fragment: Any) -> Any:
+    """Where a fragment has its name and its arguments."""
+    for field in ("function", "custom"):
+        if (function := get(fragment, field)) is not None:
+            return function
+    return fragment
+
+
+def arguments_of(function: Any, objects: ObjectWriter = OBJECTS) -> str:
+    """A fragment of the arguments' JSON, or of a custom tool's input; an object is all of it."""
     arguments = get(function, "arguments")
+    if arguments is None:
+        arguments = get(function, "input")
     if arguments is None or isinstance(arguments, str):
         return arguments or ""
     try:
-        return object_json(arguments).decode()
+        return objects.write(arguments).decode()
     except SerializationError:
         return str(arguments)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..failures import UpstreamError
 from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, Usage
+from .answers import say_words
 from .base import (
     NO_REASON,
     Once,
@@ -29,7 +30,7 @@ from .base import (
     text_of,
 )
 from .calls import Calls, arguments_of
-from .words import say_content
+from .refusals import is_failed_finish, refusal_in, told_failure
 
 _log = logging.getLogger("sse_bridge")
 
@@ -74,7 +75,7 @@ class DashScopeReader:
         self._choices: dict[int, bool] = {}  # those seen, and whether they have finished
         self._calls: dict[int, Calls] = {}
         self._spoke = False
-        self._usage: Usage | None = None  # that was told of, and not yet as final
+        self._usage: Usage | None = None  # the last that was told of
         self._once = Once(_log, "there is no place for %s of a DashScope chunk: left out")
         self._is_rewritten = False
 
@@ -82,7 +83,7 @@ class DashScopeReader:
         if chunk is None:
             return ()
         if not isinstance(chunk, dict) or "output" not in chunk:
-            raise TypeError(
+            raise refusal_in(chunk) or TypeError(
                 f"the dashscope adapter takes DashScope's responses, got {chunk!r:.200}"
             )
         parts = tuple(self._say(chunk))
@@ -92,35 +93,35 @@ class DashScopeReader:
     def end(self) -> Parts:
         if self._spoke and not all(self._choices.values()):
             _log.warning(NO_REASON)
-        return () if self._usage is None else (self._usage._replace(final=True),)
+        return () if self._usage is None else (self._usage,)
 
     def _say(self, chunk: Any) -> Iterable[Part]:
-        finishing = False
         for number, choice in numbered(choices_of(get(chunk, "output"))):
             self._choices.setdefault(number, False)
             for part in self._say_choice(choice, number):
                 self._spoke = True
-                finishing = finishing or isinstance(part, Finish)
                 yield Choice(number, part) if number else part
-        final = finishing and all(self._choices.values())
-        usage = read_usage(get(chunk, "usage"), final=final)
+        usage = read_usage(get(chunk, "usage"))
         if usage is not None:
-            self._usage = None if final else usage
-            yield usage
+            self._usage = usage
+            yield usage._replace(final=False)
 
     def _say_choice(self, choice: Any, number: int) -> Iterable[Part]:
-        message = get(choice, "message")
-        words = list(say_content(get(message, "content"), self._once))
-        thought = text_of(get(message, "reasoning_content"))
-        thought += "".join(part.text for part in words if isinstance(part, Reasoning))
+        message = get(choice, "message") or get(choice, "delta")
+        reason = real_reason(get(choice, "finish_reason"))
+        words = list(say_words(message, self._once))
+        thought = "".join(part.text for part in words if isinstance(part, Reasoning))
         if reasoning := self._new(thought, number, "reasoning"):
             yield Reasoning(reasoning)
         text = "".join(part for part in words if isinstance(part, str))
-        if text := self._new(text, number, "text"):
+        if text := self._new(text, number, "text", is_last=reason is not None):
             yield text
-        yield from self._say_calls(get(message, "tool_calls"), number)
-        reason = real_reason(get(choice, "finish_reason"))
-        if reason and not self._choices[number]:  # one that finished first is repeated with it
+        function = get(message, "function_call")
+        legacy = [{"function": function}] if function else None
+        yield from self._say_calls(get(message, "tool_calls") or legacy, number)
+        if (
+            reason and not is_failed_finish(reason) and not self._choices[number]
+        ):  # one that finished first is repeated with it
             self._choices[number] = True
             yield Finish(reason)
 
@@ -129,7 +130,10 @@ class DashScopeReader:
             fragments = self._calls.setdefault(choice, Calls()).say(calls)
             yield from (call for call in fragments if call.id or call.name or call.arguments)
             return
-        for number, call in numbered(calls):  # all of them, each time
+        several = list(numbered(calls))  # all of them, each time
+        if len(dict(several)) < len(several):  # services give 0 to all
+            several = list(enumerate(items(calls)))
+        for number, call in several:
             function, place = get(call, "function"), (choice, number)
             id_ = self._new(text_of(get(call, "id")), "id", *place)
             name = self._new(text_of(get(function, "name")), "name", *place)
@@ -137,10 +141,14 @@ class DashScopeReader:
             if arguments or id_ or name:
                 yield ToolCall(number, id_ or None, name or None, arguments)
 
-    def _new(self, text: str, *place: object) -> str:
+    def _new(self, text: str, *place: object, is_last: bool = True) -> str:
         """The piece that was not said before at this place."""
         if self._incremental_output:
             return text
+        if (
+            not is_last and "\ud800" <= text[-1:] <= "\udbff"
+        ):  # half a character: it will be said as a whole
+            text = text[:-1]
         said = self._said.get(place, "")
         if said.startswith(text):  # nothing new; what was sent cannot be taken back
             return ""
@@ -190,8 +198,10 @@ def choices_of(output: Any) -> list[Any]:
 def failure_in(chunk: Any) -> UpstreamError | None:
     """What a response with another status than 200 tells, or one with a code and no output."""
     told, code = number_of(get(chunk, "status_code")), text_of(get(chunk, "code"))
-    if told in (None, 200) and (not code or get(chunk, "output")):
-        return None
+    choices = choices_of(get(chunk, "output"))
+    if told in (None, 200) and (not code or choices):
+        failed = [choice for choice in choices if is_failed_finish(get(choice, "finish_reason"))]
+        return told_failure(get(chunk, "error"), chunk) if failed else None
     status = _status(told, code)
     return UpstreamError(
         f"DashScope: {code or status}: {get(chunk, 'message') or 'no message'}",

@@ -2,51 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..parts import Frame
 from ..surrogates import whole
 from ..wire import ServerSentEvent
 
 _FIELDS = ("data", "event", "id", "retry")
+_MAY_HAVE = frozenset({*_FIELDS, "comment", "raw_data", "sep"})
+_NOT_IN_A_LINE = dict.fromkeys(map(ord, "\r\n\0"))
 _STARTS = ("event:", "data:", "id:", "retry:", ":")
 
 
 def looks_like_event(chunk: Any) -> bool:
-    """Whether this is an object with an event's fields: sse-starlette's, FastAPI's, Litestar's, httpx-sse's."""
+    """Whether it has an event's fields: sse-starlette's, FastAPI's, Litestar's, httpx-sse's."""
     if isinstance(chunk, dict) or not all(hasattr(chunk, field) for field in _FIELDS):
         return False
     return (
         isinstance(chunk.event, str | None)
         and isinstance(chunk.id, str | int | None)
         and isinstance(chunk.retry, int | None)
+        and _MAY_HAVE.issuperset(_public_fields(chunk))
     )
+
+
+def _public_fields(chunk: Any) -> Iterator[Any]:
+    """What it keeps: a class of an app's own may have an event's fields among others."""
+    declared: Any = getattr(chunk, "__dataclass_fields__", None) or getattr(chunk, "__dict__", ())
+    return (name for name in declared if not name.startswith("_") and not name.isupper())
 
 
 def event_of(chunk: Any, write: Callable[[Any], bytes]) -> ServerSentEvent:
-    """The same event as ours; `write` makes the JSON of data that is no text."""
-    comment = getattr(chunk, "comment", None)
+    """The same event as ours, as its library would send it; `write` makes the JSON of data that is an object."""
+    retry, comment = chunk.retry, getattr(chunk, "comment", None)
     return ServerSentEvent(
         _data_of(chunk, write),
         # What a reader's event object has where the stream named none.
-        event=None if chunk.event in ("", "message") else chunk.event,
-        id=None if chunk.id in (None, "") else str(chunk.id),
-        retry=chunk.retry,
+        event=None if chunk.event in ("", "message") else _line(chunk.event),
+        id=_line(chunk.id) or None,
+        retry=None if retry is None or retry < 0 else retry,
         comment=None if comment is None else whole(str(comment)),
     )
+
+
+def _line(value: str | int | None) -> str | None:
+    """What can stand in one line; of several, they are put together, as these libraries do."""
+    if value is None:
+        return None
+    return whole(str(value).translate(_NOT_IN_A_LINE))
 
 
 def _data_of(chunk: Any, write: Callable[[Any], bytes]) -> str | None:
     data, raw = chunk.data, getattr(chunk, "raw_data", None)
     if raw is not None:
         return whole(raw)
-    is_json = hasattr(chunk, "raw_data")  # FastAPI's: all that is not raw there
-    if isinstance(data, str) and not is_json:
-        return whole(str.__str__(data))
-    if isinstance(data, bytes) and not is_json:
-        return data.decode("utf-8", "replace")
-    return None if data is None else write(data).decode()
+    if data is None:
+        return None
+    # FastAPI's data is JSON unless it is raw; the others' is text.
+    if hasattr(chunk, "raw_data") or isinstance(data, (dict, list, tuple)):
+        return write(data).decode()
+    return data.decode("utf-8", "replace") if isinstance(data, bytes) else whole(str(data))
 
 
 def is_framed_text(chunk: str) -> bool:
@@ -54,8 +69,3 @@ def is_framed_text(chunk: str) -> bool:
     text = str.__str__(chunk)
     named = any(kind.__name__.endswith("Event") for kind in type(chunk).__mro__)
     return named and text.startswith(_STARTS) and text.endswith("\n\n")
-
-
-def frame_of(event: ServerSentEvent) -> Frame:
-    """The event's bytes; one with no data, or that only says that all is over, says nothing."""
-    return Frame(event.encode(), event.data not in (None, "", "[DONE]"))

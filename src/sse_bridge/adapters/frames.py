@@ -17,23 +17,22 @@ import logging
 import re
 from typing import Any
 
-from ..failures import UpstreamError, no_answer, upstream_cut
-from ..parts import Frame, Raw, Relayed
+from ..failures import no_answer
+from ..parts import Raw
 from ..surrogates import Pieces
 from ..wire import FIELDS, ServerSentEvent
-from .base import Parts, Reader, Wish, broken
+from .base import Parts, Reader, Wish
 from .events import event_of, looks_like_event
-from .openai_chunk import told_in
-from .protocols import Sightings
 from .refusals import refusal_in
+from .relayed import LINE_LIMIT, RelayedLines
 
 _log = logging.getLogger("sse_bridge")
 
 BOM = b"\xef\xbb\xbf"
-LINE_LIMIT = 64 * 1024  # bytes of an unfinished line that wait for its end
 _REFUSAL_LIMIT = 64 * 1024  # bytes of a body that is no event stream and may tell why
 
-_FIELD = re.compile(rb"(?:%b)?[:\r\n]" % b"|".join(FIELDS))
+_FIELD = re.compile(rb"(?:%b)[:\r\n]|:" % b"|".join(FIELDS))
+_SHORT = re.compile(rb"(?:event|id|retry): ?[^\s:]+$")  # surely a whole line, if a field follows it
 
 
 class Frames:
@@ -61,28 +60,32 @@ class FramesReader:
 
     def __init__(self, wish: Wish, *, exact: bool = False) -> None:
         self._bytes = _Bytes(wish, may_be_lines=not exact)
+        self._passes = wish.passes
         self._must_speak = not exact and not wish.takes_objects
         self._exact = exact
         self._head = b""  # what does not tell yet
-        self._passing: _Lines | _NoStream | None = None
+        self._passing: RelayedLines | _NoStream | None = None
 
     def read(self, chunk: Any) -> Parts:
-        data = self._bytes.of(chunk)
+        return self._pass(self._bytes.of(chunk))
+
+    def end(self) -> Parts:
+        rest = self._bytes.rest()
+        said = self._pass(rest) if rest else ()
+        begun = () if self._passing is not None else self._begin(is_stream=True)
+        assert self._passing is not None, "it was begun"
+        return (*said, *begun, *self._passing.end())
+
+    def _pass(self, data: bytes) -> Parts:
         if self._passing is not None:
             return self._passing.read(data)
         self._head += data
         is_stream = begins_an_event_stream(self._head)
         return () if is_stream is None else self._begin(is_stream=is_stream)
 
-    def end(self) -> Parts:
-        begun = () if self._passing is not None else self._begin(is_stream=True)
-        assert self._passing is not None, "it was begun"
-        rest = self._bytes.rest()
-        return (*begun, *(self._passing.read(rest) if rest else ()), *self._passing.end())
-
     def _begin(self, *, is_stream: bool) -> Parts:
         if is_stream:
-            self._passing = _Lines(must_speak=self._must_speak)
+            self._passing = RelayedLines(must_speak=self._must_speak, passes=self._passes)
             return self._passing.read(self._head.removeprefix(BOM)) if self._head else ()
         self._passing = _NoStream(self._head[:40], passes=not self._must_speak, may_end=self._exact)
         return self._passing.read(self._head)
@@ -92,7 +95,7 @@ def begins_an_event_stream(data: bytes) -> bool | None:
     """Whether these bytes begin one, with a field, a comment or a line end; None if they are too few to tell."""
     if len(data) < len(BOM) and BOM.startswith(data):
         return None
-    data = data.removeprefix(BOM)
+    data = data.removeprefix(BOM).lstrip(b"\r\n")
     if _FIELD.match(data):
         return True
     return None if any(field.startswith(data) for field in FIELDS) else False
@@ -105,7 +108,7 @@ class _Bytes:
         self._write = wish.objects.write
         self._text = Pieces()
         self._are_lines: bool | None = None if may_be_lines else False
-        self._first = b""  # what may be a line without its end
+        self._waiting: list[bytes] = []  # what may be lines without their ends
 
     def of(self, chunk: Any) -> bytes:
         data = self._encoded(chunk)
@@ -113,29 +116,26 @@ class _Bytes:
             return data
         if self._are_lines:
             return data if data.endswith(b"\n") else data + b"\n"
-        return self._look(data)
+        self._are_lines = _are_lines(self._waiting, data)
+        self._waiting.append(data)
+        return b"" if self._are_lines is None else self._let_go()
 
     def rest(self) -> bytes:
         """What was left over when the source ran dry."""
-        return self._text.rest().encode()
+        if self._are_lines is None:
+            self._are_lines = b"" in self._waiting and _may_be_lines(self._waiting)
+        return self._let_go() + self._text.rest().encode()
 
-    def _look(self, data: bytes) -> bytes:
-        """The second of two lines shows that they are such: by beginning like one, or by being empty."""
-        first, self._first = self._first, data
-        if b"\n" in data or b"\r" in data:
-            self._are_lines = False
-        elif first and begins_an_event_stream(first):
-            self._are_lines = not data or bool(begins_an_event_stream(data))
-            return b"\n" + data + b"\n" if self._are_lines else data
-        elif first:
-            self._first = first + data
-        return data
+    def _let_go(self) -> bytes:
+        end = b"\n" if self._are_lines else b""
+        waiting, self._waiting = self._waiting, []
+        return b"".join(data + end for data in waiting)
 
     def _encoded(self, chunk: Any) -> bytes:
         if isinstance(chunk, str):
             return self._text.add(chunk).encode()
         if isinstance(chunk, (bytes, bytearray, memoryview)):
-            return self.rest() + bytes(chunk)
+            return self._text.rest().encode() + bytes(chunk)
         if chunk is None:
             return b""
         if isinstance(chunk, ServerSentEvent):
@@ -147,66 +147,35 @@ class _Bytes:
         )
 
 
-class _Lines:
-    """An event stream's lines, and what they show of it."""
+def _are_lines(waiting: list[bytes], data: bytes) -> bool | None:
+    """Whether a stream that has come in these pieces, and goes on with `data`, comes line by line; None: unsure.
 
-    def __init__(self, *, must_speak: bool) -> None:
-        self._spoke = not must_speak
-        self._rest = bytearray()  # an unfinished line
-        self._is_cut = False  # whether the beginning of that line has left
-        self._after_cr = False
-        self._seen = Sightings()
-        self._told: tuple[str | None, bool] = (None, False)
+    Lines have no ends of lines in them. Each is a field, and an empty one stands between two events: but a piece
+    may be empty as well, and begin in the middle of a line with what looks like a field.
+    """
+    if b"\n" in data or b"\r" in data or sum(map(len, waiting)) + len(data) > LINE_LIMIT:
+        return False
+    if not (_may_be_lines(waiting) and _may_be_lines([data])):
+        return False
+    if not data:
+        return True if waiting and _is_whole(waiting[-1]) else None
+    is_behind_another = b"" in waiting or (waiting and _SHORT.match(waiting[-1]))
+    return True if is_behind_another and not data.startswith(b":") else None
 
-    def read(self, data: bytes) -> Parts:
-        end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
-        if end:
-            piece = bytes(self._rest) + data[:end]
-            self._rest = bytearray(data[end:])
-            return self._pass(piece)
-        self._rest += data
-        if len(self._rest) <= LINE_LIMIT:
-            return ()
-        piece, self._rest = bytes(self._rest), bytearray()
-        return self._pass(piece)
 
-    def end(self) -> Parts:
-        parts = self._pass(bytes(self._rest)) if self._rest else ()
-        if self._seen.failed:
-            return broken(parts, UpstreamError("the relayed frames tell of a failure"))
-        return broken(parts, upstream_cut()) if self._seen.was_cut else parts
+def _may_be_lines(pieces: list[bytes]) -> bool:
+    return all(not piece or _FIELD.match(piece + b"\n") for piece in pieces)
 
-    def _pass(self, piece: bytes) -> Parts:
-        if not self._is_cut:
-            self._look_at(piece)
-        self._is_cut = not piece.endswith((b"\n", b"\r"))
-        told = self._seen.name, self._seen.over
-        if told == self._told:
-            return (Frame(piece, self._spoke),)
-        self._told = told
-        return (Frame(piece, self._spoke), Relayed(*told))
 
-    def _look_at(self, piece: bytes) -> None:
-        if self._after_cr:
-            piece = piece.removeprefix(b"\n")
-        self._after_cr = piece.endswith(b"\r")
-        if b"\r" in piece:
-            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = piece.removesuffix(b"\n").split(b"\n")
-        self._seen.see(lines)
-        if not self._spoke:
-            self._look_for_words(lines)
-
-    def _look_for_words(self, lines: list[bytes]) -> None:
-        """Whether a model has said something; raises what it says instead, while that can still be a status."""
-        for line in lines:
-            if line.startswith(b"data:"):
-                told = told_in(line[5:].strip())
-                if told.failure is not None:
-                    raise told.failure
-                self._spoke = self._spoke or told.speaks
-        if self._seen.over and not self._spoke:
-            raise no_answer()
+def _is_whole(line: bytes) -> bool:
+    """Whether a line surely goes no further: it holds JSON, or is the last of OpenAI's."""
+    data = line.partition(b":")[2].strip()
+    if data == b"[DONE]":
+        return True
+    try:
+        return data.startswith((b"{", b"[")) and json.loads(data) is not None
+    except ValueError:
+        return False
 
 
 class _NoStream:

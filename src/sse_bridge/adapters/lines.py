@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ..parts import Part
+from ..surrogates import Pieces
 from .base import Adapter, Parts, Reader, Wish, broken
 
 LINE_LIMIT = 16 * 1024 * 1024  # bytes of one line
@@ -28,10 +29,11 @@ class JsonLines:
 class JsonLinesReader:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+        self._text = Pieces()
         self._rest = bytearray()
 
     def read(self, chunk: Any) -> Parts:
-        self._rest += chunk.encode() if isinstance(chunk, str) else bytes(chunk)
+        self._rest += self._text.add(chunk).encode() if isinstance(chunk, str) else bytes(chunk)
         *lines, rest = self._rest.split(b"\n")
         self._rest = rest
         if len(rest) > LINE_LIMIT:
@@ -44,7 +46,8 @@ class JsonLinesReader:
     def _read_all(self, lines: list[bytearray]) -> Parts:
         parts: list[Part] = []
         for line in lines:
-            if text := line.strip():
+            text = line.strip()
+            if text and text != b"[DONE]":  # which some add for readers of event streams
                 try:
                     parts += self._reader.read(_value(text))
                 except Exception as error:  # the good lines before it have been said

@@ -13,27 +13,27 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from ..failures import SerializationError, upstream_cut
-from ..parts import Broken, Choice, Finish, Native, Part, Reasoning, Usage
-from .base import NO_REASON, Once, Parts, Reader, Wish, broken, get, items, numbered, read_usage
-from .calls import Calls
+from ..parts import Broken, Choice, Finish, Native, Part, Usage
+from .answers import Answer
+from .base import NO_REASON, Once, Parts, Reader, Wish, broken, get, numbered, read_usage
 from .objects import tells_its_fields
 from .openai_chunk import (
     CHUNK,
     WHOLE,
+    choices_of,
     failure_of,
     has_choices,
+    look_around,
     mere_words,
     origin_of,
-    say_choice,
     speaks_protocol,
     without_error,
 )
 from .refusals import refusal_in
-from .words import ignore
+from .words import Missed, ignore
 
 _log = logging.getLogger("sse_bridge")
 
@@ -66,9 +66,10 @@ class OpenAIReader:
         self._must_finish = must_finish
         # Where chunks are only JSON to the client, half a character is the client's to put together.
         self._write = wish.objects.write_whole if self._passes else wish.objects.write
-        self._said: set[tuple[int, type]] = set()  # which choice has said what
-        self._reasons: dict[int, str] = {}  # of choices that have finished, and said nothing since
-        self._calls: dict[int, Calls] = {}
+        self._objects = wish.objects
+        self._first = Answer(wish.objects)
+        self._others: dict[int, Answer] = {}
+        self._begun = False  # whether any chunk has come
         self._usage: Usage | None = None
         self._told: Usage | None = None  # what of it the client has seen
         self._once = Once(_log, "there is no place for %s of a chunk: left out")
@@ -81,7 +82,7 @@ class OpenAIReader:
         words = mere_words(chunk)
         if words is None:
             return self._taken_apart(chunk)
-        self._hear(words)
+        self._first.hear(words)
         return (words,)
 
     def whole(self, chunk: Any) -> Parts:
@@ -93,23 +94,26 @@ class OpenAIReader:
             line = self._write(chunk)
         except SerializationError:
             return self._taken_apart(chunk)
-        self._hear(words)
+        self._first.hear(words)
         if self._lines:
             return (line,)
         return (Native("openai", line, None, None, (words,) if self._collect else ()),)
 
     def end(self) -> Parts:
         usage = () if self._usage is None or self._usage == self._told else (self._usage,)
-        if not {number for number, _ in self._said} <= self._reasons.keys():
+        answers = (self._first, *self._others.values())
+        if not all(answer.is_finished for answer in answers):
             if self._must_finish:
                 return broken(usage, upstream_cut())
             _log.warning(NO_REASON)
+        if self._must_finish and usage and not self.spoke:
+            return broken(usage, upstream_cut())
         return usage
 
     @property
     def spoke(self) -> bool:
         """Whether this source has given a model's words."""
-        return bool(self._said)
+        return self._first.spoke or any(answer.spoke for answer in self._others.values())
 
     # -- chunks that pass -------------------------------------------------------------------------
 
@@ -117,23 +121,31 @@ class OpenAIReader:
         """For a client that speaks the protocol."""
         if get(chunk, "object") != CHUNK:
             return self._taken_apart(chunk)
-        said, usage, error = self._heard(chunk), self._usage_of(chunk), failure_of(chunk)
+        missed: list[str] = []
+        said, usage, error = (
+            self._heard(chunk, missed.append),
+            self._usage_of(chunk),
+            failure_of(chunk),
+        )
         if error is None and speaks_protocol(chunk, said):
             try:
                 native = self._native(chunk, said, usage)
             except SerializationError:
                 pass
             else:
-                self._told = usage or self._told
+                if get(chunk, "usage") is not None:  # where a client of OpenAI's looks
+                    self._told = usage or self._told
                 return (native,)
+        look_around(chunk, missed.append)
+        for what in missed:
+            self._once(what)
         return self._apart(chunk, said, usage, error)
 
     def _as_json(self, chunk: Any) -> Parts:
         """For a client to whom it is JSON and no more; a service's words for its failure are taken out."""
-        kind = get(chunk, "object")
-        if kind not in (None, "", CHUNK) and not (kind == WHOLE and self.spoke):
+        if get(chunk, "object") not in (None, "", CHUNK, WHOLE) or self._is_forgotten(chunk):
             return self._taken_apart(chunk)
-        said, usage, error = self._heard(chunk), self._usage_of(chunk), failure_of(chunk)
+        said, usage, error = self._heard(chunk, ignore), self._usage_of(chunk), failure_of(chunk)
         self._told = usage or self._told
         if error is None:
             return (self._native(chunk, said, usage),)
@@ -155,12 +167,18 @@ class OpenAIReader:
             return ()
         if not has_choices(chunk):
             return self._no_chunk(chunk)
-        if get(chunk, "object") == WHOLE and not self.spoke:
+        if self._is_forgotten(chunk):
             raise TypeError(
                 f"a chunk is a whole answer: did you forget stream=True? Got {chunk!r:.200}"
             )
         said = self._heard(chunk, self._once)
+        look_around(chunk, self._once)
         return self._apart(chunk, said, self._usage_of(chunk), failure_of(chunk))
+
+    def _is_forgotten(self, chunk: Any) -> bool:
+        """Whether it is an answer that was never streamed; some services call a stream's chunks by its name."""
+        is_whole = get(chunk, "object") == WHOLE and not (self._begun or self.spoke)
+        return is_whole and all(get(choice, "delta") is None for choice in choices_of(chunk))
 
     def _apart(
         self, chunk: Any, said: list[Part], usage: Usage | None, error: Exception | None
@@ -186,42 +204,28 @@ class OpenAIReader:
 
     # -- what was said ----------------------------------------------------------------------------
 
-    def _heard(self, chunk: Any, missed: Callable[[str], None] = ignore) -> list[Part]:
+    def _heard(self, chunk: Any, missed: Missed) -> list[Part]:
         """What it says that was not said before."""
-        is_repetition = get(chunk, "object") == WHOLE
+        self._begun = True
+        id_ = get(chunk, "id")
         parts: list[Part] = []
-        for number, choice in numbered(get(chunk, "choices")):  # which may be [] or None
-            calls = self._calls.setdefault(number, Calls())
-            for part in say_choice(choice, calls, missed):
-                if is_repetition and (number, type(part)) in self._said:
-                    continue
-                if self._is_news(number, part):
-                    parts.append(Choice(number, part) if number else part)
+        for number, choice in numbered(choices_of(chunk)):
+            answer = self._answer(number)
+            said = answer.say(choice, id_, missed)
+            parts += (Choice(number, part) for part in said) if number else said
         return parts
 
-    def _hear(self, words: str | Reasoning) -> None:
-        """The first choice says these."""
-        self._said.add(_TEXT if type(words) is str else _THOUGHT)
-        if self._reasons:
-            self._reasons.pop(0, None)
-
-    def _is_news(self, number: int, part: Part) -> bool:
-        """Note it; some services repeat the reason to finish."""
-        if type(part) is Finish:
-            is_news = self._reasons.get(number) != part.reason
-            self._reasons[number] = part.reason
-            return is_news
-        self._reasons.pop(number, None)
-        self._said.add((number, type(part)))
-        return True
+    def _answer(self, number: int) -> Answer:
+        if number == 0:
+            return self._first
+        if number not in self._others:
+            self._others[number] = Answer(self._objects)
+        return self._others[number]
 
     def _usage_of(self, chunk: Any) -> Usage | None:
         """The count of tokens so far; some services tell it with every chunk, or in places of their own."""
-        places = [chunk, get(chunk, "x_groq"), *items(get(chunk, "choices"))]
+        places = [chunk, get(chunk, "x_groq"), *choices_of(chunk)]
         told = (read_usage(get(place, "usage")) for place in places)
         usage = next((count for count in told if count is not None), None)
         self._usage = usage or self._usage
         return usage
-
-
-_TEXT, _THOUGHT = (0, str), (0, Reasoning)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..failures import UpstreamError
 from ..parts import Choice, Finish, Origin, Part, Reasoning, ToolCall
 from ..surrogates import whole
-from .base import get, items, number_of, real_reason, text_of
-from .calls import Calls
-from .refusals import error_in, refusal_in, told_failure
-from .words import ignore, say_content, say_reasoning
+from .answers import ELSEWHERE, Answer, fields_of, has_words
+from .base import get, items, number_of
+from .refusals import error_of_chunk, is_failed_finish, refusal_in, told_failure
+from .words import Missed, ignore
 
 CHUNK, WHOLE = "chat.completion.chunk", "chat.completion"
 
-# Beside the words, these may tell something more.
-_TELLING = frozenset({"error", "x_groq"})
-_TELLING_OF_CHOICE = frozenset({"error", "usage", "message", "text"})
+_TELLING = ("base_resp", "error", "x_groq")  # what a service tells beside the choices
 
 
 def mere_words(chunk: Any) -> str | Reasoning | None:
@@ -32,29 +30,37 @@ def mere_words(chunk: Any) -> str | Reasoning | None:
 def _words_of_dict(chunk: dict[str, Any]) -> str | Reasoning | None:
     [choice] = chunk["choices"]
     told = chunk.get("usage") or choice.get("index") or choice.get("finish_reason")
-    if told or chunk["object"] != CHUNK or not _TELLING.isdisjoint(chunk):
+    if told or chunk["object"] != CHUNK or _may_tell(chunk) or _choice_may_tell(choice):
         return None
-    return _words_in(choice["delta"]) if _TELLING_OF_CHOICE.isdisjoint(choice) else None
+    return _words_in(choice["delta"])
 
 
 def _words_of_model(chunk: Any) -> str | Reasoning | None:
     """The same of a pydantic object, which keeps apart the fields that its class does not name."""
-    [choice] = chunk.choices
-    delta = choice.delta
-    if choice.index or choice.finish_reason or chunk.__dict__.get("usage") or chunk.object != CHUNK:
+    fields, more = chunk.__dict__, chunk.__pydantic_extra__
+    [choice] = fields["choices"]
+    if fields["object"] != CHUNK or fields.get("usage") or _may_tell(fields):
         return None
-    more, more_of_choice = chunk.__pydantic_extra__, choice.__pydantic_extra__
-    if (more and not _TELLING.isdisjoint(more)) or (
-        more_of_choice and not _TELLING_OF_CHOICE.isdisjoint(more_of_choice)
-    ):
+    of_choice, more_of_choice = choice.__dict__, choice.__pydantic_extra__
+    if of_choice["index"] or of_choice["finish_reason"] or _choice_may_tell(of_choice):
         return None
+    if (more and _may_tell(more)) or (more_of_choice and _choice_may_tell(more_of_choice)):
+        return None
+    delta = of_choice["delta"]
     fields, more = delta.__dict__, delta.__pydantic_extra__
-    if more:
-        return _words_in({**fields, **more})
-    text = fields["content"]
-    if fields["tool_calls"] or fields["refusal"] or fields["function_call"] or fields.get("audio"):
-        return None
+    if more or [*fields.values()].count(None) < len(fields) - 1:
+        return _words_in({**fields, **(more or {})})
+    text = fields["content"]  # the only field that is anything, or none is
     return text if text and type(text) is str else None
+
+
+def _may_tell(fields: dict[str, Any]) -> bool:
+    """Whether there is something beside the choices; chained, for a set would cost five times as much."""
+    return "error" in fields or "x_groq" in fields or "base_resp" in fields
+
+
+def _choice_may_tell(fields: dict[str, Any]) -> bool:
+    return "error" in fields or "usage" in fields or "message" in fields or "text" in fields
 
 
 def _words_in(delta: dict[str, Any]) -> str | Reasoning | None:
@@ -73,65 +79,54 @@ def _words_in(delta: dict[str, Any]) -> str | Reasoning | None:
     return words
 
 
-def say_choice(choice: Any, calls: Calls, missed: Callable[[str], None]) -> Iterator[Part]:
-    """What one choice says, its reason to finish last."""
-    message = get(choice, "delta")
-    if message is None:
-        message = get(choice, "message")
-    if text := text_of(message):
-        yield text
-    yield from say_reasoning(message)
-    # A refusal is what the user is told instead of an answer; legacy completions have their text here.
-    for content in (get(message, "content"), get(message, "refusal"), get(choice, "text")):
-        yield from say_content(content, missed)
-    yield from say_content(get(get(message, "audio"), "transcript"), missed)
-    yield from calls.say(get(message, "tool_calls"))
-    yield from calls.say_legacy(get(message, "function_call"))
-    _look_for_more(message, missed)
-    reason = real_reason(get(choice, "finish_reason"))
-    if reason and reason != "error":
-        yield Finish(reason)
-
-
-# What is read, what says nothing to a client, and what only repeats other fields.
-_READ = frozenset(
-    {
-        "annotations",
-        "audio",
-        "content",
-        "function_call",
-        "obfuscation",
-        "provider_specific_fields",
-        "reasoning",
-        "reasoning_content",
-        "reasoning_details",
-        "refusal",
-        "role",
-        "thinking",
-        "thinking_blocks",
-        "tool_calls",
-    }
-)
-
-
-def _look_for_more(message: Any, missed: Callable[[str], None]) -> None:
-    fields = message if isinstance(message, dict) else getattr(message, "__pydantic_extra__", None)
-    for name, value in (fields or {}).items():
-        if value and name not in _READ:
-            missed(f"the field {name!r:.40}")
-    if get(get(message, "audio"), "data"):
-        missed("the audio")
+def choices_of(chunk: Any) -> Sequence[Any]:
+    """Its choices; a dict in place of a list is one."""
+    choices = get(chunk, "choices")
+    return (choices,) if isinstance(choices, dict) and choices else items(choices)
 
 
 def failure_of(chunk: Any) -> UpstreamError | None:
     """The failure that a chunk tells; None where it tells none."""
-    if (error := error_in(chunk)) is not None:
+    choices = choices_of(chunk)
+    if (error := error_of_chunk(chunk)) is not None:
         return error
-    choices = items(get(chunk, "choices"))
     for choice in choices:
-        if get(choice, "finish_reason") == "error":
-            return told_failure(get(choice, "error"))
+        places = (choice, get(choice, "delta"), get(choice, "message"))
+        told = next(filter(None, (get(place, "error") for place in places)), None)
+        if told is not None or is_failed_finish(get(choice, "finish_reason")):
+            return told_failure(told, choice)
     return None if choices else refusal_in(chunk)
+
+
+# What stands around the choices and is nobody's word.
+_AROUND = frozenset(
+    {
+        "base_resp",
+        "choices",
+        "created",
+        "error",
+        "id",
+        "input_sensitive",
+        "model",
+        "object",
+        "obfuscation",
+        "output_sensitive",
+        "prompt_filter_results",
+        "provider",
+        "request_id",
+        "service_tier",
+        "system_fingerprint",
+        "usage",
+        "x_groq",
+    }
+)
+
+
+def look_around(chunk: Any, missed: Missed) -> None:
+    """Tell of what stands around the choices and has no place elsewhere."""
+    for name, value in fields_of(chunk):
+        if value and name not in _AROUND and not name.startswith("_"):
+            missed(f"the field {name!r:.40}")
 
 
 class Told(NamedTuple):
@@ -150,8 +145,7 @@ def told_in(data: bytes) -> Told:
         return Told(speaks=data not in (b"", b"[DONE]"))
     if not looks_like_openai(chunk):
         return Told(speaks=chunk != {}, failure=refusal_in(chunk))
-    choices = items(get(chunk, "choices"))
-    said = [part for choice in choices for part in say_choice(choice, Calls(), ignore)]
+    said = [part for choice in choices_of(chunk) for part in Answer().say(choice, None, ignore)]
     finishes = any(type(part) is Finish for part in said)
     return Told(bool(said) or bool(get(chunk, "usage")), finishes, failure_of(chunk))
 
@@ -166,12 +160,17 @@ def origin_of(chunk: Any) -> Iterator[Origin]:
 def speaks_protocol(chunk: Any, said: list[Part]) -> bool:
     """Whether a client of OpenAI's can read this chunk, of which `said` is what it says."""
     fragments: list[Any] = []
-    for choice in items(get(chunk, "choices")):
+    choices = get(chunk, "choices")
+    if isinstance(choices, dict):
+        return False
+    for choice in items(choices):
         delta = get(choice, "delta")
         text, reason = get(delta, "content"), get(choice, "finish_reason")
         if delta is None or isinstance(delta, (str, int, float, list, tuple)):
             return False
         if not isinstance(text, str | None) or not isinstance(reason, str | None):
+            return False
+        if not has_words(delta) and any(get(choice, field) for field in ELSEWHERE):
             return False
         if number_of(get(choice, "index")) != get(choice, "index"):
             return False
@@ -193,10 +192,13 @@ def _is_fragment(fragment: Any, call: ToolCall) -> bool:
 
 def without_error(chunk: dict[str, Any]) -> dict[str, Any]:
     """A chunk's fields, less the service's words for its failure."""
-    kept = {name: value for name, value in chunk.items() if name not in ("error", "x_groq")}
-    if isinstance(choices := kept.get("choices"), list):
-        kept["choices"] = [without_error(c) if isinstance(c, dict) else c for c in choices]
-    return kept
+    return {name: _without_error(value) for name, value in chunk.items() if name not in _TELLING}
+
+
+def _without_error(value: Any) -> Any:
+    if isinstance(value, list):
+        return list(map(_without_error, value))
+    return without_error(value) if isinstance(value, dict) else value
 
 
 def looks_like_openai(chunk: Any) -> bool:
@@ -205,18 +207,18 @@ def looks_like_openai(chunk: Any) -> bool:
         return True
     if isinstance(chunk, dict):
         is_error = chunk.get("object") == "error"
-        return "choices" in chunk and (is_error or _are_choices(chunk["choices"], chunk))
+        return "choices" in chunk and (is_error or _are_choices(choices_of(chunk), chunk))
     choices = getattr(chunk, "choices", _MISSING)
     if isinstance(choices, list):  # Azure's first chunk has none, and names no object
         return hasattr(choices[0], "delta") if choices else hasattr(chunk, "model")
     return choices is None and get(chunk, "object") == "error"
 
 
-def _are_choices(choices: Any, chunk: dict[str, Any]) -> bool:
+def _are_choices(choices: Sequence[Any], chunk: dict[str, Any]) -> bool:
     """Whether a dict that does not say so is a chunk: an app's own dict may have choices, too."""
     if not choices:
-        return not _OF_CHUNKS.isdisjoint(chunk)
-    first = items(choices)[0] if items(choices) else None
+        return not chunk["choices"] and not _OF_CHUNKS.isdisjoint(chunk)
+    first = choices[0]
     if not isinstance(first, dict):
         return False
     messages = (first.get("delta"), first.get("message"))

@@ -12,6 +12,7 @@ from ..surrogates import whole
 from ..wire import ServerSentEvent
 from . import dashscope, events
 from .base import Parts, Reader, Wish
+from .relayed import RelayedLines
 
 _log = logging.getLogger("sse_bridge")
 
@@ -35,6 +36,8 @@ class PlainReader:
         self._write = wish.objects.write
         self._decoder: codecs.IncrementalDecoder | None = None  # few sources give bytes
         self._warned = False
+        self._relayed: RelayedLines | None = None  # few sources give events
+        self._must_speak, self._passes = not wish.takes_objects, wish.passes
         self.spoke = False
 
     def read(self, chunk: Any) -> Parts:
@@ -48,7 +51,8 @@ class PlainReader:
 
     def end(self) -> Parts:
         rest = self._decoder.decode(b"", True) if self._decoder else ""
-        return (rest,) if rest else ()
+        relayed = self._relayed.end() if self._relayed else ()
+        return (rest, *relayed) if rest else relayed
 
     def text(self, chunk: str) -> Parts:
         if chunk.endswith("\n"):
@@ -71,10 +75,15 @@ class PlainReader:
         return ()
 
     def event(self, chunk: ServerSentEvent) -> Parts:
-        return (events.frame_of(chunk),)
+        if self._relayed is None:
+            passes = self._passes
+            self._relayed = RelayedLines(
+                must_speak=self._must_speak, passes=passes, tells=passes is not None
+            )
+        return self._relayed.read(chunk.encode())
 
     def event_of_another(self, chunk: Any) -> Parts:
-        return (events.frame_of(events.event_of(chunk, self._write)),)
+        return self.event(events.event_of(chunk, self._write))
 
     def mapping(self, chunk: Mapping[Any, Any]) -> Parts:
         if "data" in chunk and _EVENT_FIELDS.issuperset(chunk):

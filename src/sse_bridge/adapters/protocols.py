@@ -3,7 +3,8 @@
 Rules of this file:
 
 1. Nothing is kept, and hardly anything decoded: each line is looked at for a few marks.
-2. Who speaks an unknown protocol is not judged by it: only ``[DONE]`` is an end to everybody.
+2. Who speaks an unknown protocol is not judged by it: only ``[DONE]`` is an end to everybody, and an event named
+   ``error``, with nothing behind it, a failure.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ..failures import UpstreamError
 from .openai_chunk import told_in
 
 
@@ -43,20 +45,30 @@ _BY_WORD = (
     _protocol("ai-sdk", b"start-step text-start reasoning-start", b"finish", b"error abort"),
 )
 
-FIRST_EVENTS = 20  # that are asked for their protocol
+FIRST_EVENTS = 200  # that are asked for their protocol
 _TYPE = re.compile(rb'"type"\s*:\s*"([\w.-]{1,60})"')
 # What may be a failure or a reason to finish in a chunk of OpenAI's: then it is read, to know.
-_TELLING = re.compile(rb'"(?:error|finish_reason)"\s*:\s*[^\sn]')
+_TELLING = re.compile(rb'"(?:error|finish_reason|base_resp)"\s*:\s*[^\sn]')
 _TEXT = re.compile(rb'\{"text"\s*:\s*"')
+_CHUNK = re.compile(
+    rb'"object"\s*:\s*"(?:chat\.completion|text_completion)|"choices"\s*:\s*\[\s*\{.*"delta"\s*:'
+)
 
 
 class Sightings:
-    """What the lines of one stream have shown so far."""
+    """What the lines of one stream have shown so far.
 
-    def __init__(self) -> None:
+    Arguments: `listens`, whether a model's first word is awaited; `named`, whether events with a name of their own
+    may be such.
+    """
+
+    def __init__(self, *, listens: bool = False, named: bool = True) -> None:
         self.protocol: Protocol | None = None
         self.over = False  # finished or failed, in its own words, and nothing after that
         self.failed = False
+        self.failure: UpstreamError | None = None  # that stands where the first word should
+        self.spoke = not listens
+        self._named = named
         self._has_finish_reason = False
         self._event = b""
         self._left = FIRST_EVENTS
@@ -82,19 +94,31 @@ class Sightings:
                 self._event = line[6:].strip()
 
     def _see_data(self, data: bytes) -> None:
-        if data == b"[DONE]":
+        if not self.spoke:
+            self._listen(data)
+        if data == b"[DONE]" and self._event in (b"", b"message", b"done"):
             self.over = True
             return
         self.over = False
         if self.protocol is None and self._left:
             self._left -= 1
             self.protocol = _recognized(self._event, data)
-        if self.protocol is not None:
+        if self.protocol is None:
+            self.over = self.failed = self._event == b"error"
+        else:
             self._look_for_an_end(self.protocol, data)
+
+    def _listen(self, data: bytes) -> None:
+        """For the model's first word, or what is said instead."""
+        told = told_in(data)
+        is_unnamed = self._event in (b"", b"message")
+        if is_unnamed or self._event == b"error":
+            self.failure = self.failure or told.failure
+        self.spoke = told.speaks and told.failure is None and (self._named or is_unnamed)
 
     def _look_for_an_end(self, protocol: Protocol, data: bytes) -> None:
         words = _words(self._event, data)
-        if protocol is OPENAI and _TELLING.search(data):
+        if protocol is OPENAI and (_TELLING.search(data) or b'"choices"' not in data):
             told = told_in(data)
             self._has_finish_reason = self._has_finish_reason or told.finishes
             self.failed = self.over = told.failure is not None
@@ -115,7 +139,7 @@ def _recognized(event: bytes, data: bytes) -> Protocol | None:
     for protocol in _BY_WORD:
         if words & protocol.spoken:
             return protocol
-    if b'"chat.completion.chunk"' in data or b'"text_completion"' in data:
+    if _CHUNK.search(data):
         return OPENAI
     if data.startswith(b"{") and b'"jsonrpc"' in data:
         return _JSONRPC

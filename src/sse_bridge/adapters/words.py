@@ -6,6 +6,7 @@ way). Reasoning stands in one of several fields. What is said in two places at o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,10 +20,10 @@ def ignore(what: str) -> None:
     """Nobody is told of what is missed."""
 
 
-_THINKING = ("thinking", "reasoning", "reasoning_text", "reasoning.text", "reasoning.summary")
+_THINKING = re.compile("think|thought|reason", re.IGNORECASE)
 _TEXTS = ("text", "output_text", "refusal")
-# Where a piece has its words, the likeliest first.
-_FIELDS = ("text", "thinking", "reasoning", "summary", "refusal", "content", "value", "transcript")
+# Where a piece has its words, the likeliest first; what a piece of a kind of its own calls a value is no text.
+_FIELDS = ("text", "thinking", "reasoning", "summary", "refusal", "content", "transcript", "value")
 
 
 def say_content(content: Any, missed: Missed) -> Iterator[str | Reasoning]:
@@ -55,21 +56,23 @@ def _is_piece(content: Any) -> bool:
 
 
 def _say_piece(piece: Any, missed: Missed) -> Iterator[str | Reasoning]:
-    kind = get(piece, "type")
-    if words := _all_text(piece):
-        yield Reasoning(words) if kind in _THINKING else words
-    elif kind not in _TEXTS and kind not in _THINKING:  # these may be empty
+    kind = text_of(get(piece, "type"))
+    is_thinking = _THINKING.search(kind) is not None
+    is_known = is_thinking or kind in _TEXTS
+    if words := _all_text(piece, _FIELDS if is_known else _FIELDS[:-1]):
+        yield Reasoning(words) if is_thinking else words
+    elif not is_known:  # the known may be empty
         first = next(iter(piece), None) if isinstance(piece, dict) else None
         missed(f"content of type {kind or first!r:.40}")
 
 
-def _all_text(thing: Any) -> str:
+def _all_text(thing: Any, fields: tuple[str, ...] = _FIELDS) -> str:
     """The text in a text, a piece of content, or a list of such."""
     if text := text_of(thing):
         return text
     if isinstance(thing, (list, tuple)):
         return "".join(map(_all_text, thing))
-    for field in _FIELDS if thing is not None else ():
+    for field in fields if thing is not None else ():
         if words := _all_text(get(thing, field)):
             return words
     return ""

@@ -15,6 +15,7 @@ Rules of this file:
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
@@ -60,6 +61,7 @@ class Voice:
 
     name: ClassVar[str]
     done: ClassVar[ServerSentEvent]  # the event that says: finished
+    failures: ClassVar[tuple[str, ...]] = ()  # the names of events that say: failed
     has_choices: ClassVar[bool] = False
     takes_lines: ClassVar[bool] = False  # rule 5
     _methods: ClassVar[dict[type, Callable[[Any, Any], bytes]]]
@@ -136,7 +138,7 @@ class Voice:
     # -- what all have in common ------------------------------------------------------------------
 
     def frame(self, part: Frame) -> bytes:
-        if not self._is_told and (self._over or b"[DONE]" in part.data):
+        if not self._is_told and (self._over or _MAY_END.search(part.data)):
             self._note_end(part.data)
         return part.data
 
@@ -163,22 +165,27 @@ class Voice:
         return b""
 
     def _note_end(self, frame: bytes) -> None:
-        """Whether the source itself said that it is finished, and did not go on after it."""
+        """Whether the source itself said that it is finished, or has failed, and did not go on after it."""
         for event in Decoder().feed(frame):
-            self._over = (event.event, event.data) == (self.done.event, self.done.data)
+            is_done = (event.event, event.data) == (self.done.event, self.done.data)
+            self._over = is_done or event.event in self.failures
 
     def _fail_once(self, part: Failure) -> bytes:
         if self._over:
             return b""
+        words = self.failure(part)
         self._over = True
-        return self.failure(part)
+        return words
 
     def _end_once(self, part: End) -> bytes:
         if self._over:
             return b""
+        words = self.end()
         self._over = True
-        return self.end()
+        return words
 
+
+_MAY_END = re.compile(rb"\[DONE\]|event: ?error")
 
 _METHODS: dict[type, str] = {
     str: "text",

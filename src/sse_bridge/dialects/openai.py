@@ -50,12 +50,16 @@ class OpenAIVoice(Voice):
         self._finish_told = False
         # Whether chunks of somebody else's pass, who has told the role, and why it stopped or not.
         self._passes = False
+        self._is_services = (
+            False  # whether a service's chunks are told in ours: it has its own reasons to stop
+        )
 
     def start(self, part: Start) -> bytes:
         return self._begin(part.id, part.created, self._model)
 
     def origin(self, part: Origin) -> bytes:
         """Chunks that we make for a service's own keep its id and its name of the model."""
+        self._is_services = True
         return b"" if self._roles else self._begin(part.id, part.created, part.model)
 
     def _begin(self, id_: str, created: int, model: str) -> bytes:
@@ -131,7 +135,8 @@ class OpenAIVoice(Voice):
 
     def end(self) -> bytes:
         # Plain text has no reason of its own to stop, and clients expect one.
-        last = b"" if self._finish_told or self._passes else self.finish(Finish("stop"))
+        is_told = self._finish_told or self._passes or self._is_services
+        last = b"" if is_told else self.finish(Finish("stop"))
         return last + self.done.encode()
 
     def _delta(self, fields: str, reason: str = "null") -> bytes:

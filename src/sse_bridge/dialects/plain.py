@@ -27,6 +27,7 @@ class PlainVoice(Voice):
     name: ClassVar[str] = "plain"
     # Its id makes an EventSource that reconnects say so: such a request is answered 204, not run again.
     done: ClassVar[ServerSentEvent] = ServerSentEvent(event="done", id="[DONE]", data="[DONE]")
+    failures: ClassVar[tuple[str, ...]] = ("error",)
 
     def text(self, part: str) -> bytes:
         return data_frame(part)

@@ -58,7 +58,11 @@ class Connection:
         self.options = options
         self._leave = leave
         self._at_pauses = at_pauses
-        self.stream, self._reader = options.open()
+        try:
+            self.stream, self._reader = options.open()
+        except BaseException:  # an adapter or a dialect that cannot begin
+            sources.discard(source, home)
+            raise
         self.handover = Handover(wake_writer)
         self.farewell = Farewell(options.on_end)
         self.context = context
@@ -78,6 +82,7 @@ class Connection:
             return self.stream.start(now + self._skipped)
         except BaseException:  # a dialect that cannot begin
             streams.leave(self.handover.shut_down)
+            self._stop_source()
             raise
 
     def begin(self) -> None:

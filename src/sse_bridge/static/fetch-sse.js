@@ -154,12 +154,15 @@ const RETRYABLE = [
   "shutdown",
 ];
 
+/** Whether the same request may succeed later, by the word or the status that a service gives for its failure. */
+const mayPass = (code) => RETRYABLE.includes(code) || /^(408|429|5\d\d)$|rate.?limit|overload|unavailable/.test(code);
+
 /** The error that a stream's own words tell; services write text, or objects of many shapes. */
 function failure(told) {
-  const { message, code, type, retryable = RETRYABLE.includes(code) } = isObject(told) ? told : { message: told };
-  const said = isString(message) ? message : "The stream failed.";
-  const word = [code, type].find((word) => isString(word) || typeof word === "number") ?? "error";
-  return new StreamError(said, { code: word, retryable: retryable === true });
+  const { message, msg, status_msg, code, status_code, type, retryable } = isObject(told) ? told : { message: told };
+  const said = [message, msg, status_msg].find(isString) ?? "The stream failed.";
+  const word = [code, status_code, type].find((word) => isString(word) || typeof word === "number") ?? "error";
+  return new StreamError(said, { code: word, retryable: retryable ?? mayPass(word) });
 }
 
 function parsed(text) {
@@ -176,8 +179,21 @@ const isString = (value) => typeof value === "string";
 /** The text in a message's content: a text, or a list of typed pieces, of which thinking is not for the answer. */
 function textIn(content) {
   if (Array.isArray(content)) return content.map(textIn).join("");
-  if (isObject(content)) return /thinking|reasoning/.test(content.type) ? "" : textIn(content.text ?? content.refusal);
-  return isString(content) ? content : "";
+  if (!isObject(content)) return isString(content) || typeof content === "number" ? String(content) : "";
+  const { type, text, refusal, content: inner, value } = content;
+  return /think|thought|reason/.test(type) ? "" : textIn(text ?? refusal ?? inner ?? value);
+}
+
+/** The text in a delta or a message. */
+function wordsIn(message) {
+  if (!isObject(message) || Array.isArray(message)) return textIn(message);
+  return textIn(message.content) + textIn(message.refusal) + textIn(message.audio?.transcript);
+}
+
+/** Whether there is anything at all in what a choice says. */
+function isSaid(value) {
+  if (!isObject(value)) return isString(value) ? value !== "" : typeof value === "number";
+  return Object.entries(value).some(([name, inner]) => !["index", "role", "type"].includes(name) && isSaid(inner));
 }
 
 /** The payload of an event that has to be a JSON object; some gateways keep alive with empty data. */
@@ -223,25 +239,25 @@ const DIALECTS = {
   openai: {
     ending({ event, data }) {
       if (data === "[DONE]") return true;
-      const told = parsed(data) ?? data;
-      const failed = isObject(told) && choicesOf(told).find((choice) => choice.finish_reason === "error");
-      const error = told?.error || failed?.error || (failed && {}) || ((event === "error" || told?.object === "error") && told);
+      const told = parsed(data);
+      const error = errorIn(told) ?? (event === "error" && (told ?? data));
       return error ? failure(error) : false;
     },
     chunk(event) {
       const [choice] = choicesOf(json(event));
-      if (!choice?.finish_reason) return { delta: choice };
+      if (!isFinished(choice)) return { delta: choice };
       // Some services send the last words together with the reason.
       return { finish: choice, delta: hasWords(choice) ? choice : undefined };
     },
-    says(event) {
-      const told = json(event);
-      return told.usage || choicesOf(told).some((choice) => choice.finish_reason || hasWords(choice));
+    says({ event, data }) {
+      const told = event === "message" && parsed(data);
+      return isSaid(told?.usage) || choicesOf(told ?? {}).some((choice) => isFinished(choice) || hasWords(choice));
     },
-    text(event) {
-      const { delta, message, text } = choicesOf(json(event)).find(({ index = 0 }) => index === 0) ?? {};
-      const said = delta ?? message ?? {};
-      return textIn(said.content) || textIn(said.refusal) || textIn(said.audio?.transcript) || textIn(text);
+    text(event, memory) {
+      const { delta, message, text } = choicesOf(json(event)).find(({ index }) => !Number(index ?? 0)) ?? {};
+      const said = wordsIn(delta) || textIn(text);
+      memory.length = (memory.length ?? 0) + said.length;
+      return said || wordsIn(message).slice(memory.length); // behind deltas, a message is the whole answer again
     },
   },
   "ai-sdk": {
@@ -251,7 +267,7 @@ const DIALECTS = {
       if (told.type === "abort") return failure({ message: told.reason, code: "abort" });
       return data === "[DONE]";
     },
-    says: (event) => !/^(start|finish|message-metadata)/.test(json(event).type ?? "start"),
+    says: ({ data }) => !/^(start|finish|message-metadata)|-(start|end)$/.test(parsed(data)?.type ?? "start"),
     chunk(event) {
       const part = json(event);
       return part.type === "finish" ? { finish: part } : part.type ? { delta: part } : {};
@@ -266,10 +282,24 @@ const DIALECTS = {
 const choicesOf = ({ choices }) => (Array.isArray(choices) ? choices.filter(isObject) : []);
 
 /** Whether a choice says more than who speaks. */
-function hasWords({ delta, message, text }) {
-  const { role, ...words } = delta ?? message ?? {};
-  return [text, ...Object.values(words)].some((word) => word && word.length !== 0);
+const hasWords = ({ delta, message, text }) => isSaid([delta, message, text]);
+
+const isFinished = (choice) => Boolean(choice?.finish_reason) && choice.finish_reason !== "null";
+
+/** What an event of OpenAI's protocol tells of a failure, in one of the many ways of its services. */
+function errorIn(told) {
+  if (!isObject(told)) return undefined;
+  const places = [told, told.x_groq, ...choicesOf(told).flatMap((choice) => [choice, choice.delta])];
+  const error = places.find((place) => place?.error)?.error;
+  if (error) return isObject(error) ? error : { ...told, message: isString(error) ? error : told.message };
+  const failed = choicesOf(told).find(({ finish_reason }) => /^(network_)?error$/i.test(finish_reason));
+  const isError = told.object === "error" || told.type === "error" || (!told.choices && isRefusal(told));
+  return failed ?? (isRefusal(told.base_resp) ? told.base_resp : isError ? told : undefined);
 }
+
+/** Whether it gives a number for what went wrong, and words. */
+const isRefusal = ({ code, status_code = code, message, msg, status_msg } = {}) =>
+  /^[1-9]\d*$/.test(status_code) && Number(status_code) !== 200 && isString(message ?? msg ?? status_msg);
 
 /** Warn of what a wrong dialect makes of an answer: nothing, and no error. */
 function compare({ event, data }, dialect = "plain") {
@@ -545,8 +575,9 @@ export function textDeltas(events, { dialect = events.dialect } = {}) {
 }
 
 async function* textsOf(events, { text }) {
+  const memory = {};
   for await (const event of events) {
-    const piece = text(event);
+    const piece = text(event, memory);
     if (piece) yield piece;
   }
 }
