@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 from typing import Never
 
 import pytest
@@ -22,3 +23,11 @@ def program(*names: str) -> str:
         if path := shutil.which(name):
             return path
     missing(f"none of these is installed: {', '.join(names)}")
+
+
+def node_package(name: str) -> Path:
+    """The folder of an npm package, beside the programs of others that are on the PATH."""
+    for folder in map(Path, os.environ.get("PATH", "").split(os.pathsep)):
+        if folder.parts[-2:] == ("node_modules", ".bin") and (folder.parent / name).is_dir():
+            return folder.parent / name
+    missing(f"the npm package {name} is not installed")

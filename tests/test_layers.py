@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "stream": {"failures", "framing", "parts", "summary", "surrogates"},
     "adapters/*": {"wire", "payload", "failures", "parts", "surrogates", "adapters/*"},
     "dialects/*": {"wire", "framing", "payload", "parts", "dialects/*"},
-    "options": {"stream", "summary", "surrogates", "adapters/*", "dialects/*", "parts"},
+    "options": {"media", "stream", "summary", "surrogates", "adapters/*", "dialects/*", "parts"},
     "registry": set(),
     "servers": {"registry"},
     "stopping": {"registry", "servers"},

@@ -80,6 +80,38 @@ def test_what_cannot_be_called_is_refused(name: str):
         Options(**{name: "no"})
 
 
+@pytest.mark.parametrize("value", ["lines", True, 1, ""])
+def test_the_form_of_a_ping_is_line_or_block(value: Any):
+    with pytest.raises(ValueError, match="ping_form must be"):
+        Options(ping_form=value)
+
+
+def ping_of(options: Options) -> bytes:
+    stream, _ = options.open()
+    stream.start(0.0)
+    return stream.tick(5.0)
+
+
+@pytest.mark.parametrize("variant", [lambda options: options, Options.framed, Options.json_lines])
+def test_a_client_that_asks_for_event_streams_gets_pings_of_one_line(variant: Any):
+    options = Options()
+    assert ping_of(options.for_client("text/event-stream")) == b": ping\n"
+    changed = variant(options)
+    assert ping_of(changed.for_client("*/*")) == b": ping\n\n"
+    asked = changed.for_client("text/event-stream")
+    assert ping_of(asked) == b": ping\n"
+    assert (asked.adapter, asked.dialect) == (changed.adapter, changed.dialect)
+    assert changed.for_client("text/event-stream") is asked
+
+
+@pytest.mark.parametrize("form, ping", [("line", b": ping\n"), ("block", b": ping\n\n")])
+@pytest.mark.parametrize("accept", ["*/*", "text/event-stream"])
+def test_a_form_that_was_given_counts_for_all_clients(form: str, ping: bytes, accept: str):
+    options = Options(ping_form=form)
+    assert options.for_client(accept) is options
+    assert ping_of(options) == ping
+
+
 @pytest.mark.parametrize("name", ["collect", "interrupt"])
 def test_a_flag_is_true_or_false(name: str):
     with pytest.raises(TypeError, match=f"{name}.*1"):

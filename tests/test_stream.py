@@ -120,6 +120,12 @@ def test_parts_without_bytes_do_not_end_the_silence_on_the_wire():
     assert stream.tick(15.0) == PING
 
 
+def test_a_ping_has_one_line_end_for_those_who_read_lines():
+    stream = started(line_pings=True)
+    assert stream.tick(5.0) == stream.probe(6.0) == b": ping\n"
+    assert stream.feed(["a"], 7.0) == b"data: a\n\n"
+
+
 def test_after_an_id_a_ping_has_one_line_end():
     stream = started()
     stream.feed([Frame(b"data: a\n\nid: 7\ndata: b\n\n")], 0.0)

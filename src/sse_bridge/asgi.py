@@ -89,6 +89,7 @@ async def respond(
         await write(b"", False)
         return
     context = contextvars.copy_context() if context is None else context
+    options = options.for_client(_header(scope, b"accept"))
     await drive(source, options, context, receive=receive, begin=begin, write=write)
 
 

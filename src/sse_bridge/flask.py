@@ -223,7 +223,7 @@ def _attach(response: AnyResponse, source: Any, options: Options) -> None:
         return
     try:
         context, leave = source_context()
-        body = Body(source, options, context, watch=_watch, leave=leave)
+        body = Body(source, _for_client(options), context, watch=_watch, leave=leave)
     except Unavailable as full:
         if not full.source_ran:
             discard(source, background_home)
@@ -235,6 +235,14 @@ def _attach(response: AnyResponse, source: Any, options: Options) -> None:
 
 def _watch() -> Watch | None:
     return hangup.watch(request.environ) if has_request_context() else None
+
+
+def _for_client(options: Options) -> Options:
+    return (
+        options.for_client(request.environ.get("HTTP_ACCEPT", ""))
+        if has_request_context()
+        else options
+    )
 
 
 def _fill_headers(response: AnyResponse, options: Options) -> None:

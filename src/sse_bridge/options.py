@@ -17,6 +17,7 @@ from .adapters.base import Adapter, Reader, Wish
 from .adapters.objects import object_writer
 from .dialects.base import Dialect
 from .dialects.relay import Relay
+from .media import asks_for_events
 from .parts import Start
 from .stream import GENERAL_FAILURE, Limits, Stream
 from .summary import Summary
@@ -54,6 +55,7 @@ class Words(TypedDict, total=False):
     cancel: Callable[[], Any] | None
     interrupt: bool
     json_default: Callable[[Any], Any] | None
+    ping_form: str | None
 
 
 class Options:
@@ -68,10 +70,14 @@ class Options:
     `Summary`; `collect` (False), gather text, reasoning and tool calls into it; `retry`, milliseconds;
     `describe`, exception to the message for the client; `cancel`, called first to end the upstream call;
     `interrupt` (True), whether a thread blocked on an upstream read may be interrupted; `json_default`, value to
-    a JSON value, asked for what JSON does not know.
+    a JSON value, asked for what JSON does not know; `ping_form`, whether a keep-alive ends with one line end,
+    ``"line"``, or with an empty line, ``"block"`` (None, the default: as the client's ``Accept`` says).
 
     Raises `TypeError` or `ValueError` that names the argument and shows the value.
     """
+
+    _say_end = True
+    _by_lines: Options | None = None  # the same with pings of one line
 
     def __init__(
         self,
@@ -93,6 +99,7 @@ class Options:
         cancel: Callable[[], Any] | None = None,
         interrupt: bool = True,
         json_default: Callable[[Any], Any] | None = None,
+        ping_form: str | None = None,
     ) -> None:
         self._translate(dialect, adapter)
         self.limits = Limits(
@@ -109,10 +116,9 @@ class Options:
         self.on_end = _callable("on_end", on_end)
         self.describe = _callable("describe", describe)
         self.cancel = _callable("cancel", cancel)
-        self.collect = _flag("collect", collect)
-        self.interrupt = _flag("interrupt", interrupt)
+        self.collect, self.interrupt = _flag("collect", collect), _flag("interrupt", interrupt)
         self._objects = object_writer(_callable("json_default", json_default))
-        self._say_end = True
+        self._ping_form = _ping_form(ping_form)
 
     def _translate(self, dialect: str | Dialect, adapter: str | Adapter) -> None:
         self._dialect_named, self._adapter_named = dialect is not _PLAIN_UNSAID, adapter != "auto"
@@ -122,7 +128,7 @@ class Options:
 
     def framed(self, *, say_end: bool = False) -> Options:
         """The same for somebody else's frames; these say themselves that they are finished, if not `say_end`."""
-        options = copy.copy(self)
+        options = self._copy()
         options._say_end = say_end
         if not self._adapter_named:
             options.adapter = adapters.Frames(exact=True)
@@ -132,8 +138,23 @@ class Options:
 
     def json_lines(self) -> Options:
         """The same for a body of JSON lines, each of which is a chunk."""
-        options = copy.copy(self)
+        options = self._copy()
         options.adapter = adapters.JsonLines(self.adapter)
+        return options
+
+    def for_client(self, accept: str) -> Options:
+        """The same for a client with this ``Accept``: who asks for event streams by their name can read them."""
+        if self._ping_form is not None or not asks_for_events(accept):
+            return self
+        if self._by_lines is None:
+            options = self._copy()
+            options._ping_form = "line"
+            self._by_lines = options
+        return self._by_lines
+
+    def _copy(self) -> Options:
+        options = copy.copy(self)
+        options._by_lines = None
         return options
 
     def open(self) -> tuple[Stream, Reader]:
@@ -151,6 +172,7 @@ class Options:
             describe=self._description if self.describe else None,
             say_end=self._say_end,
             must_speak=not takes_objects or getattr(self.adapter, "is_model", False),
+            line_pings=self._ping_form == "line",
         )
         return stream, self.adapter.reader(wish)
 
@@ -249,6 +271,13 @@ def _callable(name: str, value: Any) -> Callable[..., Any] | None:
         raise TypeError(f"{name} must be callable or None, got {value!r}")
     made: Callable[..., Any] | None = value
     return made
+
+
+def _ping_form(value: Any) -> str | None:
+    if value not in (None, "line", "block"):
+        raise ValueError(f'ping_form must be "line", "block" or None, got {value!r}')
+    form: str | None = value
+    return form
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -89,11 +89,15 @@ class Takeover:
         if kind in self._streams:
             if "content-length" in named:
                 return None
-            return Plan(self._framed, merge_headers(self.options.headers(), headers))
+            return Plan(
+                self._framed.for_client(accept), merge_headers(self.options.headers(), headers)
+            )
         if not asks_for_events(accept):
             return None
         options = self._lines if is_json(kind) else self.options
-        return Plan(options, merge_headers(self.options.headers(), _of_chunks(headers)))
+        return Plan(
+            options.for_client(accept), merge_headers(self.options.headers(), _of_chunks(headers))
+        )
 
     def may_hide_a_stream(self, headers: Headers) -> bool:
         """Whether what passes may be an event stream under another name: what it begins with will tell."""

@@ -28,9 +28,10 @@ from .summary import Ending, Summary, Tally
 from .surrogates import Halves
 
 PING = b": ping\n\n"
-# After an `id:` line an empty line makes the openai SDK and httpx-sse dispatch a phantom event.
-PING_AFTER_ID = b": ping\n"
-PINGS = (PING, PING_AFTER_ID)
+# An empty line makes fetch-event-source dispatch a phantom event, and after an `id:` line the openai SDK and
+# httpx-sse, too. But readers that part events at empty lines lose one that follows on no such.
+LINE_PING = b": ping\n"
+PINGS = (PING, LINE_PING)
 
 # A WSGI server sends its headers with the first bytes of the body. So a stream that is open and has
 # nothing to say yet does not wait a whole `ping` for that.
@@ -66,7 +67,8 @@ class Stream:
     `limits`; `retry`, milliseconds for the first frame's ``retry:`` line (None: none); `collect`, gather what
     was said; `describe`, exception to the message that the client may see (None: a general sentence);
     `say_end`, whether a finished stream says so (False where the frames are somebody else's); `must_speak`, whether
-    a model speaks here, so that a source which ends without a word has failed.
+    a model speaks here, so that a source which ends without a word has failed; `line_pings`, end a keep-alive with
+    one line end.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Stream:
         describe: Callable[[BaseException], str] | None = None,
         say_end: bool = True,
         must_speak: bool = False,
+        line_pings: bool = False,
     ) -> None:
         self.ending: Ending | None = None
         self.error: BaseException | None = None
@@ -95,6 +98,7 @@ class Stream:
         self._describe = describe
         self._say_end = say_end
         self._must_speak = must_speak
+        self._line_pings = line_pings
         self._spoke = False
         self._relays = False  # somebody else's frames
         self._is_raw = False  # what is no event stream at all
@@ -292,9 +296,9 @@ class Stream:
         self._ping_at = now + self._limits.ping
         if self._is_raw or not ends_line(self._last):
             return b""
-        is_block = not self._id_seen and not end_of_frame(self._last)
+        is_line = self._line_pings or self._id_seen or end_of_frame(self._last)
         self._tally.pings += 1
-        return self._count(PING if is_block else PING_AFTER_ID)
+        return self._count(LINE_PING if is_line else PING)
 
     def _give_up(self, ending: Ending, now: float) -> bytes:
         message, code = _GIVEN_UP[ending]

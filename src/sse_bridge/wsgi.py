@@ -51,7 +51,10 @@ def open_body(source: Any, environ: Environ, options: Options) -> Iterator[bytes
         discard(source, background_home)
         return _nothing()
     take(environ)
-    watch = partial(hangup.watch, environ)
+    watch, options = (
+        partial(hangup.watch, environ),
+        options.for_client(environ.get("HTTP_ACCEPT", "")),
+    )
     return Body(source, options, contextvars.copy_context(), watch=watch)
 
 

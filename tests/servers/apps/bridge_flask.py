@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Flask, Response, request, stream_with_context
-from story import RUNS, source_for, stream_options
+from story import PINGS, RUNS, source_for, stream_options
 
 from sse_bridge.flask import EventSourceResponse, event_stream
 
@@ -30,6 +30,11 @@ def by_hand() -> Any:
 @app.get("/runs")
 def runs() -> str:
     return str(RUNS[request.args["key"]])
+
+
+@app.get("/pings")
+def pings() -> str:
+    return str(PINGS.get(request.args["key"], ""))
 
 
 @app.get("/health")

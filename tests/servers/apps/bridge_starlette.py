@@ -5,7 +5,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from story import ENDINGS, RUNS, resident, source_for, stream_options
+from story import ENDINGS, PINGS, RUNS, resident, source_for, stream_options
 
 from sse_bridge.starlette import EventSourceResponse
 
@@ -35,6 +35,10 @@ def ending(request: Request) -> Response:
     return PlainTextResponse(ENDINGS.get(request.query_params["key"], ""))
 
 
+def pings(request: Request) -> Response:
+    return PlainTextResponse(str(PINGS.get(request.query_params["key"], "")))
+
+
 def memory(request: Request) -> Response:
     return PlainTextResponse(str(resident()))
 
@@ -44,6 +48,7 @@ routes = [
     Route("/runs", runs),
     Route("/block", block),
     Route("/ending", ending),
+    Route("/pings", pings),
     Route("/memory", memory),
     Route("/health", health),
 ]

@@ -2,11 +2,14 @@
 
 import itertools
 import os
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
 from gates import async_gate, gate
+
+from sse_bridge import Summary
 
 CHUNKS: list[Any] = [
     "Hel",
@@ -27,6 +30,7 @@ RUNS: Counter[str] = Counter()  # how often a source ran, by the key that its te
 
 
 ENDINGS: dict[str, str] = {}  # how a stream ended, by that key
+PINGS: dict[str, int] = {}  # and how many keep-alives it had
 
 
 def told(options: Options) -> Iterator[Any]:
@@ -76,8 +80,16 @@ def silent(options: Options) -> Iterator[Any]:
         yield "two"
 
 
+def paused(options: Options) -> Iterator[Any]:
+    """Three chunks, with time for keep-alives between them."""
+    for number in range(1, 4):
+        yield str(number) if "texts" in options else {"number": number}
+        time.sleep(0.1)
+
+
 SYNC: dict[str, Callable[[Options], Iterator[Any]]] = {
-    source.__name__: source for source in (told, long, failing, refused, gated, endless, silent)
+    source.__name__: source
+    for source in (told, long, failing, refused, gated, endless, silent, paused)
 }
 
 
@@ -122,10 +134,15 @@ def stream_options(options: Options) -> dict[str, Any]:
             made[name] = int(options[name])
     if "key" in options:
         key = options["key"]
-        made["on_end"] = lambda summary: ENDINGS.update({key: summary.ending})
-    if "dialect" in options:
-        made["dialect"] = options["dialect"]
+        made["on_end"] = lambda summary: note_end(key, summary)
+    for name in ("dialect", "ping_form"):
+        if name in options:
+            made[name] = options[name]
     return made
+
+
+def note_end(key: str, summary: Summary) -> None:
+    ENDINGS[key], PINGS[key] = summary.ending, summary.pings
 
 
 def resident() -> int:
