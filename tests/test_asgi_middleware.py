@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_bridge import Decoder, Ending, Summary
+from sse_bridge import Decoder, Ending, Summary, UpstreamError
 from sse_bridge.asgi import EventStream, Middleware
 from sse_bridge.registry import streams
 
 DONE = b"event: done\nid: [DONE]\ndata: [DONE]\n\n"
 EVENTS = (b"content-type", b"text/event-stream")
+END = {"type": "http.response.body", "body": b"", "more_body": False}
 
 pytestmark = pytest.mark.anyio
 
@@ -133,6 +134,7 @@ async def test_a_ping_comes_while_the_app_is_silent_and_only_between_frames():
         for piece in (b"data: a\n\nda", b"ta: b\n\n"):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             await anyio.sleep(0.03)
+        await send(END)
 
     body = (await Server().ask(Middleware(app, ping=0.01))).body
     assert body.startswith(b"data: a\n\n: ping\n\n")
@@ -202,6 +204,7 @@ async def test_any_cutting_with_pings_anywhere_gives_the_same_events(
             await send({"type": "http.response.body", "body": body, "more_body": True})
             if wait:
                 await anyio.sleep(0.002)
+        await send(END)
 
     server = await Server().ask(Middleware(app, ping=0.0005))
     assert Decoder().feed(server.body) == Decoder().feed(whole)
@@ -293,6 +296,75 @@ async def test_a_server_that_cancels_the_request_is_not_held_up():
             tasks.cancel_scope.cancel()
 
 
+# -- an app that returns without the end of its body ----------------------------------------------
+
+
+def unfinished(*frames: bytes) -> Any:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [EVENTS]})
+        for frame in frames:
+            await send({"type": "http.response.body", "body": frame, "more_body": True})
+
+    return app
+
+
+@pytest.mark.parametrize("end", [True, False])
+async def test_an_answer_that_was_never_completed_is_no_finished_one(end: bool):
+    summaries: list[Summary] = []
+    app = Middleware(unfinished(b"data: a\n\n"), end=end, on_end=summaries.append)
+    server = await Server().ask_cut(app)
+    assert server.body.startswith(b"data: a\n\nevent: error\n")
+    assert b'"code":"upstream_cut"' in server.body
+    assert b"event: done" not in server.body
+    assert summaries[0].ending is Ending.FAILED
+
+
+async def test_it_is_told_in_the_protocol_that_it_speaks():
+    frame = b'data: {"object":"chat.completion.chunk","choices":[{"delta":{"content":"a"}}]}\n\n'
+    server = await Server().ask(Middleware(unfinished(frame)))
+    assert b'data: {"error":' in server.body
+    assert server.body.endswith(b"data: [DONE]\n\n")
+    assert server.is_over
+
+
+async def test_half_a_line_of_it_is_dropped():
+    server = await Server().ask_cut(Middleware(unfinished(b"data: a\n\ndata: {")))
+    assert server.body.startswith(b"data: a\n\nevent: error\n")
+
+
+async def test_one_that_has_said_nothing_is_a_failure_before_the_first_byte():
+    with pytest.raises(UpstreamError, match="without the end of its body"):
+        await Server().ask(Middleware(unfinished()))
+
+
+async def test_where_the_server_stops_it_is_a_shutdown(monkeypatch: pytest.MonkeyPatch):
+    summaries: list[Summary] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await unfinished(b"data: a\n\n")(scope, receive, send)
+        monkeypatch.setattr(streams, "closing", True)
+
+    server = await Server().ask_cut(Middleware(app, on_end=summaries.append))
+    assert b'"code":"shutdown"' in server.body
+    assert b"retry: 1000" in server.body
+    assert summaries[0].ending is Ending.SHUTDOWN
+
+
+async def test_where_the_client_has_left_nobody_is_told(caplog: pytest.LogCaptureFixture):
+    summaries: list[Summary] = []
+    server = Server()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await unfinished(b"data: a\n\n")(scope, receive, send)
+        server.left.set()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    await server.ask(Middleware(app, on_end=summaries.append))
+    assert [summary.ending for summary in summaries] == [Ending.GONE]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 # -- limits ---------------------------------------------------------------------------------------
 
 
@@ -323,6 +395,7 @@ def lines_app(*pieces: bytes, headers: Any = (LINES,)) -> Any:
         await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
         for piece in pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send(END)
 
     return app
 

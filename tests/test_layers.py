@@ -44,6 +44,7 @@ MAY_IMPORT = {
         "stream",
         "summary",
         "registry",
+        "servers",
         "interrupt",
         "options",
         "adapters/base",

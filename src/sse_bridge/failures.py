@@ -74,9 +74,11 @@ def no_answer(message: str = _NOTHING) -> UpstreamError:
     return UpstreamError(message, status_code=502, code="empty_answer")
 
 
-def upstream_cut() -> UpstreamError:
+_CUT = "the model's stream ended without a finish reason: it was cut"
+
+
+def upstream_cut(message: str = _CUT) -> UpstreamError:
     """What an answer fails with that ended in its middle."""
-    message = "the model's stream ended without a finish reason: it was cut"
     return UpstreamError(message, status_code=502, code="upstream_cut")
 
 

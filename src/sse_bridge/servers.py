@@ -146,6 +146,12 @@ def _server(handlers: dict[int, Any]) -> Any:
 
 notice = Notice()
 
+
+def is_stopping() -> bool:
+    """Whether the server is on its way out, as far as it shows it, or the streams were told so."""
+    return streams.closing or _server_is_stopping(notice.theirs)
+
+
 # -- gunicorn's sync worker -------------------------------------------------------------------------
 
 _warned = False

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
@@ -22,7 +23,7 @@ from sse_bridge import Decoder, ServerSentEvent
 
 from .client import Connection, Response
 from .gate import Gate
-from .harness import Pool, Server
+from .harness import Pool, Server, running
 from .leaving import STALLS, WAYS, Case, Samples
 
 WSGI = {"gunicorn-gthread": "wrapped_wsgi:app", "waitress": "wrapped_wsgi:app"}
@@ -39,6 +40,7 @@ PACKAGES = {
 }
 
 SAMPLES = 2  # of each case
+PATIENCE = 15.0  # seconds that a server may take to stop
 
 # Before 4.16 a cancellation that meets anyio.connect_tcp() just as it connects is lost, by whomever it comes.
 LOSES_CANCELLATIONS = tuple(map(int, version("anyio").split(".")[:2])) < (4, 16)
@@ -414,3 +416,24 @@ def test_two_of_ours_do_the_work_once(server: Server, maker: str, gate: Gate):
         gate.release()  # nothing can interrupt it
     gate.wait_closed()
     assert server.log(mark).count("client left after") == 1
+
+
+# -- the server stops -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrap", ["quiet", "ending"])
+def test_an_app_that_returns_because_the_server_stops_has_not_finished(
+    wrap: str, gate: Gate, tmp_path: Path
+):
+    """As sse-starlette's do under uvicorn, at its SIGTERM: they return without the end of their body."""
+    with running("uvicorn", "wrapped_asgi:app", tmp_path / "log") as server:
+        with permitted(server, f"/{wrap}/sse-starlette/gated", gate) as response:
+            first = frame("chunk 1", "sse-starlette")
+            assert response.read_until(first) == first
+            server.terminate()
+            body = response.read_all()
+        assert server.ended(PATIENCE)
+    assert response.ending == "cut"
+    (failure,) = Decoder().feed(body)
+    assert failure.event == "error"
+    assert json.loads(failure.data)["code"] == "shutdown"

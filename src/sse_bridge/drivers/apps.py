@@ -18,7 +18,10 @@ from typing import Any
 import anyio
 
 from ..adapters.base import Parts
+from ..failures import upstream_cut
 from ..options import Options
+from ..registry import ShuttingDown
+from ..servers import is_stopping
 from .anyio import Begin, Receive, Write, Writer, current_home
 from .waiting import Home, Running, Scope
 from .workers import Job, LoopWorker
@@ -75,6 +78,8 @@ class AppWorker(LoopWorker):
             return
         self._told = True
         rest: Parts = ()
+        if error is None and not self._said_all:
+            error = self._why_it_is_cut()
         if error is None:
             try:
                 rest = self._reader.end()
@@ -88,6 +93,15 @@ class AppWorker(LoopWorker):
         finally:
             del error  # it leads back here
             self._finish()
+
+    def _why_it_is_cut(self) -> Exception | None:
+        """Why an app has returned before the end of its body; None where nobody is left to be told."""
+        if self._handover.closed or self._inbox.is_over:
+            self._handover.hang_up()
+            return None
+        if is_stopping():  # sse-starlette's apps return, then
+            return ShuttingDown(source_ran=True)
+        return upstream_cut("the app returned without the end of its body: the answer was cut")
 
 
 class AppStream:
@@ -170,6 +184,11 @@ class Inbox:
         self._gone: Message | None = None
         self._asked = 0  # how often the app is asking for a message just now
         self._heard = False  # whether it has heard that the client left
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the client has left, or the request is over for another reason."""
+        return self._gone is not None
 
     def hang_up(self) -> bool:
         """Let the app hear that the request is over; whether it listens, or has heard."""

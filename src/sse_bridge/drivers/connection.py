@@ -213,6 +213,8 @@ class Connection:
         data = self.stream.feed(ended.rest, now, 0) if ended.rest else b""
         if ended.error is None:
             return data + self.stream.finish(now)
+        if isinstance(ended.error, ShuttingDown):
+            return data + self.stream.shutdown(now)
         return data + self.stream.fail(ended.error, now)
 
     def _job(self, source: Any, context: contextvars.Context) -> Job:
