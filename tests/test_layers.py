@@ -52,6 +52,7 @@ MAY_IMPORT = {
         "drivers/*",
     },
     "wsgi": {
+        "failures",
         "hangup",
         "wsgi_middleware",
         "media",
@@ -62,6 +63,8 @@ MAY_IMPORT = {
         "dialects/base",
     },
     "wsgi_middleware": {
+        "early",
+        "options",
         "flask_context",
         "hangup",
         "media",
@@ -69,11 +72,13 @@ MAY_IMPORT = {
         "drivers/*",
         "registry",
     },
-    "asgi": {"media", "options", "responses", "drivers/*", "registry", "dialects/base"},
+    "asgi": {"early", "media", "options", "responses", "drivers/*", "registry", "dialects/base"},
     "media": set(),
+    "early": {"failures", "options"},
     "responses": {"media", "options"},
     "flask_context": set(),
     "flask": {
+        "early",
         "flask_context",
         "hangup",
         "responses",
@@ -83,7 +88,7 @@ MAY_IMPORT = {
         "registry",
         "dialects/base",
     },
-    "starlette": {"asgi", "options", "drivers/*", "registry", "dialects/base"},
+    "starlette": {"asgi", "early", "options", "drivers/*", "registry", "dialects/base"},
     "static/*": set(),
     "__init__": {"wire", "failures", "summary", "stopping", "adapters/*", "dialects/*"},
 }

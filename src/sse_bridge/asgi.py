@@ -12,6 +12,7 @@ from typing import Any, Unpack
 from .drivers.anyio import Begin, Write, current_home, drive
 from .drivers.apps import AppStream, Inbox
 from .drivers.sources import OneRequest, check_source, discard
+from .early import early_answer
 from .media import JSON_LINES
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import Unavailable
@@ -67,6 +68,9 @@ class EventStream:
             if not full.source_ran:
                 discard(source, current_home)
             await answer(send, 503, [_retry_after(full)])
+        except Exception as error:
+            if not await answer_early(send, error, self._options):
+                raise
 
 
 async def respond(
@@ -105,12 +109,22 @@ def _ways(send: Send, start: Message) -> tuple[Begin, Write]:
     return begin, write
 
 
-async def answer(send: Send, status_code: int, headers: RawHeaders) -> None:
-    """A whole answer without a body."""
+async def answer(send: Send, status_code: int, headers: RawHeaders, body: bytes = b"") -> None:
+    """A whole answer, with a short body or none."""
     if status_code != 204:
-        headers = [*headers, (b"content-length", b"0")]
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status_code, "headers": headers})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def answer_early(send: Send, error: Exception, options: Options) -> bool:
+    """Answer a failure before the first byte; whether it is answered, and not the server's to make a 500 of."""
+    early = early_answer(error, options)
+    if early is None:
+        return False
+    headers = [("Content-Type", "text/plain; charset=utf-8"), *early.headers]
+    await answer(send, early.status_code, raw(headers), early.message.encode())
+    return True
 
 
 _FINISHED = FINISHED_ID.encode()
@@ -177,6 +191,7 @@ class _Request:
         self._server_send = send
         self._passes = False
         self._stream: AppStream | None = None
+        self._options = takeover.options
         self._full: Unavailable | None = None
         self._cancelling = current_home().scope()
 
@@ -200,10 +215,18 @@ class _Request:
                 await self._stream.end(error)
             except Unavailable as full:  # the server stopped before the first byte
                 self._full = full
+            except Exception as failure:
+                if not await self._answer_early(failure):
+                    raise
         elif self._full is None and error is not None:
             raise error
         if self._full is not None:
             await answer(self._server_send, 503, [_retry_after(self._full)])
+
+    async def _answer_early(self, failure: Exception) -> bool:
+        stream = self._stream
+        is_early = stream is not None and not stream.has_begun
+        return is_early and await answer_early(self._server_send, failure, self._options)
 
     async def _send(self, message: Message) -> None:
         """What the app sends."""
@@ -245,7 +268,7 @@ class _Request:
 
     def _open(self, start: Message, options: Options) -> None:
         begin, write = _ways(self._server_send, start)
-        self._mark.taken = True
+        self._mark.taken, self._options = True, options
         self._stream = AppStream(options, self._cancelling, self._inbox, begin, write)
 
 

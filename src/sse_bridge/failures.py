@@ -167,6 +167,25 @@ _WORDS = {
 _DEPTH = 5  # so many causes are looked at
 _SPENT = ("insufficientquota", "quotaexceeded", "currentquota", "billing")  # waiting does not help
 
+# Whose errors are a service's, and whose objects are what came over the wire.
+SDKS = frozenset(
+    {
+        "anthropic",
+        "botocore",
+        "cerebras",
+        "cohere",
+        "dashscope",
+        "google",
+        "groq",
+        "grpc",
+        "litellm",
+        "mistralai",
+        "ollama",
+        "openai",
+        "together",
+    }
+)
+
 # Names of classes, of the error's own and of those that it stands on; httpx's, requests', aiohttp's, urllib's ...
 _TIMEOUTS = frozenset({"TimeoutError", "TimeoutException", "Timeout", "APITimeoutError"})
 _LOST = frozenset(
@@ -223,7 +242,8 @@ def _diagnosis(error: BaseException) -> Diagnosis | None:
     is_ours = isinstance(error, UpstreamError)
     if code is None and not is_ours and not isinstance(told, bool):
         return None
-    return Diagnosis(code or "upstream_error", status_code, retryable, is_ours or code is not None)
+    is_upstream = is_ours or (code is not None and _is_clients(error))
+    return Diagnosis(code or "upstream_error", status_code, retryable, is_upstream)
 
 
 def status_of(error: BaseException) -> int | None:
@@ -298,6 +318,37 @@ def _words_of(error: BaseException) -> Iterator[str]:
 
 def _plain(word: str) -> str:
     return "".join(filter(str.isalnum, word.lower()))
+
+
+def _is_clients(error: BaseException) -> bool:
+    """Whether it is the error of an HTTP client or an SDK: an app's own may have a status or a code, too."""
+    if _by_kind(error) is not None or any(hasattr(error, field) for field in _OF_CLIENTS):
+        return True
+    return any(kind.__module__.partition(".")[0] in SDKS for kind in type(error).__mro__)
+
+
+_OF_CLIENTS = ("response", "request", "request_info", "body", "hdrs")
+
+
+def retry_after(error: BaseException) -> str | None:
+    """When the service may be asked again, as it says in its headers; None where it does not."""
+    for cause in _causes(error):
+        response = read(cause, "response")
+        places = (read(response, "headers"), read(cause, "headers"), read(cause, "hdrs"))
+        for headers in (*places, read(read(response, "ResponseMetadata"), "HTTPHeaders")):
+            for name in ("retry-after", "Retry-After"):  # of a mere dict, as it came
+                value = _header(headers, name)
+                if value is not None:
+                    return value
+    return None
+
+
+def _header(headers: Any, name: str) -> str | None:
+    try:
+        value = headers.get(name)
+    except Exception:  # there are none, or of an odd kind
+        return None
+    return str(value) if isinstance(value, (str, int, float)) else None
 
 
 def _is_apps_own(error: BaseException) -> bool:

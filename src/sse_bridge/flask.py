@@ -15,17 +15,26 @@ from __future__ import annotations
 import contextvars
 import functools
 import inspect
+import math
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar, Unpack, cast, overload
 
 from flask import Response, current_app, has_request_context, request, stream_with_context
-from werkzeug.exceptions import ServiceUnavailable
+from werkzeug.exceptions import (
+    HTTPException,
+    ServiceUnavailable,
+    TooManyRequests,
+    default_exceptions,
+)
+from werkzeug.http import parse_date
 from werkzeug.wrappers import Response as AnyResponse
 
 from . import hangup
 from .drivers.sources import check_source, discard, is_sdk_answer, takes_no_arguments
 from .drivers.threads import Body, Watch, background_home
 from .drivers.waiting import run_in
+from .early import EarlyAnswer, early_answer
 from .flask_context import source_context
 from .options import Options, Words, options_of
 from .registry import Unavailable, streams
@@ -46,7 +55,8 @@ class EventSourceResponse(Response):
 
     Arguments: `source`, any iterable, async iterable, awaitable of one, or callable that gives one; `status`
     (default 200) and `headers`, which win over ours, as in Flask; `options`, see the option table. Raises what the
-    source raises within `hold`; `werkzeug.exceptions.ServiceUnavailable` at `max_streams`.
+    source raises within `hold`; a failure of the model's service for which the app has no handler as werkzeug's
+    `HTTPException`, with the status that fits; `werkzeug.exceptions.ServiceUnavailable` at `max_streams`.
     """
 
     default_mimetype = "text/event-stream"
@@ -228,9 +238,38 @@ def _attach(response: AnyResponse, source: Any, options: Options) -> None:
         if not full.source_ran:
             discard(source, background_home)
         raise ServiceUnavailable(retry_after=full.retry_after) from full
+    except Exception as error:
+        early = None if _is_handled(error) else early_answer(error, options)
+        if early is None:
+            raise
+        raise _http_exception(early) from error
     response.response = body
     if has_request_context():
         take(request.environ)
+
+
+def _is_handled(error: Exception) -> bool:
+    """Whether the app has a handler for this kind of error, and not just for any."""
+    if not has_request_context():
+        return False
+    specs = current_app.error_handler_spec
+    places = (specs.get(name, {}).get(None, {}) for name in (*request.blueprints, None))
+    kinds = [kind for kind in type(error).__mro__ if kind is not Exception]
+    return any(kind in handlers for handlers in places for kind in kinds)
+
+
+def _http_exception(early: EarlyAnswer) -> HTTPException:
+    raised = default_exceptions[early.status_code](early.message)
+    if isinstance(raised, (TooManyRequests, ServiceUnavailable)):
+        raised.retry_after = _when(early.retry_after)
+    return raised
+
+
+def _when(retry_after: str | None) -> datetime | int | None:
+    """As werkzeug has it: seconds or a date."""
+    if retry_after is None or retry_after[0].isdigit():
+        return None if retry_after is None else math.ceil(float(retry_after))
+    return parse_date(retry_after)
 
 
 def _watch() -> Watch | None:

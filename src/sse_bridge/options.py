@@ -180,8 +180,12 @@ class Options:
         """The headers of an event stream in this dialect; never a hop-by-hop one."""
         return [*DEFAULT_HEADERS, *self.dialect.headers]
 
+    def description(self, error: BaseException) -> str | None:
+        """The app's own words for the client, where it has some."""
+        return None if self.describe is None else self._description(error)
+
     def _description(self, error: BaseException) -> str:
-        """The app's own words for the client; a fault in them must not cost the stream its ending."""
+        """A fault in the app's words must not cost the stream its ending."""
         assert self.describe is not None
         try:
             message = self.describe(error)

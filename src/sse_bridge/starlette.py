@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from .asgi import answer, is_finished, raw, respond
 from .drivers.anyio import current_home
 from .drivers.sources import check_source, discard
+from .early import early_answer
 from .options import Words, options_of
 from .registry import Unavailable
 
@@ -27,7 +28,8 @@ class EventSourceResponse(Response):
     `status_code` (default 200), `headers`, which win over ours, and `background`, as in Starlette; `options`,
     see the option table.
     What the source raises within `hold` is raised before the response has started, for the app's own
-    exception handlers; ``HTTPException(503)`` at `max_streams`.
+    exception handlers; a failure of the model's service for which there is none as ``HTTPException``, with the
+    status that fits; ``HTTPException(503)`` at `max_streams`.
     """
 
     media_type = "text/event-stream"
@@ -80,3 +82,17 @@ class EventSourceResponse(Response):
             if not full.source_ran:
                 discard(source, current_home)
             raise HTTPException(503, headers={"Retry-After": str(full.retry_after)}) from full
+        except Exception as error:
+            early = None if _is_handled(error, scope) else early_answer(error, self._options)
+            if early is None:
+                raise
+            raise HTTPException(
+                early.status_code, early.message, headers=dict(early.headers)
+            ) from error
+
+
+def _is_handled(error: Exception, scope: Scope) -> bool:
+    """Whether the app has a handler for this kind of error, and not just for any."""
+    handlers, _ = scope.get("starlette.exception_handlers") or ({}, {})
+    kinds = type(error).__mro__
+    return any(kind in handlers for kind in kinds if kind is not Exception)

@@ -15,6 +15,7 @@ from . import hangup, wsgi_middleware
 from .dialects.base import Dialect
 from .drivers.sources import OneRequest, check_source, discard
 from .drivers.threads import Body, background_home
+from .failures import UpstreamError, diagnose
 from .media import JSON_LINES
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import ShuttingDown, TooManyStreams, Unavailable
@@ -39,9 +40,17 @@ def stream(source: Any, environ: Environ, /, **options: Unpack[Words]) -> Iterat
     Arguments: `source`, any iterable, async iterable, awaitable of one, or callable that gives one; `environ`,
     the request's; `options`, see the option table. Raises what the source raises within `hold`,
     `UpstreamError` for a failure that its service told in band, `TooManyStreams` at `max_streams`, `ShuttingDown`
-    after `sse_bridge.shutdown`.
+    after `sse_bridge.shutdown`. For an `OSError`, which servers take for their connection's and leave unanswered,
+    it raises `UpstreamError`, or `RuntimeError` where it is no upstream's, from it.
     """
-    return open_body(source, environ, options_of(options))
+    try:
+        return open_body(source, environ, options_of(options))
+    except OSError as error:
+        # To a server that would be its connection's: it closes that, and answers nothing.
+        diagnosis = diagnose(error)
+        if diagnosis.is_upstream:
+            raise UpstreamError(str(error), status_code=diagnosis.status_code) from error
+        raise RuntimeError(f"the source failed before its first chunk: {error}") from error
 
 
 def open_body(source: Any, environ: Environ, options: Options) -> Iterator[bytes]:
@@ -51,11 +60,9 @@ def open_body(source: Any, environ: Environ, options: Options) -> Iterator[bytes
         discard(source, background_home)
         return _nothing()
     take(environ)
-    watch, options = (
-        partial(hangup.watch, environ),
-        options.for_client(environ.get("HTTP_ACCEPT", "")),
-    )
-    return Body(source, options, contextvars.copy_context(), watch=watch)
+    watch = partial(hangup.watch, environ)
+    asked = options.for_client(environ.get("HTTP_ACCEPT", ""))
+    return Body(source, asked, contextvars.copy_context(), watch=watch)
 
 
 def _nothing() -> Iterator[bytes]:
@@ -103,6 +110,11 @@ class EventStream:
             if not full.source_ran:
                 discard(source, background_home)
             return wsgi_middleware.refuse(start_response, full)
+        except Exception as error:
+            answer = wsgi_middleware.answer_early(start_response, error, self._options)
+            if answer is None:
+                raise
+            return answer
         start_response(self._status, list(self._headers))
         return body
 

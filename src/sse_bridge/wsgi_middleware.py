@@ -12,18 +12,24 @@ Rules of this file:
 from __future__ import annotations
 
 import contextvars
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
 from . import hangup
 from .drivers.sources import discard
 from .drivers.threads import Body, background_home
+from .early import EarlyAnswer, early_answer
 from .media import EVENTS, media_type
+from .options import Options
 from .registry import Unavailable
 from .responses import MARK, Headers, Mark, Plan, Takeover
+
+_log = logging.getLogger("sse_bridge")
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -38,6 +44,29 @@ def refuse(start_response: StartResponse, full: Unavailable) -> tuple[()]:
     ]
     start_response("503 Service Unavailable", headers)
     return ()
+
+
+def answer_early(
+    start_response: StartResponse, error: Exception, options: Options
+) -> tuple[bytes] | None:
+    """Answer a failure before the first byte; None where it is for the server to make a 500 of it.
+
+    That is not so for an OSError, whosever it is: to a server that is its connection's, and it closes that.
+    """
+    early = early_answer(error, options)
+    if early is None:
+        if not isinstance(error, OSError):
+            return None
+        _log.error("the source failed before its first chunk", exc_info=error)
+        early = EarlyAnswer(500, "Internal Server Error", None)
+    body = early.message.encode()
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    start_response(_status_line(early.status_code), headers + early.headers)
+    return (body,)
+
+
+def _status_line(code: int) -> str:
+    return f"{code} {HTTPStatus(code).phrase}"
 
 
 class Call:
@@ -127,6 +156,11 @@ class Call:
             if not full.source_ran:
                 discard(source, background_home)
             return refuse(self._server, full)
+        except Exception as error:
+            answer = answer_early(self._server, error, plan.options)
+            if answer is None:
+                raise
+            return answer
         self._mark.taken = True
         try:
             self._start(plan.headers)

@@ -74,7 +74,7 @@ def server(serve: Pool, name: str, maker: str) -> Server:
         missing(f"{maker} needs {package}, which is not installed beside this Python")
     if package == "fastapi" and not find_spec("fastapi.sse"):
         pytest.skip("this FastAPI is too old to have event streams of its own")
-    return serve(name, APPS[name])
+    return serve(name, APPS.get(name, "wrapped_wsgi:app"))
 
 
 @pytest.fixture(scope="module")
@@ -416,6 +416,20 @@ def test_two_of_ours_do_the_work_once(server: Server, maker: str, gate: Gate):
         gate.release()  # nothing can interrupt it
     gate.wait_closed()
     assert server.log(mark).count("client left after") == 1
+
+
+# -- early failures -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["gunicorn-gthread", "gunicorn-gevent", "waitress", "werkzeug"])
+@pytest.mark.parametrize("maker", ["bare", "flask"])
+def test_an_upstream_that_cannot_be_reached_is_a_status_and_not_a_hang_up(
+    server: Server, maker: str
+):
+    with server.get(f"/quiet/{maker}/lost") as response:
+        body = response.read_all()
+    assert (response.status, response.ending) == (502, "complete")
+    assert body == b"The model cannot be reached."
 
 
 # -- the server stops -----------------------------------------------------------------------------

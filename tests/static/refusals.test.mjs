@@ -14,6 +14,8 @@ async function errorOf(t, body, status, headers = JSON_TYPE) {
 const REFUSALS = {
   "openai's form": ['{"error":{"message":"No key."}}', 401, "No key.", false],
   "a message": ['{"message":"Wait."}', 429, "Wait.", true],
+  "a msg": ['{"code":1302,"msg":"Wait."}', 429, "Wait.", true],
+  "MiniMax's words": ['{"status_code":1004,"status_msg":"No key."}', 401, "No key.", false],
   "FastAPI's detail": ['{"detail":"Not here."}', 404, "Not here.", false],
   "FastAPI's list of details": ['{"detail":[{"loc":["body"],"msg":"Field required"}]}', 422, "Field required", false],
   "a detail that has a message": ['{"detail":{"message":"Pay."}}', 402, "Pay.", false],

@@ -135,7 +135,7 @@ def test_a_source_that_never_begins_is_refused_when_time_has_passed(app_of: Any,
     source.number = 0
     client = Client(app_of(source.task, first_chunk_timeout=3), raise_app_exceptions=False)
     with client.stream("GET", "/", advance=3) as stream:
-        assert stream.status_code == 500
+        assert stream.status_code == 504
         assert stream.ending is Ending.STALLED
         assert isinstance(stream.summary.error, UpstreamError)
 

@@ -111,6 +111,11 @@ class Writer:
         self._left_over = b""
         self._stream = self.connection.stream
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the answer's start has left."""
+        return self._begin is None
+
     def open(self) -> bytes:
         """Open the stream; raises `Unavailable`."""
         return self.connection.open(monotonic())

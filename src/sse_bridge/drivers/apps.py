@@ -136,6 +136,11 @@ class AppStream:
         assert isinstance(worker, AppWorker)
         return worker
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the answer's start has left."""
+        return self._writer.has_begun
+
     async def say(self, body: bytes, *, more: bool) -> None:
         """The app has sent a piece of its body."""
         await self._worker.say(body, more=more)

@@ -36,8 +36,8 @@ export class HTTPError extends SSEError {
 
   constructor({ ok, status, statusText, headers }, body) {
     const type = headers.get("content-type") ?? "";
-    const { error, message, detail } = body;
-    const said = [error?.message, error, message, detail?.message, detail?.[0]?.msg, detail];
+    const { error, message, msg, status_msg, detail } = body;
+    const said = [error?.message, error, message, msg, status_msg, detail?.message, detail?.[0]?.msg, detail];
     if (type.startsWith("text/plain") && body.length < 500) said.push(body);
     const sentence = said.find((told) => told?.trim?.()) ?? `${status} ${statusText}`.trim();
     super(ok ? `No event stream, but ${type || "no type"}: ${sentence}` : sentence, {

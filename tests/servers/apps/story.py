@@ -57,6 +57,12 @@ def refused(options: Options) -> Iterator[Any]:
     yield
 
 
+def lost(options: Options) -> Iterator[Any]:
+    """The upstream cannot be reached: to a server, the error of a connection may be that of its own."""
+    raise ConnectionRefusedError(111, "the secret")
+    yield
+
+
 def gated(options: Options) -> Iterator[Any]:
     """Each chunk when the test permits it."""
     with gate(options["gate"]) as wait:
@@ -89,7 +95,7 @@ def paused(options: Options) -> Iterator[Any]:
 
 SYNC: dict[str, Callable[[Options], Iterator[Any]]] = {
     source.__name__: source
-    for source in (told, long, failing, refused, gated, endless, silent, paused)
+    for source in (told, long, failing, refused, lost, gated, endless, silent, paused)
 }
 
 
