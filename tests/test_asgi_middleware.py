@@ -386,6 +386,47 @@ async def test_an_app_that_is_silent_for_too_long_is_given_up_on():
     assert b"upstream_stalled" in server.body
 
 
+# -- event streams under another name -------------------------------------------------------------
+
+
+def under(name: bytes, *pieces: bytes) -> Any:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", name)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send(END)
+
+    return app
+
+
+@pytest.mark.parametrize("kind", [b"text/plain; charset=utf-8", b"application/json"])
+async def test_a_body_that_looks_like_an_event_stream_is_warned_of_once_and_passes(
+    kind: bytes, caplog: pytest.LogCaptureFixture
+):
+    app = Middleware(under(kind, b"", b"data: a\n\n", b"data: b\n\n"))
+    for _ in range(2):
+        assert (await Server().ask(app)).body == b"data: a\n\ndata: b\n\n"
+    [record] = caplog.records
+    assert record.getMessage().startswith("/ answers with an event stream under the media type")
+
+
+async def test_another_body_is_not(caplog: pytest.LogCaptureFixture):
+    for kind, body in [(b"text/plain", b"Hello"), (b"image/png", b"data: a\n\n")]:
+        assert (await Server().ask(Middleware(under(kind, body, b"data: a")))).is_over
+    assert not caplog.records
+
+
+async def test_a_type_that_the_app_gives_its_streams_is_taken_over():
+    summaries: list[Summary] = []
+    app = Middleware(
+        under(b"text/plain", b"data: a\n\n"), streams=["text/plain"], on_end=summaries.append
+    )
+    server = await Server().ask(app)
+    assert (server.body, len(summaries)) == (b"data: a\n\n", 1)
+    assert server.headers[b"x-accel-buffering"] == b"no"
+
+
 # -- bodies of chunks -----------------------------------------------------------------------------
 
 LINES = (b"content-type", b"application/x-ndjson")

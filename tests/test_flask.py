@@ -192,6 +192,14 @@ def test_a_wsgi_app_passes(app: Flask):
 # -- streams made by hand -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
+def test_a_failures_body_passes_whatever_its_type_says(app: Flask, status: int):
+    route(app, lambda: by_hand(iter(['{"detail": "Not authenticated"}']), status=status))
+    response = get(app)
+    assert (response.status_code, response.text) == (status, '{"detail": "Not authenticated"}')
+    assert "X-Accel-Buffering" not in response.headers
+
+
 def by_hand(frames: Iterator[str], **arguments: Any) -> Response:
     return Response(frames, mimetype="text/event-stream", **arguments)
 

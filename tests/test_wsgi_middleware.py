@@ -540,14 +540,15 @@ def test_lines_are_said_in_the_dialect():
 @pytest.mark.parametrize(
     ("method", "status", "headers"),
     [
-        ("GET", "200 OK", [PLAIN]),
+        ("GET", "200 OK", [("Content-Type", "image/png")]),
+        ("GET", "404 Not Found", [PLAIN]),
+        ("GET", "200 OK", [PLAIN, ("Content-Encoding", "gzip")]),
         ("GET", "200 OK", [PLAIN, ("Content-Length", "1")]),
         ("HEAD", "200 OK", [EVENTS]),
         ("GET", "204 No Content", []),
         ("GET", "304 Not Modified", [EVENTS]),
         ("GET", "200 OK", [EVENTS, ("Content-Length", "1")]),
         ("GET", "200 OK", [EVENTS, ("Content-Encoding", "gzip")]),
-        ("GET", "200 OK", []),
         ("GET", "odd", [EVENTS]),
     ],
 )
@@ -625,6 +626,75 @@ def test_a_thousand_other_answers_are_the_same_with_and_without_it():
         app, request = shapes(number)
         bare, wrapped = Server(**request).run(app), Server(**request).run(Middleware(app))
         assert (wrapped.told, wrapped.written) == (bare.told, bare.written)
+
+
+# -- event streams under another name -------------------------------------------------------------
+
+
+def called(content_type: str) -> tuple[str, str]:
+    return ("Content-Type", content_type)
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "text/plain; charset=utf-8", "application/json", "text/html"]
+)
+@pytest.mark.parametrize("pieces", [[FRAMES], [b"", b"data", FRAMES[4:]], [b"event: x\n", FRAMES]])
+def test_a_body_that_looks_like_one_is_warned_of_once_and_passes(
+    kind: str, pieces: list[bytes], caplog: pytest.LogCaptureFixture
+):
+    app = Middleware(answering(lambda: iter(pieces), called(kind)))
+    for _ in range(3):
+        assert Server(PATH_INFO="/chat").run(app).body == b"".join(pieces)
+    if pieces[1:2] == [b"data"]:
+        return  # too little to tell
+    [record] = caplog.records
+    assert "/chat" in record.getMessage()
+    assert f"streams=('{kind.partition(';')[0]}',)" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    "headers, body, status",
+    [
+        ([called("text/plain")], b"Hello", "200 OK"),
+        ([called("image/png")], FRAMES, "200 OK"),
+        ([called("text/plain"), ("Content-Length", str(len(FRAMES)))], FRAMES, "200 OK"),
+        ([called("text/plain"), ("Content-Encoding", "gzip")], FRAMES, "200 OK"),
+        ([called("text/plain")], FRAMES, "404 Not Found"),
+    ],
+)
+def test_another_body_is_not(
+    headers: Any, body: bytes, status: str, caplog: pytest.LogCaptureFixture
+):
+    app = Middleware(answering(lambda: iter([body]), *headers, status=status))
+    assert Server().run(app).body == body
+    assert not caplog.records
+
+
+def test_such_a_body_is_closed_once_and_a_list_is_left_alone():
+    result = Result([b"data: x\n\n"])
+    server = Server().open(Middleware(answering(result, called("text/plain"))))
+    server.read()
+    server.close()
+    assert server.body == b"data: x\n\n"
+    assert result.closed == 1
+    items = [b"data: x\n\n"]
+    assert Server().open(Middleware(answering(items, called("text/plain")))).result is items
+
+
+def test_a_type_that_the_app_gives_its_streams_is_taken_over():
+    summaries: list[Summary] = []
+    app = answering([FRAMES], called("Text/Plain; charset=utf-8"))
+    wrapped = Middleware(checked(app), streams=["text/plain"], on_end=summaries.append)
+    server = Server().run(wrapped)
+    assert (server.body, len(summaries)) == (FRAMES, 1)
+    assert server.headers["content-type"] == "Text/Plain; charset=utf-8"
+    assert server.headers["x-accel-buffering"] == "no"
+
+
+@pytest.mark.parametrize("streams", ["text/plain", [5], ["plain"], [None]])
+def test_streams_are_media_types(streams: Any):
+    with pytest.raises(TypeError, match="streams must be media types"):
+        Middleware(answering([FRAMES]), streams=streams)
 
 
 # -- two of ours ----------------------------------------------------------------------------------

@@ -146,7 +146,8 @@ class Middleware:
     Arguments: `app`; `end` (default False), whether an event stream that ends well without saying so gets the
     dialect's end frame, and a reconnect after that is answered 204 without asking the app; `chunks`, media types
     whose bodies become event streams for clients whose ``Accept`` names ``text/event-stream`` (default: the names
-    of JSON lines; a type without ``json`` in it is read as text); `options`, see the option table. An app's
+    of JSON lines; a type without ``json`` in it is read as text); `streams`, further media types under which the
+    app's bodies are event streams (default: none); `options`, see the option table. An app's
     failure within `hold` is raised here, before the response has started.
     """
 
@@ -156,12 +157,13 @@ class Middleware:
         *,
         end: bool = False,
         chunks: Iterable[str] = JSON_LINES,
+        streams: Iterable[str] = (),
         **options: Unpack[Words],
     ) -> None:
         if not callable(app):
             raise TypeError(f"app must be an ASGI app, got {app!r}")
         self.app = app
-        self._takeover = Takeover(options_of(options), end=end, chunks=chunks)
+        self._takeover = Takeover(options_of(options), end=end, chunks=chunks, streams=streams)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -190,6 +192,7 @@ class _Request:
         self._inbox = Inbox(receive)
         self._server_send = send
         self._passes = False
+        self._look: Callable[[bytes], None] | None = None  # at the beginning of what passes
         self._stream: AppStream | None = None
         self._options = takeover.options
         self._full: Unavailable | None = None
@@ -238,6 +241,8 @@ class _Request:
         elif not self._passes and message["type"] == "http.response.start":
             await self._start(message)
         else:
+            if self._look is not None and (beginning := message.get("body")):
+                self._look = self._look(beginning)
             await self._server_send(message)
 
     async def _start(self, message: Message) -> None:
@@ -246,6 +251,7 @@ class _Request:
         plan = None if self._mark.taken or message.get("trailers") else self._plan(message)
         if plan is None:
             self._passes = True
+            self._look = self._suspicion(message)
             await self._server_send(message)
             return
         try:
@@ -265,6 +271,13 @@ class _Request:
         named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         accept = _header(self._scope, b"accept")
         return self._takeover.plan(self._scope["method"], message["status"], named, accept)
+
+    def _suspicion(self, message: Message) -> Callable[[bytes], None] | None:
+        if self._mark.taken:
+            return None
+        headers = message.get("headers", ())
+        named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        return self._takeover.suspect(self._scope["path"], message["status"], named)
 
     def _open(self, start: Message, options: Options) -> None:
         begin, write = _ways(self._server_send, start)

@@ -36,6 +36,7 @@ from .drivers.threads import Body, Watch, background_home
 from .drivers.waiting import run_in
 from .early import EarlyAnswer, early_answer
 from .flask_context import source_context
+from .media import EVENTS
 from .options import Options, Words, options_of
 from .registry import Unavailable, streams
 from .responses import take
@@ -189,7 +190,8 @@ def _is_iterator(thing: Any) -> bool:
 
 
 def _is_made_by_hand(response: AnyResponse) -> bool:
-    return response.mimetype == "text/event-stream" and _is_iterator(response.response)
+    is_failure = response.status_code >= 400  # whose body is a page, whatever its type says
+    return response.mimetype == EVENTS and not is_failure and _is_iterator(response.response)
 
 
 def _take_over(response: AnyResponse, options: Options) -> AnyResponse:

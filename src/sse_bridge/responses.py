@@ -11,7 +11,8 @@ Rules of this file:
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from .media import EVENTS, JSON_LINES, asks_for_events, is_json, media_type
@@ -99,17 +100,26 @@ class Takeover:
             options.for_client(accept), merge_headers(self.options.headers(), _of_chunks(headers))
         )
 
-    def may_hide_a_stream(self, headers: Headers) -> bool:
-        """Whether what passes may be an event stream under another name: what it begins with will tell."""
+    def suspect(
+        self, path: str, status_code: int, headers: Headers
+    ) -> Callable[[bytes], None] | None:
+        """What is to be shown the beginning of an answer that passes; None where it is no event stream surely."""
+        if (
+            not 200 <= status_code < 300
+            or status_code in _WITHOUT_BODY
+            or path in self._told
+            or len(self._told) >= _ROUTES
+        ):
+            return None
         named = {name.lower(): value for name, value in headers}
-        return (
-            media_type(named.get("content-type", "")) in _OTHER_NAMES
-            and "content-length" not in named
-        )
+        kind = media_type(named.get("content-type", ""))
+        if kind not in _OTHER_NAMES or "content-length" in named or "content-encoding" in named:
+            return None
+        return partial(self._warn_if_hidden, path, kind)
 
-    def warn_of_a_hidden_stream(self, path: str, kind: str, beginning: bytes) -> None:
+    def _warn_if_hidden(self, path: str, kind: str, beginning: bytes) -> None:
         """Say once a route that its body looks like an event stream, and what to do, if it does."""
-        if not looks_like_events(beginning) or path in self._told or len(self._told) >= _ROUTES:
+        if not beginning.startswith((b"data:", b"event:")) or path in self._told:
             return
         self._told.add(path)
         _log.warning(
@@ -123,11 +133,6 @@ class Takeover:
 
 _OTHER_NAMES = ("text/plain", "application/json", "application/octet-stream", "text/html", "")
 _ROUTES = 100  # so many are warned of, and no more
-
-
-def looks_like_events(beginning: bytes) -> bool:
-    """Whether a body that begins like this looks like an event stream."""
-    return beginning.startswith((b"data:", b"event:"))
 
 
 def _media_types(name: str, given: Any) -> frozenset[str]:

@@ -125,7 +125,8 @@ class Middleware:
     Arguments: `app`; `end` (default False), whether an event stream that ends well without saying so gets the
     dialect's end frame, and a reconnect after that is answered 204 without asking the app; `chunks`, media types
     whose bodies become event streams for clients whose ``Accept`` names ``text/event-stream`` (default: the names
-    of JSON lines; a type without ``json`` in it is read as text); `options`, see the option table. An app's
+    of JSON lines; a type without ``json`` in it is read as text); `streams`, further media types under which the
+    app's bodies are event streams (default: none); `options`, see the option table. An app's
     failure within `hold` is raised here, before the response has started.
 
     Raises `TypeError` or `ValueError` that names the argument and shows the value.
@@ -137,11 +138,12 @@ class Middleware:
         *,
         end: bool = False,
         chunks: Iterable[str] = JSON_LINES,
+        streams: Iterable[str] = (),
         **options: Unpack[Words],
     ) -> None:
         _check_app(app)
         self.app = app
-        self._takeover = Takeover(options_of(options), end=end, chunks=chunks)
+        self._takeover = Takeover(options_of(options), end=end, chunks=chunks, streams=streams)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if "HTTP_LAST_EVENT_ID" in environ and self._is_over(environ):

@@ -2,7 +2,8 @@
 
 Rules of this file:
 
-1. An answer that passes is the app's own: its arguments of `start_response`, its `write`, its very result object.
+1. An answer that passes is the app's own: its arguments of `start_response`, its `write`, its very result object;
+   but of one that may hide an event stream under another name the beginning is looked at.
 2. An event stream is not started at the server before its body was made: a failure before that is raised instead.
 3. Once a result is walked as a stream it is not started anew: whoever tries is raised what they tried to tell.
 4. A result is closed once, through the very object that the app returned.
@@ -74,6 +75,7 @@ class Call:
 
     __slots__ = (
         "_environ",
+        "_look",
         "_mark",
         "_plan",
         "_server",
@@ -86,6 +88,7 @@ class Call:
     def __init__(self, takeover: Takeover, environ: Environ, server: StartResponse) -> None:
         self._takeover, self._environ, self._server = takeover, environ, server
         self._mark: Mark = environ.setdefault(MARK, Mark())
+        self._look: Callable[[bytes], None] | None = None  # at the beginning of what passes
         self._plan: Plan | None = None  # of what is to become a stream, and not yet started
         self._started: tuple[Any, ...] = ()  # what the app has called start_response with, for that
         self._write_on: Callable[[bytes], Any] | None = None  # the server's, once that was started
@@ -100,15 +103,21 @@ class Call:
         if self._plan is not None and not any(exc_info):
             raise AssertionError("start_response was called again, without exc_info")
         self._plan = None if self._write_on else self._planned(status, headers)
+        self._look = self._suspicion(status, headers) if self._plan is None else None
         self._started = (status, headers, *exc_info)
         return self._start(headers) if self._plan is None else self._write
 
     def _planned(self, status: str, headers: Headers) -> Plan | None:
         if self._mark.taken or not self._takeover.concerns(_content_type(headers)):
             return None
-        environ, code = self._environ, status[:3]
+        environ = self._environ
         method, accept = environ.get("REQUEST_METHOD", ""), environ.get("HTTP_ACCEPT", "")
-        return self._takeover.plan(method, int(code) if code.isdigit() else 0, headers, accept)
+        return self._takeover.plan(method, _code(status), headers, accept)
+
+    def _suspicion(self, status: str, headers: Headers) -> Callable[[bytes], None] | None:
+        if self._mark.taken or self._environ.get("REQUEST_METHOD") == "HEAD":
+            return None
+        return self._takeover.suspect(self._environ.get("PATH_INFO", ""), _code(status), headers)
 
     def _start(self, headers: Headers) -> Callable[[bytes], Any]:
         """Start the answer at the server, under these headers."""
@@ -141,7 +150,16 @@ class Call:
             self._start(self._started[1])
         if self._plan is not None:
             return self._stream(_Result(items, result), self._plan)
+        if self._look is not None and not hasattr(result, "__len__") and not self._is_file(result):
+            items = _looked_at(items, self._look)
         return result if items is result else _Result(items, result)
+
+    def _is_file(self, result: Any) -> bool:
+        """Whether the server may send it in a way of its own."""
+        wrapper = self._environ.get("wsgi.file_wrapper")
+        return hasattr(result, "filelike") or (
+            isinstance(wrapper, type) and isinstance(result, wrapper)
+        )
 
     def _stream(self, source: _Result, plan: Plan) -> Iterable[bytes]:
         self._walked = True
@@ -198,6 +216,21 @@ def _first_asked(result: Iterable[bytes]) -> Iterable[bytes]:
         _close(result)  # the server will not get to see it
         raise
     return ()
+
+
+def _looked_at(items: Iterable[bytes], look: Callable[[bytes], None]) -> Iterator[bytes]:
+    """The items, of which `look` is shown the first that has bytes."""
+    iterator = iter(items)
+    for first in iterator:
+        yield first
+        if first:
+            look(first)
+            break
+    yield from iterator
+
+
+def _code(status: str) -> int:
+    return int(status[:3]) if status[:3].isdigit() else 0
 
 
 def _close(result: Any) -> None:
