@@ -192,6 +192,46 @@ def test_a_wsgi_app_passes(app: Flask):
 # -- streams made by hand -------------------------------------------------------------------------
 
 
+# -- an answer that is read too soon --------------------------------------------------------------
+
+
+def reads(response: Response) -> Response:
+    response.get_data()
+    return response
+
+
+def counts(response: Response) -> Response:
+    response.calculate_content_length()
+    return response
+
+
+@pytest.mark.parametrize("read", [reads, counts])
+@pytest.mark.parametrize("hand", [True, False])
+def test_an_after_request_function_that_reads_a_stream_is_warned_of_by_its_module(
+    app: Flask, read: Any, hand: bool, caplog: pytest.LogCaptureFixture
+):
+    route(app, lambda: by_hand(iter(["data: 1\n\n"])) if hand else generator())
+    app.after_request(read)
+    response = get(app)
+    assert response.data.startswith(b"data: ")
+    [record] = caplog.records
+    assert __name__ in record.getMessage()
+    assert "after_request" in record.getMessage()
+
+
+def test_one_that_leaves_it_alone_is_not(app: Flask, caplog: pytest.LogCaptureFixture):
+    route(app, generator)
+
+    @app.after_request
+    def stamp(response: Response) -> Response:
+        response.headers["X-Own"] = "1"
+        return response
+
+    response = get(app)
+    assert (response.headers["X-Own"], response.data.count(b"data: ")) == ("1", 3)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
 def test_a_failures_body_passes_whatever_its_type_says(app: Flask, status: int):
     route(app, lambda: by_hand(iter(['{"detail": "Not authenticated"}']), status=status))

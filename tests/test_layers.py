@@ -81,6 +81,7 @@ MAY_IMPORT = {
         "early",
         "flask_context",
         "hangup",
+        "media",
         "responses",
         "wsgi",
         "options",

@@ -21,7 +21,7 @@ def takeover(*, end: bool = False, chunks: Any = JSON_LINES, **options: Any) -> 
 
 
 def plan(*headers: tuple[str, str], method: str = "GET", code: int = 200, accept: str = "") -> Any:
-    return takeover().plan(method, code, list(headers), accept)
+    return takeover().plan(method, "/", code, list(headers), accept)
 
 
 # -- event streams --------------------------------------------------------------------------------
@@ -51,7 +51,7 @@ def test_an_event_streams_frames_pass_whole():
 
 
 def test_an_adapter_that_was_named_reads_the_frames():
-    taken = takeover(adapter="openai").plan("GET", 200, [EVENTS], "")
+    taken = takeover(adapter="openai").plan("GET", "/", 200, [EVENTS], "")
     assert taken is not None
     assert taken.options.adapter.name == "openai"
 
@@ -130,7 +130,7 @@ def test_headers_of_the_body_that_was_go():
 
 def test_a_type_that_the_user_names_is_text():
     taken = takeover(chunks=["text/x-model"]).plan(
-        "GET", 200, [("Content-Type", "text/x-model")], ASKS
+        "GET", "/", 200, [("Content-Type", "text/x-model")], ASKS
     )
     assert taken is not None
     assert not isinstance(taken.options.adapter, JsonLines)
@@ -138,10 +138,10 @@ def test_a_type_that_the_user_names_is_text():
 
 def test_a_type_that_the_user_names_is_lines_if_json_is_in_it():
     made = takeover(chunks=["application/vnd.model+json"])
-    taken = made.plan("GET", 200, [("Content-Type", "application/vnd.model+json")], ASKS)
+    taken = made.plan("GET", "/", 200, [("Content-Type", "application/vnd.model+json")], ASKS)
     assert taken is not None
     assert isinstance(taken.options.adapter, JsonLines)
-    assert made.plan("GET", 200, [LINES], ASKS) is None
+    assert made.plan("GET", "/", 200, [LINES], ASKS) is None
 
 
 @pytest.mark.parametrize("chunks", ["text/plain", [5], ["plain"]])

@@ -628,6 +628,14 @@ def test_a_thousand_other_answers_are_the_same_with_and_without_it():
         assert (wrapped.told, wrapped.written) == (bare.told, bare.written)
 
 
+def test_an_event_stream_that_was_read_whole_is_warned_of_once(caplog: pytest.LogCaptureFixture):
+    app = Middleware(answering([FRAMES], EVENTS, ("Content-Length", str(len(FRAMES)))))
+    for _ in range(2):
+        assert Server(PATH_INFO="/chat").run(app).body == FRAMES
+    [record] = caplog.records
+    assert "/chat has a Content-Length" in record.getMessage()
+
+
 # -- event streams under another name -------------------------------------------------------------
 
 

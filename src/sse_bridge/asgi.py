@@ -270,7 +270,8 @@ class _Request:
             return None
         named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
         accept = _header(self._scope, b"accept")
-        return self._takeover.plan(self._scope["method"], message["status"], named, accept)
+        scope, status = self._scope, message["status"]
+        return self._takeover.plan(scope["method"], scope["path"], status, named, accept)
 
     def _suspicion(self, message: Message) -> Callable[[bytes], None] | None:
         if self._mark.taken:

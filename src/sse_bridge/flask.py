@@ -15,12 +15,15 @@ from __future__ import annotations
 import contextvars
 import functools
 import inspect
+import logging
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from types import FrameType
 from typing import Any, TypeVar, Unpack, cast, overload
 
-from flask import Response, current_app, has_request_context, request, stream_with_context
+from flask import Flask, Response, current_app, has_request_context, request, stream_with_context
 from werkzeug.exceptions import (
     HTTPException,
     ServiceUnavailable,
@@ -43,6 +46,8 @@ from .responses import take
 from .wsgi import Headers, is_finished
 
 __all__ = ["EventSourceResponse", "event_stream"]
+
+_log = logging.getLogger("sse_bridge")
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -235,7 +240,7 @@ def _attach(response: AnyResponse, source: Any, options: Options) -> None:
         return
     try:
         context, leave = source_context()
-        body = Body(source, _for_client(options), context, watch=_watch, leave=leave)
+        body = _Body(source, _for_client(options), context, watch=_watch, leave=leave)
     except Unavailable as full:
         if not full.source_ran:
             discard(source, background_home)
@@ -248,6 +253,34 @@ def _attach(response: AnyResponse, source: Any, options: Options) -> None:
     response.response = body
     if has_request_context():
         take(request.environ)
+
+
+class _Body(Body):
+    """A body that says so if the app reads it whole before the server gets it."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        if (reader := _after_request_function()) is not None:
+            _log.warning(
+                "an after_request function of %s reads the answer of %s: its stream comes as one block, when all "
+                "is over. Have it leave answers alone for which response.is_streamed is true",
+                reader,
+                request.path,
+            )
+        return self
+
+
+def _after_request_function() -> str | None:
+    """The module of the ``after_request`` function that is running; None where there is none."""
+    caller = ""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if frame.f_code is Flask.process_response.__code__:
+            return caller
+        if module.partition(".")[0] not in ("werkzeug", "asgiref"):
+            caller = module
+        frame = frame.f_back
+    return None
 
 
 def _is_handled(error: Exception) -> bool:

@@ -81,7 +81,9 @@ class Takeover:
         """A first look, for the many answers that pass."""
         return media_type(content_type) in self._types
 
-    def plan(self, method: str, status_code: int, headers: Headers, accept: str) -> Plan | None:
+    def plan(
+        self, method: str, path: str, status_code: int, headers: Headers, accept: str
+    ) -> Plan | None:
         """How to take over the answer with these headers; None to let it pass."""
         named = {name.lower(): value for name, value in headers}
         kind = media_type(named.get("content-type", ""))
@@ -89,6 +91,7 @@ class Takeover:
             return None
         if kind in self._streams:
             if "content-length" in named:
+                self._warn_of_whole(path)
                 return None
             return Plan(
                 self._framed.for_client(accept), merge_headers(self.options.headers(), headers)
@@ -116,6 +119,15 @@ class Takeover:
         if kind not in _OTHER_NAMES or "content-length" in named or "content-encoding" in named:
             return None
         return partial(self._warn_if_hidden, path, kind)
+
+    def _warn_of_whole(self, path: str) -> None:
+        if path not in self._told and len(self._told) < _ROUTES:
+            self._told.add(path)
+            _log.warning(
+                "the event stream of %s has a Content-Length, and passes as it is: it was whole before its first "
+                "byte left. If it should be live, something reads it: an after_request function, perhaps",
+                path,
+            )
 
     def _warn_if_hidden(self, path: str, kind: str, beginning: bytes) -> None:
         """Say once a route that its body looks like an event stream, and what to do, if it does."""

@@ -111,8 +111,9 @@ class Call:
         if self._mark.taken or not self._takeover.concerns(_content_type(headers)):
             return None
         environ = self._environ
-        method, accept = environ.get("REQUEST_METHOD", ""), environ.get("HTTP_ACCEPT", "")
-        return self._takeover.plan(method, _code(status), headers, accept)
+        method, path = environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", "")
+        accept = environ.get("HTTP_ACCEPT", "")
+        return self._takeover.plan(method, path, _code(status), headers, accept)
 
     def _suspicion(self, status: str, headers: Headers) -> Callable[[bytes], None] | None:
         if self._mark.taken or self._environ.get("REQUEST_METHOD") == "HEAD":
