@@ -34,12 +34,19 @@ from werkzeug.http import parse_date
 from werkzeug.wrappers import Response as AnyResponse
 
 from . import hangup
-from .drivers.sources import check_source, discard, is_sdk_answer, takes_no_arguments
-from .drivers.threads import Body, Watch, background_home
+from .drivers.sources import check_source, discard
+from .drivers.threads import Body, background_home
 from .drivers.waiting import run_in
+from .drivers.watches import Watch
 from .early import EarlyAnswer, early_answer
-from .flask_context import source_context
-from .media import EVENTS
+from .flask_views import (
+    Place,
+    beside_the_view,
+    is_flasks,
+    is_iterator,
+    is_made_by_hand,
+    run_whole,
+)
 from .options import Options, Words, options_of
 from .registry import Unavailable, streams
 from .responses import take
@@ -50,8 +57,6 @@ __all__ = ["EventSourceResponse", "event_stream"]
 _log = logging.getLogger("sse_bridge")
 
 View = TypeVar("View", bound=Callable[..., Any])
-
-_VALUES = (str, bytes, bytearray, dict, list, tuple, type(None))
 
 
 class EventSourceResponse(Response):
@@ -85,23 +90,34 @@ class EventSourceResponse(Response):
 
     @classmethod
     def _of(
-        cls, source: Any, status: int | str | None, headers: Headers | None, options: Options
+        cls,
+        source: Any,
+        place: Place | None = None,
+        *,
+        status: int | str | None,
+        headers: Headers | None,
+        options: Options,
     ) -> EventSourceResponse:
         """The same for whoever has checked the options, and that there is something to be streamed, already."""
         check_source(source)
         response = cls.__new__(cls)
-        response._open(source, status, headers, options)
+        response._open(source, status, headers, options, place)
         return response
 
     def _open(
-        self, source: Any, status: int | str | None, headers: Headers | None, options: Options
+        self,
+        source: Any,
+        status: int | str | None,
+        headers: Headers | None,
+        options: Options,
+        place: Place | None = None,
     ) -> None:
         # Headers that are given cost a fraction of those that are added one by one.
         given = options.headers() if headers is None else headers
         super().__init__(status=status, headers=cast(Any, given))
         if headers is not None:
             _fill_headers(self, options)
-        _attach(self, source, options)
+        _attach(self, source, options, place)
 
 
 @overload
@@ -113,6 +129,7 @@ def event_stream(
     *,
     status: int | str | None = None,
     headers: Headers | None = None,
+    whole: bool = False,
     **options: Unpack[Words],
 ) -> Callable[[View], View]: ...
 def event_stream(
@@ -121,19 +138,24 @@ def event_stream(
     *,
     status: int | str | None = None,
     headers: Headers | None = None,
+    whole: bool = False,
     **options: Unpack[Words],
 ) -> Any:
     """Make a view's answer a live event stream; used bare or with options, under the route's decorator.
 
     Arguments: `view`, a generator function, an async generator function, or a function, sync or async,
     that returns a source; whatever else it returns passes untouched, but a hand-made response of type
-    ``text/event-stream`` is taken over; `status`, `headers` and `options`, as for `EventSourceResponse`.
+    ``text/event-stream`` is taken over; `status`, `headers` and `options`, as for `EventSourceResponse`; `whole`
+    (default False), whether the view itself, if it is sync, runs on the thread that walks what it gives: so it is
+    held, watched and stopped too, and what only one thread may use can be used in both.
     """
     checked = options_of(options)  # bad options are told where they are written
+    _check_whole(whole)
     respond = functools.partial(
         EventSourceResponse._of, status=status, headers=headers, options=checked
     )
     take_over = functools.partial(_take_over, options=checked)
+    answer = functools.partial(_answer, respond, take_over)
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         if not callable(view):
@@ -144,8 +166,17 @@ def event_stream(
             if _is_finished():
                 return EventSourceResponse(())  # a 204
             _check_room(checked.max_streams)
-            return _answer(_run_view(view, args, kwargs), respond, take_over)
+            call = functools.partial(view, *args, **kwargs)
+            try:
+                if on_its_thread and has_request_context() and request.method != "HEAD":
+                    return run_whole(call, _watch(), checked, answer)
+                return answer(_run_view(call, is_coroutine))
+            except Exception as error:
+                _raise_early(error, checked)
+                raise
 
+        is_coroutine = inspect.iscoroutinefunction(view)
+        on_its_thread = whole and not is_coroutine
         return streaming_view
 
     return decorate if view is None else decorate(view)
@@ -154,57 +185,52 @@ def event_stream(
 # -- the view's answer ----------------------------------------------------------------------------
 
 
-def _run_view(view: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def _check_whole(whole: Any) -> None:
+    if not isinstance(whole, bool):
+        raise TypeError(f"whole must be True or False, got {whole!r}")
+
+
+def _run_view(view: Callable[[], Any], is_coroutine: bool) -> Any:
     """An async view runs where its source will: what it opens there stays usable when it has returned."""
-    answer = view(*args, **kwargs)
-    if not inspect.iscoroutinefunction(view):
+    answer = view()
+    if not is_coroutine:
         return answer
     return run_in(background_home(), answer, contextvars.copy_context())
 
 
 def _answer(
-    answer: Any, respond: Callable[[Any], Response], take_over: Callable[[AnyResponse], AnyResponse]
+    respond: Callable[..., Response],
+    take_over: Callable[..., AnyResponse],
+    answer: Any,
+    place: Place | None = None,
 ) -> Any:
+    """What Flask is to get for what the view gave; its stream runs in that place."""
     if isinstance(answer, EventSourceResponse):
         return answer
     if isinstance(answer, tuple) and answer and _may_stream(answer[0]):
         answer = current_app.make_response(answer)
     if isinstance(answer, AnyResponse):
-        return take_over(answer) if _is_made_by_hand(answer) else answer
-    if _is_flasks(answer):
+        return take_over(answer, place) if is_made_by_hand(answer) else answer
+    if is_flasks(answer):
         return answer
-    return respond(answer)
-
-
-def _is_flasks(answer: Any) -> bool:
-    """Whether Flask itself answers with it: a value, a tuple, a WSGI app."""
-    if isinstance(answer, _VALUES):
-        return not is_sdk_answer(answer)
-    return callable(answer) and not _is_iterator(answer) and not takes_no_arguments(answer)
+    return respond(answer, place)
 
 
 def _may_stream(body: Any) -> bool:
-    return _is_iterator(body) or isinstance(body, AnyResponse)
-
-
-def _is_iterator(thing: Any) -> bool:
-    return hasattr(thing, "__next__")
+    return is_iterator(body) or isinstance(body, AnyResponse)
 
 
 # -- streams that were made by hand ---------------------------------------------------------------
 
 
-def _is_made_by_hand(response: AnyResponse) -> bool:
-    is_failure = response.status_code >= 400  # whose body is a page, whatever its type says
-    return response.mimetype == EVENTS and not is_failure and _is_iterator(response.response)
-
-
-def _take_over(response: AnyResponse, options: Options) -> AnyResponse:
+def _take_over(
+    response: AnyResponse, place: Place | None = None, *, options: Options
+) -> AnyResponse:
     """The response keeps its status and headers; its frames are streamed as any source is."""
     _fill_headers(response, options)
     source, response.response = response.response, ()
     try:
-        _attach(response, source, options.framed())
+        _attach(response, source, options.framed(), place)
     except BaseException:
         response.close()  # nobody else will: an error page is sent instead
         raise
@@ -231,25 +257,33 @@ def _unwrap(source: Any) -> Any:
 # -- the response ---------------------------------------------------------------------------------
 
 
-def _attach(response: AnyResponse, source: Any, options: Options) -> None:
+def _attach(response: AnyResponse, source: Any, options: Options, place: Place | None) -> None:
     """Start the source, wait out `hold`, and give the response its body."""
-    source = _unwrap(source)
+    if place is None:
+        source = _unwrap(source)
     if has_request_context() and request.method == "HEAD":
         discard(source, background_home)
         response.response = iter(())  # of no known length, as the stream's would be
         return
     try:
-        context, leave = source_context()
-        body = _Body(source, _for_client(options), context, watch=_watch, leave=leave)
+        options, where = _for_client(options), place or beside_the_view(_watch)
+        if where.hold is not None:
+            options = options.holding(where.hold)
+        body = _Body(
+            source,
+            options,
+            where.context,
+            watch=where.watch,
+            leave=where.leave,
+            spawn=where.spawn,
+        )
     except Unavailable as full:
         if not full.source_ran:
             discard(source, background_home)
         raise ServiceUnavailable(retry_after=full.retry_after) from full
     except Exception as error:
-        early = None if _is_handled(error) else early_answer(error, options)
-        if early is None:
-            raise
-        raise _http_exception(early) from error
+        _raise_early(error, options)
+        raise
     response.response = body
     if has_request_context():
         take(request.environ)
@@ -281,6 +315,15 @@ def _after_request_function() -> str | None:
             caller = module
         frame = frame.f_back
     return None
+
+
+def _raise_early(error: Exception, options: Options) -> None:
+    """Raise what Flask answers a failure of the model's service with; nothing for what is the app's own."""
+    if isinstance(error, HTTPException) or _is_handled(error):
+        return
+    early = early_answer(error, options)
+    if early is not None:
+        raise _http_exception(early) from error
 
 
 def _is_handled(error: Exception) -> bool:

@@ -7,12 +7,12 @@ source gets copies, and what it opened there is torn down when it is over.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from flask import current_app, g, has_request_context
+from flask import current_app, g, has_request_context, request_finished
 from flask.ctx import _AppCtxGlobals
-from flask.globals import request_ctx
+from flask.globals import app_ctx, request_ctx
 
 
 class _SourceGlobals(_AppCtxGlobals):
@@ -37,10 +37,54 @@ class _SourceGlobals(_AppCtxGlobals):
         return self.__dict__[name] if name in self.__dict__ else self._view.get(name, default)
 
 
+class _Window(_SourceGlobals):
+    """`g` in a request whose view runs elsewhere, with the real one: `after_request` can read what is there.
+
+    When the response is made it is shut: a teardown must not close what the source is yet to use.
+    """
+
+    __slots__ = ()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.__dict__ or name in self._view
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**dict.fromkeys(self._view), **self.__dict__})
+
+    def shut(self) -> None:
+        object.__setattr__(self, "_view", _AppCtxGlobals())
+
+
+def _shut_window(_app: Any, **_: Any) -> None:
+    window = g._get_current_object()
+    if isinstance(window, _Window):
+        window.shut()
+
+
 def source_context() -> tuple[contextvars.Context, Callable[[], None]]:
     """A copy of the view's context for the source, and what to call in it when the source is over."""
     context = contextvars.copy_context()
     return context, context.run(_enter) if has_request_context() else _nothing
+
+
+def whole_context() -> tuple[contextvars.Context, Callable[[], None]]:
+    """The same for a view that runs with its source: it has the request's own `g`, the request a window to it."""
+    of_the_request, view_request = g._get_current_object(), _current_request()
+    context, leave = source_context()
+    context.run(_share, of_the_request, view_request)
+    request_finished.connect(_shut_window)
+    app_ctx.g = _Window(of_the_request)
+    return context, leave
+
+
+def _share(of_the_request: Any, view_request: Any) -> None:
+    app_ctx.g = of_the_request
+    # What the view asks for by `after_this_request` is asked of the request itself.
+    _current_request()._after_request_functions = view_request._after_request_functions
+
+
+def _current_request() -> Any:
+    return request_ctx._get_current_object()  # type: ignore[attr-defined]
 
 
 def _enter() -> Callable[[], None]:
@@ -48,7 +92,7 @@ def _enter() -> Callable[[], None]:
     own = app.app_context()
     own.g = _SourceGlobals(g._get_current_object())
     own.push()
-    own_request = _push_copy(request_ctx._get_current_object())  # type: ignore[attr-defined]
+    own_request = _push_copy(_current_request())
 
     def leave() -> None:
         # Not popped: that may be asked of a copy of the context only, and the context is thrown away.

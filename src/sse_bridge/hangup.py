@@ -30,7 +30,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from . import servers
-from .drivers.threads import Watch
+from .drivers.watches import Watch
 
 Call = Callable[[], None]
 

@@ -152,6 +152,12 @@ class Options:
             self._by_lines = options
         return self._by_lines
 
+    def holding(self, seconds: float) -> Options:
+        """The same where some of `hold` has passed already."""
+        options = self._copy()
+        options.limits = self.limits._replace(hold=seconds)
+        return options
+
     def _copy(self) -> Options:
         options = copy.copy(self)
         options._by_lines = None

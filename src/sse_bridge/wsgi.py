@@ -20,6 +20,7 @@ from .media import JSON_LINES
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import ShuttingDown, TooManyStreams, Unavailable
 from .responses import Takeover, take
+from .wsgi_whole import WholeCall, keeps_to_its_thread
 
 __all__ = ["EventStream", "Middleware", "ShuttingDown", "TooManyStreams", "headers", "stream"]
 
@@ -126,8 +127,10 @@ class Middleware:
     dialect's end frame, and a reconnect after that is answered 204 without asking the app; `chunks`, media types
     whose bodies become event streams for clients whose ``Accept`` names ``text/event-stream`` (default: the names
     of JSON lines; a type without ``json`` in it is read as text); `streams`, further media types under which the
-    app's bodies are event streams (default: none); `options`, see the option table. An app's
-    failure within `hold` is raised here, before the response has started.
+    app's bodies are event streams (default: none); `whole`, whether the app itself runs on the thread that walks
+    its streams, so that its blocked calls are stopped too, and what only one thread may use can be used in both
+    (default None: for Bottle, web.py and CherryPy only); `options`, see the option table. An app's failure within
+    `hold` is raised here, before the response has started.
 
     Raises `TypeError` or `ValueError` that names the argument and shows the value.
     """
@@ -139,18 +142,22 @@ class Middleware:
         end: bool = False,
         chunks: Iterable[str] = JSON_LINES,
         streams: Iterable[str] = (),
+        whole: bool | None = None,
         **options: Unpack[Words],
     ) -> None:
         _check_app(app)
+        if whole not in (True, False, None):
+            raise TypeError(f"whole must be True, False or None, got {whole!r}")
         self.app = app
+        self._whole = keeps_to_its_thread(app) if whole is None else whole
         self._takeover = Takeover(options_of(options), end=end, chunks=chunks, streams=streams)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if "HTTP_LAST_EVENT_ID" in environ and self._is_over(environ):
             start_response("204 No Content", [])
             return ()
-        call = wsgi_middleware.Call(self._takeover, environ, start_response)
-        return call.answer(self.app(environ, call.start_response))
+        kind = WholeCall if self._whole else wsgi_middleware.Call
+        return kind(self._takeover, environ, start_response).run(self.app)
 
     def _is_over(self, environ: Environ) -> bool:
         method, accept = environ.get("REQUEST_METHOD", ""), environ.get("HTTP_ACCEPT", "")

@@ -34,6 +34,7 @@ _log = logging.getLogger("sse_bridge")
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
+App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 def refuse(start_response: StartResponse, full: Unavailable) -> tuple[()]:
@@ -71,7 +72,7 @@ def _status_line(code: int) -> str:
 
 
 class Call:
-    """One request: `start_response` is what the app is to call, `answer` gives what the server is to walk."""
+    """One request: `run` asks the app, and gives what the server is to walk."""
 
     __slots__ = (
         "_environ",
@@ -140,17 +141,42 @@ class Call:
 
     # -- the server's side ------------------------------------------------------------------------
 
-    def answer(self, result: Iterable[bytes]) -> Iterable[bytes]:
-        """The app has returned `result`: what the server is to walk and close."""
-        items = result
-        if self._plan is None and self._write_on is None:
-            items = _first_asked(result)
+    def run(self, app: App) -> Iterable[bytes]:
+        """Ask the app: what the server is to walk and close."""
+        try:
+            items, result = self._ask(app)
+        except Exception as error:
+            return self._failed(error)
+        return self._answer(items, result)
+
+    def _ask(self, app: App) -> tuple[Iterable[bytes], Iterable[bytes]]:
+        result = app(self._environ, self.start_response)
+        return self._begun(result), result
+
+    def _failed(self, error: Exception) -> Iterable[bytes]:
+        """The app has raised; what it says to servers in general is theirs, as ever."""
+        answer = None
+        if self._write_on is None and (self._plan is not None or isinstance(error, OSError)):
+            answer = answer_early(self._server, error, self._takeover.options)
+        if answer is None:
+            raise error
+        return answer
+
+    def _begun(self, result: Iterable[bytes]) -> Iterable[bytes]:
+        """The items of what the app has returned, of which so much is walked that it has started its answer."""
+        started = self._plan is not None or self._write_on is not None
+        return result if started else _first_asked(result)
+
+    def _answer(self, items: Iterable[bytes], result: Iterable[bytes]) -> Iterable[bytes]:
         if self._plan is not None and self._mark.taken:
             # It was started first, and then made by a face of ours.
             self._plan = None
             self._start(self._started[1])
         if self._plan is not None:
             return self._stream(_Result(items, result), self._plan)
+        return self._passed(items, result)
+
+    def _passed(self, items: Iterable[bytes], result: Iterable[bytes]) -> Iterable[bytes]:
         if self._look is not None and not hasattr(result, "__len__") and not self._is_file(result):
             items = _looked_at(items, self._look)
         return result if items is result else _Result(items, result)
@@ -164,16 +190,11 @@ class Call:
 
     def _stream(self, source: _Result, plan: Plan) -> Iterable[bytes]:
         self._walked = True
-        watch, context = partial(hangup.watch, self._environ), contextvars.copy_context()
-        if "flask" in sys.modules:
-            from .flask_context import move_kept_request
-
-            move_kept_request(context, lambda asked: asked.get(MARK) is self._mark)
         try:
-            body = Body(source, plan.options, context, watch=watch)
+            body = self._body(source, plan.options)
         except Unavailable as full:
             if not full.source_ran:
-                discard(source, background_home)
+                self._discard(source)
             return refuse(self._server, full)
         except Exception as error:
             answer = answer_early(self._server, error, plan.options)
@@ -187,6 +208,17 @@ class Call:
             body.close()
             raise
         return body
+
+    def _body(self, source: _Result, options: Options) -> Body:
+        watch, context = partial(hangup.watch, self._environ), contextvars.copy_context()
+        if "flask" in sys.modules:
+            from .flask_context import move_kept_request
+
+            move_kept_request(context, lambda asked: asked.get(MARK) is self._mark)
+        return Body(source, options, context, watch=watch)
+
+    def _discard(self, source: _Result) -> None:
+        discard(source, background_home)
 
 
 class _Result(Iterator[bytes]):

@@ -22,6 +22,7 @@ from . import sources
 from .farewell import Farewell
 from .handover import Ended, Handover
 from .waiting import Home
+from .walkers import OwnThread, Spawn
 from .workers import Job, TaskWorker, ThreadWorker, Worker
 
 _log = logging.getLogger("sse_bridge")
@@ -40,7 +41,8 @@ class Connection:
     Arguments: `source`, checked already; `options`; `context`, in which the source runs; `wake_writer`, called
     from the source's side; `home`, gives the loop for async sources; `leave`, called in the source's context when
     the source is over; `at_pauses`, called in the task of an async source whenever it is about to wait (None: the
-    writer is woken for each chunk instead); `worker`, makes what runs the source, where it is not for us to run.
+    writer is woken for each chunk instead); `spawn`, gives a sync source its thread; `worker`, makes what runs the
+    source, where it is not for us to run.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class Connection:
         *,
         leave: Callable[[], None] = lambda: None,
         at_pauses: Callable[[], None] | None = None,
+        spawn: Spawn = OwnThread,
         worker: Callable[[Job], Worker] | None = None,
     ) -> None:
         self.options = options
         self._leave = leave
         self._at_pauses = at_pauses
+        self._spawn = spawn
         try:
             self.stream, self._reader = options.open()
         except BaseException:  # an adapter or a dialect that cannot begin
@@ -226,7 +230,7 @@ class Connection:
         if sources.is_async(job.source):
             return TaskWorker(job, self.home(), self._at_pauses)
         interrupts = self.options.interrupt and interrupt.allowed()
-        return ThreadWorker(job, self.home, interrupts=interrupts)
+        return ThreadWorker(job, self.home, interrupts=interrupts, spawn=self._spawn)
 
     def _hop(self, source: Any) -> None:
         """What a callable or an awaitable gave runs elsewhere: a task's on a thread, a thread's in a task."""

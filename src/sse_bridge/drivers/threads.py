@@ -9,43 +9,22 @@ import threading
 from collections.abc import Callable, Iterator
 from math import inf
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from ..failures import CutShort
 from ..options import Options
 from ..stream import PINGS
+from .affinity import explain
 from .connection import Connection
 from .farewell import call_on_end
 from .greenlets import threads_are_greenlets
 from .on_asyncio import AsyncioHome
 from .waiting import Home, ThreadSignal
+from .walkers import OwnThread, Spawn
+from .watches import Watch
 
 # How long a client that may have left before its source began is given to show it, in seconds.
 DOUBT = 0.05
-
-
-class Watch(Protocol):
-    """The watch on one client; `hangup` has those for each server."""
-
-    every: float | None  # seconds after which `check` is to be called, where nobody else calls
-    second_ping: (
-        float | None
-    )  # seconds after which a second ping follows each, where only writing tells
-
-    def start(self, doubt: Callable[[], None], gone: Callable[[], None]) -> None:
-        """From now on call `doubt` for a client that may have left, `gone` for one that has."""
-
-    def check(self) -> None:
-        """Look now."""
-
-    def is_doubtful(self) -> bool:
-        """Whether the client may have left already."""
-
-    def has_left(self, within: float) -> bool:
-        """Whether the client has surely left, or does so within so many seconds."""
-
-    def stop(self) -> None:
-        """Nothing is called any more, and nothing of the connection is held."""
 
 
 class Body(Iterator[bytes]):
@@ -53,7 +32,8 @@ class Body(Iterator[bytes]):
 
     Making it starts the source and waits out `hold`; a failure in that time is raised here.
     Arguments: `source`; `options`; `context`, in which the source runs; `watch`, gives the watch on the client, or
-    None where only writing can tell; `leave`, called in the source's context when the source is over.
+    None where only writing can tell; `leave`, called in the context when the source is over; `spawn`, gives
+    a sync source its thread (default: a fresh one).
     """
 
     def __init__(
@@ -64,9 +44,11 @@ class Body(Iterator[bytes]):
         *,
         watch: Callable[[], Watch | None] = lambda: None,
         leave: Callable[[], None] = lambda: None,
+        spawn: Spawn = OwnThread,
     ) -> None:
         self._signal = ThreadSignal()
         self._released = True
+        self._beside = spawn is OwnThread
         self._connection = Connection(
             source,
             options,
@@ -74,6 +56,7 @@ class Body(Iterator[bytes]):
             self._signal.set,
             background_home,
             leave=leave,
+            spawn=spawn,
         )
         self._watch: Watch | None = None
         self._stream = self._connection.stream
@@ -176,6 +159,8 @@ class Body(Iterator[bytes]):
             return
         self._released = True
         connection, since = self._connection, monotonic()
+        if self._beside:
+            explain(self._stream.error)
         try:
             if self._watch is not None:
                 self._watch.stop()

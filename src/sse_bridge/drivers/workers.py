@@ -13,17 +13,16 @@ from __future__ import annotations
 import contextvars
 import inspect
 import logging
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Protocol
 
-from .. import interrupt
 from ..adapters.base import Parts, Reader
 from ..registry import streams
-from . import greenlets, pursuit, sources
+from . import pursuit, sources
 from .farewell import Farewell, await_on_end, call_on_end
 from .handover import Handover, nobody
 from .waiting import Home, Running, Scope, ThreadSignal
+from .walkers import OwnThread, Place, Spawn
 
 _log = logging.getLogger("sse_bridge")
 
@@ -92,24 +91,28 @@ class _Worker:
 
 
 class ThreadWorker(_Worker):
-    """Runs a sync source on a fresh thread of its own."""
+    """Runs a sync source on the one thread that `spawn` gives it."""
 
-    def __init__(self, job: Job, home: Callable[[], Home], *, interrupts: bool = False) -> None:
+    def __init__(
+        self,
+        job: Job,
+        home: Callable[[], Home],
+        *,
+        interrupts: bool = False,
+        spawn: Spawn = OwnThread,
+    ) -> None:
         super().__init__(job)
         self.cleaning = False
         self._home = home
         self._interrupts = interrupts
-        self._thread: threading.Thread | None = None
-        self._greenlet: greenlets.Blocked | None = None
+        self._spawn = spawn
+        self._place: Place | None = None
         self._signal = ThreadSignal()
         job.handover.wake_source = self._signal.set
         job.handover.pokes = True  # a task that hopped here may have said otherwise
 
     def start(self) -> None:
-        self._thread = threading.Thread(
-            target=self._context.run, args=(self._run,), name="sse_bridge source", daemon=True
-        )
-        self._thread.start()
+        self._place = self._spawn(self._context, self._run)
 
     def stop(self) -> None:
         self._handover.close()
@@ -118,17 +121,14 @@ class ThreadWorker(_Worker):
 
     def interrupt(self) -> bool:
         """Free the thread if it is blocked in an upstream read; True when there is nothing more to try."""
-        if self.done or self.cleaning or self._thread is None or self._thread.ident is None:
+        if self.done or self.cleaning or self._place is None:
             return True
-        if self._greenlet is not None:
-            return self._greenlet.interrupt(unless=lambda: self.cleaning)
-        return interrupt.interrupt(self._thread.ident, unless=lambda: self.cleaning)
+        return self._place.interrupt(lambda: self.cleaning)
 
     def conclude(self) -> None:
         self._signal.set()
 
     def _run(self) -> None:
-        self._greenlet = greenlets.current()
         error: BaseException | None = None
         rest: Parts = ()
         try:

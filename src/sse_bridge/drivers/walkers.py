@@ -1,0 +1,237 @@
+"""Threads for sources: a fresh one for each, or one that goes on with what it has begun for the same request.
+
+What a framework keeps in thread-locals, and what a database lets only one thread use, is found where it was made.
+So a `Walker` runs a whole view, or a whole app, and then walks what that gave; the server's thread waits meanwhile.
+
+Rules of this file:
+
+1. All calls are made on one thread, in one context, one after the other.
+2. What only the server's own thread may do (PEP 3333's `start_response` and `write`), it does while it waits.
+3. A walker ends when it is told to, never by itself: what it has made may need it to be closed.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Callable
+from math import inf
+from time import monotonic
+from typing import Any, Protocol
+
+from .. import interrupt
+from . import greenlets, pursuit
+from .sources import report_cleanup
+from .waiting import ThreadSignal
+from .watches import Watch
+
+Call = Callable[[], Any]
+
+
+class Place(Protocol):
+    """A thread, for whoever wants to free it."""
+
+    def interrupt(self, unless: Callable[[], bool]) -> bool:
+        """Free it if it is blocked in an upstream read; True when there is nothing more to try."""
+
+
+Spawn = Callable[[contextvars.Context, Call], Place]
+
+
+class OwnThread:
+    """A fresh thread that makes one call in `context`."""
+
+    def __init__(self, context: contextvars.Context, call: Call) -> None:
+        self._call = call
+        self._greenlet: greenlets.Blocked | None = None
+        self._thread = threading.Thread(
+            target=context.run, args=(self._run,), name="sse_bridge source", daemon=True
+        )
+        self._thread.start()
+
+    def interrupt(self, unless: Callable[[], bool]) -> bool:
+        if self._greenlet is not None:
+            return self._greenlet.interrupt(unless=unless)
+        assert self._thread.ident is not None  # it was started
+        return interrupt.interrupt(self._thread.ident, unless=unless)
+
+    def is_current(self) -> bool:
+        """Whether the caller runs on it."""
+        return self._thread.ident == threading.get_ident()
+
+    def _run(self) -> None:
+        self._greenlet = greenlets.current()
+        call, self._call = self._call, _nothing
+        call()
+
+
+class Errand:
+    """A call that is made elsewhere, and what came of it."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self.done = False
+
+    def run(self) -> None:
+        """Make the call; nothing raises out of here."""
+        try:
+            self._value = self._call()
+        except BaseException as error:
+            self._error = error
+        self._call = _nothing
+        self.done = True
+
+    def result(self) -> Any:
+        """What it gave, or raised; asked once."""
+        value, error = self._value, self._error
+        self._value = self._error = None
+        try:
+            if error is not None:
+                raise error
+            return value
+        finally:
+            del error  # it leads back here
+
+
+class Pending(Exception):
+    """The call goes on; `errand` will have what comes of it."""
+
+    def __init__(self, errand: Errand) -> None:
+        super().__init__("the call goes on")
+        self.errand = errand
+
+
+class Walker:
+    """One thread that makes call after call for a request, in `context`, until it is told to end.
+
+    Arguments: `context`; `last`, called there before it ends; `interrupts`, whether it may be freed from an
+    upstream read when its client has left.
+    """
+
+    def __init__(
+        self, context: contextvars.Context, last: Call | None = None, *, interrupts: bool
+    ) -> None:
+        self.context = context
+        self.lent = False  # whether a stream goes on with it, and will end it
+        self._last = [last or _nothing]  # taken out by whoever ends it
+        self._interrupts = interrupts
+        self._orders: deque[Call | None] = deque()
+        self._asked: deque[Errand] = deque()
+        self._ordered, self._answered, self._news = ThreadSignal(), ThreadSignal(), ThreadSignal()
+        self._left = self._deserted = False
+        self._thread = OwnThread(context, self._run)
+
+    def do(self, call: Call, watch: Watch | None = None, until: float = inf) -> Any:
+        """Have the call made, wait for it, and give or raise what it does; raises `Pending` at `until`.
+
+        When the client has left, or may have, `Pending` is raised at once, for who writes then will see; without an
+        `until` nobody can, and the call is freed from its upstream read.
+        """
+        errand = Errand(call)
+        self._order(errand.run)
+        try:
+            if watch is not None:
+                watch.start(self._hang_up, self._hang_up)
+            self._wait_for(errand, watch, until)
+        except BaseException:  # the server's own time-out, say
+            self._deserted = True
+            self._answered.set()
+            self.free(errand)
+            raise
+        if not errand.done:
+            raise Pending(errand)
+        return errand.result()
+
+    def ask(self, call: Call) -> Any:
+        """Have this made by the thread that waits for the walker, which may be the one that asks."""
+        if not self._thread.is_current():
+            return call()
+        errand = Errand(call)
+        self._asked.append(errand)
+        self._news.set()
+        while not errand.done:
+            if self._deserted:
+                raise RuntimeError("the server does not wait for this request any more")
+            self._answered.wait()
+        return errand.result()
+
+    def go_on(self, context: contextvars.Context, call: Call) -> Place:
+        """A worker's `Spawn`: its source runs here, and not in `context` on a thread of its own."""
+        self._order(call)
+        return self
+
+    def interrupt(self, unless: Callable[[], bool]) -> bool:
+        return self._thread.interrupt(unless)
+
+    def free(self, errand: Errand) -> None:
+        """Free this call from the upstream read that it may be blocked in."""
+        if self._interrupts:
+            pursuit.pursue(lambda: errand.done or self.interrupt(lambda: errand.done))
+
+    def end(self) -> None:
+        """Make the last call, and end: at once on its own thread, else when what was ordered is over."""
+        try:
+            last = self._last.pop()
+        except IndexError:  # it is ending already
+            return
+        if self._thread.is_current():
+            last()
+        else:
+            self._orders.append(lambda: _reported(last))
+        self._orders.append(None)
+        self._ordered.set()
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _order(self, call: Call) -> None:
+        self._orders.append(call)
+        self._ordered.set()
+
+    def _run(self) -> None:
+        while (call := self._next_order()) is not None:
+            call()
+            del call  # nothing of it is kept while it waits for the next
+            self._news.set()
+
+    def _next_order(self) -> Call | None:
+        while not self._orders:
+            self._ordered.wait()
+        return self._orders.popleft()
+
+    def _wait_for(self, errand: Errand, watch: Watch | None, until: float) -> None:
+        while not errand.done and monotonic() < until:
+            if self._asked:
+                self._asked.popleft().run()
+                self._answered.set()
+            elif self._left:
+                if until < inf:
+                    return
+                self._left, watch = False, None  # told once, and it is not asked any more
+                self.free(errand)
+            else:
+                self._sleep(watch, until)
+
+    def _sleep(self, watch: Watch | None, until: float) -> None:
+        """Until something comes up; where nobody else watches the client, with a look at it now and then."""
+        every = watch.every if watch is not None else None
+        self._news.wait(until if every is None else min(until, monotonic() + every))
+        if watch is not None and every is not None:
+            watch.check()
+
+    def _hang_up(self) -> None:
+        self._left = True
+        self._news.set()
+
+
+def _reported(call: Call) -> None:
+    try:
+        call()
+    except BaseException as error:
+        report_cleanup(error)
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""
