@@ -201,13 +201,15 @@ def test_each_stream_has_an_id_of_its_own():
 
 
 def test_the_same_plain_words_give_the_same_options_and_others_never_do():
-    assert options_of({"ping": 5.0}) is options_of({"ping": 5.0})
-    assert options_of({"ping": 5.0}) is not options_of({"ping": 6.0})
+    assert options_of({"ping": 5.0}, "face") is options_of({"ping": 5.0}, "face")
+    assert options_of({"ping": 5.0}, "face") is not options_of({"ping": 6.0}, "face")
     told: list[object] = []
-    assert options_of({"on_end": told.append}) is not options_of({"on_end": told.append})
+    assert options_of({"on_end": told.append}, "face") is not options_of(
+        {"on_end": told.append}, "face"
+    )
 
 
 def test_true_is_not_taken_for_the_number_that_it_equals():
-    options_of({"ping": 1})
+    options_of({"ping": 1}, "face")
     with pytest.raises(TypeError, match="ping must be a number of seconds, got True"):
-        options_of({"ping": True})  # type: ignore[typeddict-item]
+        options_of({"ping": True}, "face")  # type: ignore[typeddict-item]

@@ -19,8 +19,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.testclient import TestClient
+from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.websockets import WebSocket
 
 from sse_bridge import UpstreamError
 from sse_bridge.adapters import DashScope
@@ -401,3 +402,55 @@ def test_a_fastapi_handler_answers_for_an_early_failure():
 
     response = client(app).get("/")
     assert (response.status_code, response.json()) == (418, {"detail": "early"})
+
+
+# -- odd places -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("make", [generator, async_generator])
+def test_a_websocket_can_be_denied_with_a_stream(make: Any, backend: str):
+    async def deny(websocket: WebSocket) -> None:
+        await websocket.send_denial_response(EventSourceResponse(make(), 403, {"X-Own": "1"}))
+
+    app = Starlette(routes=[WebSocketRoute("/", deny)])
+    with (
+        client(app, backend) as asks,
+        pytest.raises(WebSocketDenialResponse) as denied,
+        asks.websocket_connect("/"),
+    ):
+        raise AssertionError("it was accepted")
+    assert (denied.value.status_code, denied.value.headers["x-own"]) == (403, "1")
+    assert denied.value.content == BODY
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("hold", [0, 5])
+@pytest.mark.parametrize("make", [generator, async_generator])
+def test_a_middleware_finds_at_the_end_what_it_put_into_its_context_at_the_start(
+    make: Any, hold: float, backend: str
+):
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+    resets: list[int] = []
+
+    class Spans:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            tokens: list[Any] = []
+
+            async def send_spanned(message: Any) -> None:
+                if message["type"] == "http.response.start":
+                    tokens.append(variable.set("span"))
+                await send(message)
+                if message["type"] == "http.response.body" and not message.get("more_body"):
+                    variable.reset(tokens.pop())
+                    resets.append(1)
+
+            await self.app(scope, receive, send_spanned)
+
+    app = app_for(make, middleware=[Middleware(Spans)], hold=hold)
+    with client(app, backend) as asks:
+        assert asks.get("/").content == BODY
+    assert resets == [1]

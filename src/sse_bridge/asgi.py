@@ -9,6 +9,7 @@ import contextvars
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Unpack
 
+from .arguments import check_headers, check_status_code
 from .drivers.anyio import Begin, Write, current_home, drive
 from .drivers.apps import AppStream, Inbox
 from .drivers.sources import OneRequest, check_source, discard
@@ -48,7 +49,9 @@ class EventStream:
     ) -> None:
         check_source(source)
         self._source = OneRequest(source)
-        self._options = options_of(options)
+        check_status_code("status_code", status_code)
+        check_headers(headers)
+        self._options = options_of(options, "EventStream")
         self._status_code = status_code
         self._headers = raw(merge_headers(self._options.headers(), headers))
 
@@ -163,7 +166,9 @@ class Middleware:
         if not callable(app):
             raise TypeError(f"app must be an ASGI app, got {app!r}")
         self.app = app
-        self._takeover = Takeover(options_of(options), end=end, chunks=chunks, streams=streams)
+        self._takeover = Takeover(
+            options_of(options, "Middleware"), end=end, chunks=chunks, streams=streams
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -16,29 +16,22 @@ import contextvars
 import functools
 import inspect
 import logging
-import math
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from types import FrameType
 from typing import Any, TypeVar, Unpack, cast, overload
 
 from flask import Flask, Response, current_app, has_request_context, request, stream_with_context
-from werkzeug.exceptions import (
-    HTTPException,
-    ServiceUnavailable,
-    TooManyRequests,
-    default_exceptions,
-)
-from werkzeug.http import parse_date
+from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as AnyResponse
 
 from . import hangup
+from .arguments import check_headers, check_media_type, check_status, check_status_code
 from .drivers.sources import check_source, discard
 from .drivers.threads import Body, background_home
 from .drivers.waiting import run_in
 from .drivers.watches import Watch
-from .early import EarlyAnswer, early_answer
+from .flask_errors import raise_early
 from .flask_views import (
     Place,
     beside_the_view,
@@ -56,6 +49,9 @@ __all__ = ["EventSourceResponse", "event_stream"]
 
 _log = logging.getLogger("sse_bridge")
 
+# What whoever had a `flask.Response` here may say of it, and then it must be so.
+_TYPES = {"mimetype", "content_type", "media_type"}
+
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -65,9 +61,10 @@ class EventSourceResponse(Response):
     It starts the source and waits out `hold` when it is made.
 
     Arguments: `source`, any iterable, async iterable, awaitable of one, or callable that gives one; `status`
-    (default 200) and `headers`, which win over ours, as in Flask; `options`, see the option table. Raises what the
-    source raises within `hold`; a failure of the model's service for which the app has no handler as werkzeug's
-    `HTTPException`, with the status that fits; `werkzeug.exceptions.ServiceUnavailable` at `max_streams`.
+    (default 200) and `headers`, which win over ours, as in Flask; `mimetype`, for whoever had a `Response` here,
+    must be ``"text/event-stream"``; `options`, see the option table. Raises what the source raises within `hold`; a
+    failure of the model's service for which the app has no handler as werkzeug's `HTTPException`, with the status
+    that fits; `werkzeug.exceptions.ServiceUnavailable` at `max_streams`.
     """
 
     default_mimetype = "text/event-stream"
@@ -80,7 +77,10 @@ class EventSourceResponse(Response):
         **options: Unpack[Words],
     ) -> None:
         check_source(source)
-        checked = options_of(options)
+        for name in _TYPES & options.keys():
+            check_media_type(name, options.pop(name))  # type: ignore[misc]
+        _check_start(status, headers)
+        checked = options_of(options, "EventSourceResponse")
         if _is_finished():
             discard(source, background_home)
             super().__init__(status=204)
@@ -149,7 +149,9 @@ def event_stream(
     (default False), whether the view itself, if it is sync, runs on the thread that walks what it gives: so it is
     held, watched and stopped too, and what only one thread may use can be used in both.
     """
-    checked = options_of(options)  # bad options are told where they are written
+    # What is wrong is told where it is written.
+    checked = options_of(options, "event_stream")
+    _check_start(status, headers)
     _check_whole(whole)
     respond = functools.partial(
         EventSourceResponse._of, status=status, headers=headers, options=checked
@@ -160,29 +162,42 @@ def event_stream(
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         if not callable(view):
             raise TypeError(f"event_stream decorates a view, got {view!r}")
-
-        @functools.wraps(view)
-        def streaming_view(*args: Any, **kwargs: Any) -> Any:
-            if _is_finished():
-                return EventSourceResponse(())  # a 204
-            _check_room(checked.max_streams)
-            call = functools.partial(view, *args, **kwargs)
-            try:
-                if on_its_thread and has_request_context() and request.method != "HEAD":
-                    return run_whole(call, _watch(), checked, answer)
-                return answer(_run_view(call, is_coroutine))
-            except Exception as error:
-                _raise_early(error, checked)
-                raise
-
-        is_coroutine = inspect.iscoroutinefunction(view)
-        on_its_thread = whole and not is_coroutine
-        return streaming_view
+        return _streaming(view, checked, answer, whole=whole)
 
     return decorate if view is None else decorate(view)
 
 
+def _streaming(
+    view: Callable[..., Any], options: Options, answer: Callable[..., Any], *, whole: bool
+) -> Callable[..., Any]:
+    @functools.wraps(view)
+    def streaming_view(*args: Any, **kwargs: Any) -> Any:
+        if _is_finished():
+            return EventSourceResponse(())  # a 204
+        _check_room(options.max_streams)
+        call = functools.partial(view, *args, **kwargs)
+        try:
+            if is_whole and has_request_context() and request.method != "HEAD":
+                return run_whole(call, _watch(), options, answer)
+            return answer(_run_view(call, is_coroutine))
+        except Exception as error:
+            raise_early(error, options)
+            raise
+
+    is_coroutine = inspect.iscoroutinefunction(view)
+    is_whole = whole and not is_coroutine
+    return streaming_view
+
+
 # -- the view's answer ----------------------------------------------------------------------------
+
+
+def _check_start(status: Any, headers: Any) -> None:
+    check_headers(headers)
+    if status is None or status == 200:
+        return
+    check = check_status if isinstance(status, str) else check_status_code
+    check("status", status)
 
 
 def _check_whole(whole: Any) -> None:
@@ -282,7 +297,7 @@ def _attach(response: AnyResponse, source: Any, options: Options, place: Place |
             discard(source, background_home)
         raise ServiceUnavailable(retry_after=full.retry_after) from full
     except Exception as error:
-        _raise_early(error, options)
+        raise_early(error, options)
         raise
     response.response = body
     if has_request_context():
@@ -315,39 +330,6 @@ def _after_request_function() -> str | None:
             caller = module
         frame = frame.f_back
     return None
-
-
-def _raise_early(error: Exception, options: Options) -> None:
-    """Raise what Flask answers a failure of the model's service with; nothing for what is the app's own."""
-    if isinstance(error, HTTPException) or _is_handled(error):
-        return
-    early = early_answer(error, options)
-    if early is not None:
-        raise _http_exception(early) from error
-
-
-def _is_handled(error: Exception) -> bool:
-    """Whether the app has a handler for this kind of error, and not just for any."""
-    if not has_request_context():
-        return False
-    specs = current_app.error_handler_spec
-    places = (specs.get(name, {}).get(None, {}) for name in (*request.blueprints, None))
-    kinds = [kind for kind in type(error).__mro__ if kind is not Exception]
-    return any(kind in handlers for handlers in places for kind in kinds)
-
-
-def _http_exception(early: EarlyAnswer) -> HTTPException:
-    raised = default_exceptions[early.status_code](early.message)
-    if isinstance(raised, (TooManyRequests, ServiceUnavailable)):
-        raised.retry_after = _when(early.retry_after)
-    return raised
-
-
-def _when(retry_after: str | None) -> datetime | int | None:
-    """As werkzeug has it: seconds or a date."""
-    if retry_after is None or retry_after[0].isdigit():
-        return None if retry_after is None else math.ceil(float(retry_after))
-    return parse_date(retry_after)
 
 
 def _watch() -> Watch | None:

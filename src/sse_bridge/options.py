@@ -201,11 +201,26 @@ class Options:
             return GENERAL_FAILURE
 
 
-def options_of(words: Words) -> Options:
-    """Options from a face's keywords; made once for words that are plain values, for that takes a while."""
+def options_of(words: Words, face: str) -> Options:
+    """Options from the keywords of a face of this name; made once for plain values, for that takes a while."""
+    if not words.keys() <= _NAMES:
+        raise _unknown(next(name for name in words if name not in _NAMES), face)
     if all(type(value) in _PLAIN for value in words.values()):
         return _remembered(**words)  # type: ignore[arg-type] # all are hashable
     return Options(**words)
+
+
+_NAMES = Words.__annotations__.keys()
+
+
+def _unknown(name: str, face: str) -> TypeError:
+    from difflib import get_close_matches
+
+    like = get_close_matches(name, _NAMES, n=1)
+    return TypeError(
+        f"{face} has no option {name!r}"
+        + (f": did you mean {like[0]!r}?" if like else f"; it has {', '.join(_NAMES)}")
+    )
 
 
 _PLAIN = (str, int, float, bool, type(None))

@@ -1,62 +1,114 @@
-"""Event streams for Starlette and FastAPI: a response to return from any handler."""
+"""Event streams for Starlette and FastAPI: a decorator for endpoints, and a response to return from any.
+
+Rules of this file:
+
+1. A decorated endpoint is to the framework a function that returns a response: its parameters and its name are
+   kept, but not that it is a generator function, or what it returns, which FastAPI would make something of.
+2. It runs where it would run undecorated: what is sync, and no generator, in the thread pool.
+3. What the framework itself answers passes untouched, but for an event stream that was made by hand.
+"""
 
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Mapping
-from typing import Any, Unpack
+import functools
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, Unpack, overload
 
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
+from .arguments import check_headers, check_media_type, check_status_code
 from .asgi import answer, is_finished, raw, respond
 from .drivers.anyio import current_home
-from .drivers.sources import check_source, discard
+from .drivers.sources import check_source, discard, is_sdk_answer, takes_no_arguments
 from .early import early_answer
-from .options import Words, options_of
+from .failures import diagnose
+from .media import EVENTS, media_type
+from .options import Options, Words, options_of
 from .registry import Unavailable
 
-__all__ = ["EventSourceResponse"]
+__all__ = ["EventSourceResponse", "event_stream"]
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+_UNSAID: Any = object()
 
 
 class EventSourceResponse(Response):
     """A response that streams `source` to the client, and stops it when the client leaves.
 
     Arguments: `source`, any iterable, async iterable, awaitable of one, or callable that gives one;
-    `status_code` (default 200), `headers`, which win over ours, and `background`, as in Starlette; `options`,
-    see the option table.
+    `status_code` (default 200), `headers`, which win over ours, and `background`, as in Starlette; `media_type`,
+    for whoever had a `StreamingResponse` here, must be ``"text/event-stream"``; `options`, see the option table.
     What the source raises within `hold` is raised before the response has started, for the app's own
     exception handlers; a failure of the model's service for which there is none as ``HTTPException``, with the
     status that fits; ``HTTPException(503)`` at `max_streams`.
     """
 
-    media_type = "text/event-stream"
+    media_type = EVENTS
 
     def __init__(
         self,
-        source: Any,
+        source: Any = _UNSAID,
         status_code: int = 200,
         headers: Mapping[str, str] | None = None,
         background: BackgroundTask | None = None,
+        media_type: str | None = None,
         **options: Unpack[Words],
     ) -> None:
+        if source is _UNSAID:
+            raise _without_source(options)
         check_source(source)
-        self._source = source
-        self._options = options_of(options)
+        check_media_type("media_type", media_type)
+        check_status_code("status_code", status_code)
+        check_headers(headers)
+        self._open(source, options_of(options, "EventSourceResponse"), status_code, background)
+        if headers is not None:
+            self.init_headers(headers)
+            self._fill_headers()
+
+    @classmethod
+    def _of(
+        cls,
+        source: Any,
+        *,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        options: Options,
+    ) -> EventSourceResponse:
+        """The same for whoever has checked the options already."""
+        check_source(source)
+        response = cls.__new__(cls)
+        response._open(source, options, status_code, None)
+        if headers is not None:
+            response.init_headers(headers)
+            response._fill_headers()
+        return response
+
+    def _open(
+        self, source: Any, options: Options, status_code: int, background: BackgroundTask | None
+    ) -> None:
+        self._source, self._options = source, options
         # Taken here: what a handler that runs in Starlette's thread pool set would be gone in __call__.
         self._context = contextvars.copy_context()
-        self.status_code = status_code
-        self.background = background
-        if headers is None:  # nearly always: far cheaper than to fill them in one by one
-            self.raw_headers = raw(self._options.headers())
-            return
-        self.init_headers(headers)
+        self.status_code, self.background = status_code, background
+        # Far cheaper than to fill them in one by one.
+        self.raw_headers = raw(options.headers())
+
+    def _fill_headers(self) -> None:
+        """Ours, where the user has set none."""
         for name, value in self._options.headers():
             self.headers.setdefault(name, value)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            scope, receive, send = {**scope, "method": "GET"}, *_denying(receive, send)
         if is_finished(scope):
             discard(self._source, current_home)
             await answer(send, 204, [])
@@ -96,3 +148,188 @@ def _is_handled(error: Exception, scope: Scope) -> bool:
     handlers, _ = scope.get("starlette.exception_handlers") or ({}, {})
     kinds = type(error).__mro__
     return any(kind in handlers for kind in kinds if kind is not Exception)
+
+
+def _without_source(options: Mapping[str, Any]) -> TypeError:
+    if "content" in options:
+        return TypeError(
+            "EventSourceResponse takes a source, and no content: decorate a FastAPI endpoint that is a generator "
+            "function with sse_bridge.starlette.event_stream, under the route's decorator"
+        )
+    return TypeError("EventSourceResponse needs a source")
+
+
+def _denying(receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """For the answer to a websocket's handshake: the same messages, by the names that they have there."""
+
+    async def receive_there() -> Message:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": b"", "more_body": True}
+
+    async def send_there(message: Message) -> None:
+        await send({**message, "type": f"websocket.{message['type']}"})
+
+    return receive_there, send_there
+
+
+# -- the decorator --------------------------------------------------------------------------------
+
+
+@overload
+def event_stream(endpoint: Endpoint, /) -> Endpoint: ...
+@overload
+def event_stream(
+    endpoint: None = None,
+    /,
+    *,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **options: Unpack[Words],
+) -> Callable[[Endpoint], Endpoint]: ...
+def event_stream(
+    endpoint: Callable[..., Any] | None = None,
+    /,
+    *,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **options: Unpack[Words],
+) -> Any:
+    """Make an endpoint's answer a live event stream; used bare or with options, under the route's decorator.
+
+    Arguments: `endpoint`, a generator function, an async generator function, or a function, sync or async, that
+    returns a source; whatever else it returns passes untouched, but a hand-made ``StreamingResponse`` of type
+    ``text/event-stream`` is taken over; `status_code`, `headers` and `options`, as for `EventSourceResponse`.
+    FastAPI's parameters and dependencies work through it; for its docs give the route
+    ``response_class=EventSourceResponse``.
+    """
+    # What is wrong is told where it is written.
+    checked = options_of(options, "event_stream")
+    check_status_code("status_code", status_code)
+    check_headers(headers)
+    respond = functools.partial(
+        EventSourceResponse._of, status_code=status_code, headers=headers, options=checked
+    )
+    answer, failed = (
+        functools.partial(_answer, respond, checked),
+        functools.partial(_failed, checked),
+    )
+
+    def decorate(endpoint: Any) -> Callable[..., Any]:
+        if not callable(endpoint) or inspect.isclass(endpoint):
+            raise TypeError(f"event_stream decorates an endpoint's function, got {endpoint!r}")
+        return _as_endpoint(_streaming(endpoint, answer, failed), endpoint)
+
+    return decorate if endpoint is None else decorate(endpoint)
+
+
+def _streaming(
+    endpoint: Callable[..., Any], answer: Callable[[Any], Any], failed: Callable[[Exception], Any]
+) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(endpoint):
+
+        async def returning(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return answer(await endpoint(*args, **kwargs))
+            except Exception as error:
+                return failed(error)
+
+        return returning
+
+    def calling(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return answer(endpoint(*args, **kwargs))
+        except Exception as error:
+            return failed(error)
+
+    if not (inspect.isgeneratorfunction(endpoint) or inspect.isasyncgenfunction(endpoint)):
+        return calling
+
+    async def generating(*args: Any, **kwargs: Any) -> Any:
+        return calling(*args, **kwargs)  # which runs nothing yet: no thread is needed for it
+
+    return generating
+
+
+def _failed(options: Options, error: Exception) -> Response:
+    """What raises a failure of the model's service where it is known who handles it; another is raised at once."""
+    if not diagnose(error).is_upstream:
+        raise error
+
+    async def raise_again() -> None:
+        raise error
+
+    return EventSourceResponse._of(raise_again, options=options.holding(math.inf))
+
+
+def _as_endpoint(streaming: Callable[..., Any], endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """Under the endpoint's name, with its parameters."""
+    wrapper: Any = functools.update_wrapper(streaming, endpoint)
+    del wrapper.__wrapped__  # through it FastAPI would see a generator function
+    signature = _signature(endpoint)
+    wrapper.__signature__ = signature.replace(return_annotation=Response)
+    wrapper.__annotations__ = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if parameter.annotation is not parameter.empty
+    } | {"return": Response}
+    made: Callable[..., Any] = wrapper
+    return made
+
+
+def _signature(endpoint: Callable[..., Any]) -> inspect.Signature:
+    """With what its annotations mean where they are written: here their names mean nothing."""
+    signature = inspect.signature(endpoint)
+    names = getattr(inspect.unwrap(endpoint), "__globals__", {})
+    return signature.replace(
+        parameters=[
+            parameter.replace(annotation=_meant(parameter.annotation, names))
+            for parameter in signature.parameters.values()
+        ]
+    )
+
+
+def _meant(annotation: Any, names: dict[str, Any]) -> Any:
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, names)
+    except NameError:  # of a name that is there for type checkers only
+        return annotation
+
+
+_VALUES = (str, bytes, bytearray, dict, list, tuple, set, frozenset, int, float, type(None))
+
+
+def _answer(respond: Callable[[Any], Response], options: Options, answer: Any) -> Any:
+    if type(answer) is StreamingResponse and _is_made_by_hand(answer):
+        return _take_over(answer, options)
+    return answer if _is_frameworks(answer) else respond(answer)
+
+
+def _is_frameworks(answer: Any) -> bool:
+    """Whether Starlette or FastAPI itself answers with it: a response, or a value that becomes JSON."""
+    if isinstance(answer, (Response, *_VALUES)) or is_sdk_answer(answer):
+        return True
+    kind = type(answer)
+    walks = any(hasattr(kind, name) for name in ("__iter__", "__aiter__", "__await__"))
+    return not walks and not (callable(answer) and takes_no_arguments(answer))
+
+
+def _is_made_by_hand(response: StreamingResponse) -> bool:
+    kind = media_type(response.headers.get("content-type", ""))
+    return kind == EVENTS and response.status_code < 400
+
+
+def _take_over(response: StreamingResponse, options: Options) -> Response:
+    """The response keeps its status, headers and background; its frames are streamed as any source is."""
+    taken = EventSourceResponse._of(
+        response.body_iterator,
+        status_code=response.status_code,
+        options=options.framed(),
+    )
+    taken.raw_headers = list(response.raw_headers)
+    taken._fill_headers()
+    taken.background = response.background
+    return taken

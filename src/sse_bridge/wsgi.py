@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Unpack
 
 from . import hangup, wsgi_middleware
+from .arguments import check_headers, check_status
 from .dialects.base import Dialect
 from .drivers.sources import OneRequest, check_source, discard
 from .drivers.threads import Body, background_home
@@ -45,7 +46,7 @@ def stream(source: Any, environ: Environ, /, **options: Unpack[Words]) -> Iterat
     it raises `UpstreamError`, or `RuntimeError` where it is no upstream's, from it.
     """
     try:
-        return open_body(source, environ, options_of(options))
+        return open_body(source, environ, options_of(options, "stream"))
     except OSError as error:
         # To a server that would be its connection's: it closes that, and answers nothing.
         diagnosis = diagnose(error)
@@ -95,7 +96,9 @@ class EventStream:
     ) -> None:
         check_source(source)
         self._source = OneRequest(source)
-        self._options = options_of(options)
+        check_status("status", status)
+        check_headers(headers)
+        self._options = options_of(options, "EventStream")
         self._status = status
         self._headers = merge_headers(self._options.headers(), headers)
 
@@ -150,7 +153,9 @@ class Middleware:
             raise TypeError(f"whole must be True, False or None, got {whole!r}")
         self.app = app
         self._whole = keeps_to_its_thread(app) if whole is None else whole
-        self._takeover = Takeover(options_of(options), end=end, chunks=chunks, streams=streams)
+        self._takeover = Takeover(
+            options_of(options, "Middleware"), end=end, chunks=chunks, streams=streams
+        )
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if "HTTP_LAST_EVENT_ID" in environ and self._is_over(environ):

@@ -9,7 +9,8 @@ Rules of this file:
 5. A stream that cannot tell its failure lacks the end of its body: the server then cuts the connection.
 6. While the writer sleeps, an async source's task that is about to wait writes what it has said itself: that costs
    half of waking the writer. It does so as the writer's task, in a copy of that one's context, for what `send` goes
-   through may hold on to either. It never waits for a write: what waits, raises or ends the stream is the writer's.
+   through may hold on to either. It never waits for a write: what waits, raises, begins or ends the answer is the
+   writer's, so that a middleware finds at the end what it has put into its context at the start.
 """
 
 from __future__ import annotations
@@ -191,17 +192,14 @@ class Writer:
         if not handover.writer_sleeps:
             return
         data = self.connection.step(monotonic())
-        if stream.ending is not None or len(data) > BATCH_BYTES:
+        begins = self._begin is not None and not stream.held
+        if begins or stream.ending is not None or len(data) > BATCH_BYTES:
             self._left_over = data
             handover.poke_writer()
-        elif self._has_to_leave(data) and self._blocks(self._deliver(data, last=False)):
+        elif data and not stream.held and self._blocks(self._deliver(data, last=False)):
             handover.poke_writer()
         else:
             self._signal.move(self.connection.deadline)
-
-    def _has_to_leave(self, data: bytes) -> bool:
-        """Also without data: the status, once `hold` is over."""
-        return not self._stream.held and (data != b"" or self._begin is not None)
 
     def _blocks(self, writing: Coroutine[Any, Any, None]) -> bool:
         """Write until it has to wait; the rest, or what went wrong, is for the writer."""

@@ -1,0 +1,51 @@
+"""A failure of the model's service before the first byte, as Flask answers it."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+from flask import current_app, has_request_context, request
+from werkzeug.exceptions import (
+    HTTPException,
+    ServiceUnavailable,
+    TooManyRequests,
+    default_exceptions,
+)
+from werkzeug.http import parse_date
+
+from .early import EarlyAnswer, early_answer
+from .options import Options
+
+
+def raise_early(error: Exception, options: Options) -> None:
+    """Raise what Flask answers a failure of the model's service with; nothing for what is the app's own."""
+    if isinstance(error, HTTPException) or _is_handled(error):
+        return
+    early = early_answer(error, options)
+    if early is not None:
+        raise _http_exception(early) from error
+
+
+def _is_handled(error: Exception) -> bool:
+    """Whether the app has a handler for this kind of error, and not just for any."""
+    if not has_request_context():
+        return False
+    specs = current_app.error_handler_spec
+    places = (specs.get(name, {}).get(None, {}) for name in (*request.blueprints, None))
+    kinds = [kind for kind in type(error).__mro__ if kind is not Exception]
+    return any(kind in handlers for handlers in places for kind in kinds)
+
+
+def _http_exception(early: EarlyAnswer) -> HTTPException:
+    raised = default_exceptions[early.status_code](early.message)
+    if isinstance(raised, (TooManyRequests, ServiceUnavailable)):
+        raised.retry_after = _when(early.retry_after)
+    return raised
+
+
+def _when(retry_after: str | None) -> datetime | int | None:
+    """As werkzeug has it: seconds or a date."""
+    if retry_after is None or retry_after[0].isdigit():
+        return None if retry_after is None else math.ceil(float(retry_after))
+    return parse_date(retry_after)
