@@ -386,30 +386,32 @@ def test_it_survives_a_fork_on_both_sides():
 GEVENT = """
 from gevent import monkey
 monkey.patch_all()
-import threading
-from test_hangup import Connection, Told, hangup
-connection, told = Connection(), Told()
+from test_hangup import Connection, hangup
+from sse_bridge.drivers.waiting import ThreadSignal
+connection, signal, words = Connection(), ThreadSignal(), []
+
+def tell(word):
+    words.append(word)
+    signal.set()
+
+def wait_for(*expected):
+    while words != list(expected):
+        signal.wait()
+    print(words, watched.every)
+
 watched = hangup.watch({"gunicorn.socket": connection.server})
-watched.start(told.doubt, told.gone)
-watched.check()
-print(told.words, watched.every, threading.active_count())
+watched.start(lambda: tell("doubt"), lambda: tell("gone"))
 connection.client.close()
-watched.check()
-print(told.words, watched.every)
+wait_for("doubt")
 connection.server.sendall(b": ping")
 assert watched.has_left(5)
-watched.check()
-print(told.words)
+wait_for("doubt", "gone")
 watched.stop()
 """
 
 
-def test_under_gevent_it_is_asked_now_and_then_and_no_thread_is_started():
-    assert in_a_process(GEVENT).splitlines() == [
-        "[] 0.5 1",
-        "['doubt'] 0.01",
-        "['doubt', 'gone']",
-    ]
+def test_under_gevent_a_thread_of_the_system_watches_and_wakes_a_greenlet():
+    assert in_a_process(GEVENT).splitlines() == ["['doubt'] None", "['doubt', 'gone'] None"]
 
 
 # -- each server's handle -------------------------------------------------------------------------

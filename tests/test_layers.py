@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "servers": {"registry"},
     "stopping": {"registry", "servers"},
     "interrupt": set(),
-    "hangup": {"drivers/watches", "servers"},
+    "hangup": {"drivers/greenlets", "drivers/watches", "servers"},
     "testing/*": {"wire", "summary", "registry", "stopping", "drivers/*", "testing/*"},
     "drivers/*": {
         "failures",

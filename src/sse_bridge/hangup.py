@@ -23,13 +23,15 @@ import os
 import select
 import stat
 import sys
-import threading
 import time
+from _thread import RLock
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from . import servers
+from .drivers.greenlets import start_system_thread
 from .drivers.watches import Watch
 
 Call = Callable[[], None]
@@ -53,7 +55,7 @@ def watch(environ: dict[str, Any]) -> Watch | None:
     descriptor = client_descriptor(environ) if _RDHUP else None
     if descriptor is not None:
         try:
-            return DescriptorWatch(descriptor, every=PROBE if _under_gevent() else None)
+            return DescriptorWatch(descriptor)
         except OSError:  # no descriptor left for the duplicate
             return BlindWatch()
     return None if isinstance(body, io.BytesIO) else BlindWatch()
@@ -231,7 +233,8 @@ class _Watcher:
 
     def __init__(self) -> None:
         # Re-entrant: the garbage collector may stop a forgotten watch at any moment.
-        self._lock = threading.RLock()
+        # The system's own, also under gevent, for the watching thread is no greenlet.
+        self._lock = RLock()
         self._epoll: Any = None
         self._watches: dict[int, DescriptorWatch] = {}
 
@@ -253,11 +256,8 @@ class _Watcher:
 
     def _ensure_running(self) -> None:
         if self._epoll is None:
-            epoll = select.epoll()
-            thread = threading.Thread(
-                target=self._run, args=(epoll,), name="sse_bridge hang-ups", daemon=True
-            )
-            thread.start()
+            epoll = _original("epoll")()
+            start_system_thread(partial(self._run, epoll), "sse_bridge hang-ups")
             self._epoll = epoll
 
     def _run(self, epoll: Any) -> None:
@@ -281,13 +281,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_watcher.__init__)  # type: ignore[misc]
 
 
-def _under_gevent() -> bool:
-    monkey = sys.modules.get("gevent.monkey")
-    return monkey is not None and bool(monkey.is_module_patched("threading"))
-
-
 def _original(name: str) -> Any:
-    """A name of the select module as the system has it: gevent's poll does not know of hang-ups."""
+    """A name of the select module as the system has it: gevent's poll knows of no hang-ups, and it has no epoll."""
     monkey = sys.modules.get("gevent.monkey")
     if monkey is not None and monkey.is_module_patched("select"):
         return monkey.get_original("select", name)

@@ -63,6 +63,47 @@ def test_a_greenlet_is_left_alone_if_its_time_has_passed():
     assert run("read", unless=True) == "[] False"
 
 
+LOOP = """
+from gevent import monkey; monkey.patch_all()
+import asyncio, gevent, socket, threading
+from sse_bridge.drivers.threads import background_home
+from sse_bridge.drivers.waiting import ThreadSignal, run_in
+import contextvars
+
+server = socket.create_server(("127.0.0.1", 0))
+ticks = []
+
+def tick():
+    while True:
+        ticks.append(1)
+        gevent.sleep(0.01)
+
+def serve():
+    connection, _ = server.accept()
+    connection.sendall(b"hello")
+    connection.close()
+
+async def talk():
+    reader, writer = await asyncio.open_connection(*server.getsockname())
+    said = await reader.read()
+    writer.close()
+    slept = await asyncio.to_thread(gevent.sleep, 0.1)
+    return said
+
+gevent.spawn(tick)
+gevent.spawn(serve)
+home = background_home()
+print(run_in(home, talk(), contextvars.copy_context()), background_home() is home, len(ticks) > 2)
+"""
+
+
+def test_under_gevent_an_event_loop_runs_on_a_thread_of_the_system():
+    ran = subprocess.run(
+        [sys.executable, "-c", LOOP], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert ran.stdout.strip() == "b'hello' True True"
+
+
 def test_without_gevent_a_thread_is_no_greenlet(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, "gevent.monkey", raising=False)
     assert greenlets.current() is None

@@ -118,6 +118,7 @@ def _deployed_hypercorn(worker: str) -> Kind:
 
 DEPLOYED_WSGI = {
     "deployed gunicorn gthread": _deployed_gunicorn("gthread"),
+    "deployed gunicorn gevent": _deployed_gunicorn("gevent"),
     "deployed gunicorn gthread --preload": _deployed_gunicorn("gthread", "--preload"),
     "deployed granian wsgi": _deployed(
         "granian", "--interface", "wsgi", "--port=", threads="--blocking-threads", port=True

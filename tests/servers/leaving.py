@@ -30,7 +30,6 @@ APPS |= dict.fromkeys(ASGI_SERVERS, "relay_starlette:app")
 BLIND = {"granian-wsgi"}  # it shows no handle on the connection: a ping tells
 BLIND_PING = 0.5
 PHASES = {
-    "gunicorn-gevent": 0.5,
     "granian-wsgi": BLIND_PING,
 }  # those who ask now and then, are left any time
 NEVER = 60.0  # seconds: nothing of ours comes up by itself while a case is measured
@@ -65,8 +64,6 @@ def cases(servers: Iterable[str]) -> Iterator[Case]:
 
 
 def impossible(case: Case) -> bool:
-    if case.kind == "async" and case.server == "gunicorn-gevent":
-        return True  # refused: see docs/deploy.md
     return case.kind == "async" and case.vendor == "dashscope" and case.server == "hypercorn-trio"
 
 

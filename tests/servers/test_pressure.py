@@ -96,7 +96,7 @@ def until(look: Callable[[], Seen], good: Callable[[Seen], bool]) -> Seen:
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-@pytest.mark.parametrize("name", ["gunicorn-gthread", "uvicorn"])
+@pytest.mark.parametrize("name", ["gunicorn-gthread", "gunicorn-gevent", "uvicorn"])
 def test_hundreds_of_hang_ups_at_random_moments_leave_nothing_and_disturb_nobody(
     serve: Pool, name: str, kind: str, whole: OpenAIDouble, stalling: OpenAIDouble
 ):

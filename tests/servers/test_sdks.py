@@ -15,7 +15,11 @@ from sse_bridge import Decoder
 
 from .harness import Pool, Server
 
-APPS = {"gunicorn-gthread": "relay_flask:app", "uvicorn": "relay_starlette:app"}
+APPS = {
+    "gunicorn-gthread": "relay_flask:app",
+    "gunicorn-gevent": "relay_flask:app",
+    "uvicorn": "relay_starlette:app",
+}
 every_app = pytest.mark.parametrize("name", APPS)
 every_kind = pytest.mark.parametrize("kind", ["sync", "async"])
 

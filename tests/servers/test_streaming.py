@@ -8,8 +8,6 @@ from .client import Response
 from .gate import Gate
 from .harness import ASGI_SERVERS, SERIAL_SERVERS, WSGI_SERVERS, Pool, Server
 
-# The loop of an async source is refused under gevent.
-NO_ASYNC = {"gunicorn-gevent"}
 APPS = {**dict.fromkeys(WSGI_SERVERS, "bridge_flask:app")}
 APPS |= dict.fromkeys(ASGI_SERVERS, "bridge_starlette:app")
 
@@ -17,7 +15,6 @@ PAIRS = [
     pytest.param(name, kind, id=f"{name}, {kind} source")
     for name in APPS
     for kind in ("sync", "async")
-    if not (kind == "async" and name in NO_ASYNC)
 ]
 every_pair = pytest.mark.parametrize(("name", "kind"), PAIRS)
 every_server = pytest.mark.parametrize("name", APPS)

@@ -17,7 +17,7 @@ from ..stream import PINGS
 from .affinity import explain
 from .connection import Connection
 from .farewell import call_on_end
-from .greenlets import threads_are_greenlets
+from .greenlets import Greenlets, start_system_thread, threads_are_greenlets
 from .on_asyncio import AsyncioHome
 from .waiting import Home, ThreadSignal
 from .walkers import OwnThread, Spawn
@@ -193,20 +193,20 @@ class _Background:
             return self._home
 
     def _start(self) -> AsyncioHome:
-        _refuse_gevent()
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, name="sse_bridge loop", daemon=True)
-        thread.start()
-        assert thread.ident is not None
-        return AsyncioHome(loop, thread.ident)
+        started, homes = ThreadSignal(), []
 
+        def run() -> None:
+            loop = asyncio.new_event_loop()
+            if threads_are_greenlets():
+                loop.set_default_executor(Greenlets())
+            homes.append(AsyncioHome(loop, threading.get_ident()))
+            started.set()
+            loop.run_forever()
 
-def _refuse_gevent() -> None:
-    if threads_are_greenlets():
-        raise RuntimeError(
-            "an async source needs an event loop on a thread of its own, and under gevent there are no "
-            "threads: use a sync source (the SDK's sync client), or the gthread worker"
-        )
+        start_system_thread(run, "sse_bridge loop")
+        while not homes:
+            started.wait()
+        return homes[0]
 
 
 _background = _Background()

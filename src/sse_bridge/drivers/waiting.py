@@ -30,11 +30,9 @@ class ThreadSignal:
 
     def wait(self, until: float = inf) -> None:
         """Sleep until set, or until that time of the monotonic clock."""
-        if until == inf:
-            self._lock.acquire()
-        else:
-            # A day is as good as for ever to a timer, and no platform refuses it.
-            self._lock.acquire(timeout=min(max(0.0, until - time.monotonic()), 86_400))
+        # A day is as good as for ever, and no platform refuses it. Without a timer gevent would take a wait for
+        # another thread for one that nobody can end.
+        self._lock.acquire(timeout=min(max(0.0, until - time.monotonic()), 86_400))
 
 
 class TaskSignal(Protocol):
@@ -107,6 +105,8 @@ class Home(Protocol):
 def run_in(home: Home, awaitable: Awaitable[Any], context: contextvars.Context) -> Any:
     """Await this in that loop, in `context`, while the calling thread waits; gives or raises what it does."""
     future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    signal = ThreadSignal()
+    future.add_done_callback(lambda _: signal.set())
 
     async def run() -> None:
         try:
@@ -115,4 +115,6 @@ def run_in(home: Home, awaitable: Awaitable[Any], context: contextvars.Context) 
             future.set_exception(error)
 
     home.soon(lambda: home.spawn(run, context))
+    while not future.done():
+        signal.wait()
     return future.result()
