@@ -38,6 +38,8 @@ def said_by_node(script: str) -> str:
 
 @pytest.mark.parametrize("name", FILES)
 def test_its_own_tests_pass(name: str) -> None:
+    if name == "native.test.mjs":
+        components.node_package("abort-controller")
     done = run(components.program("node"), "--test", "--test-reporter=spec", name)
     if done.returncode != 0:
         pytest.fail(done.stdout + done.stderr, pytrace=False)
@@ -72,6 +74,17 @@ def test_it_is_small() -> None:
     done = run(components.program("esbuild"), "--minify", "--format=esm", str(FETCH_SSE))
     assert done.returncode == 0, done.stderr
     assert len(gzip.compress(done.stdout.encode(), 9)) <= LIMIT
+
+
+@pytest.mark.parametrize("oldest", ["chrome91", "edge91", "firefox90", "safari15", "node20"])
+def test_the_oldest_browsers_that_the_docs_name_can_parse_it(oldest: str) -> None:
+    def written_for(target: str) -> str:
+        options = ("--format=esm", f"--target={target}", str(FETCH_SSE))
+        done = run(components.program("esbuild"), *options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert written_for(oldest) == written_for("esnext")
 
 
 def test_it_is_imported_without_a_warning_and_has_what_its_types_declare() -> None:

@@ -103,8 +103,8 @@ export async function refuses(response: Response): Promise<void> {
   await fetchSSE({ url: "/chat", success: ({ type }) => type === "error" });
   // @ts-expect-error the next connection's decoder is `new Decoder(decoder)`
   new Decoder().next();
-  // @ts-expect-error bytes, not text
-  new Decoder().feed("data: a\n\n");
+  // @ts-expect-error bytes, or text
+  new Decoder().feed(5);
   // @ts-expect-error an event's data is text
   for await (const { data } of readEvents(response)) data.delta;
   // @ts-expect-error the status belongs to an HTTPError

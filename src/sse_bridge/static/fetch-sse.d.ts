@@ -21,6 +21,13 @@ export interface ReadOptions {
   maxBuffer?: number;
   /** Ends the connection. */
   signal?: AbortSignal | null | undefined;
+  /**
+   * Whether the connection ends when the page is left; default true. Where the page is shown again, out of the
+   * browser's cache for going back, the stream fails with `page_hidden`.
+   */
+  pagehide?: boolean;
+  /** Called with each line that has no effect, a comment for one. */
+  onComment?: (line: string) => void;
 }
 
 export interface ReconnectOptions {
@@ -101,20 +108,28 @@ export function fetchSSE(options: FetchSSEOptions): Promise<boolean>;
 /** Turns the bytes of an event stream, cut anywhere, into its events, as the WHATWG standard reads them. */
 export class Decoder {
   /** A decoder as `options` gives the one for the connection after it. */
-  constructor(options?: { maxBuffer?: number; lastEventId?: string; retry?: number | undefined });
+  constructor(options?: {
+    maxBuffer?: number;
+    lastEventId?: string;
+    retry?: number | undefined;
+    onComment?: ((line: string) => void) | undefined;
+  });
   readonly maxBuffer: number;
   /** What a reconnecting client sends as Last-Event-ID. */
   lastEventId: string;
   /** The reconnection time in milliseconds that the stream asked for, if it did. */
   retry: number | undefined;
-  /** The events that these bytes complete; throws an `SSEError` where one is longer than `maxBuffer`. */
-  feed(bytes: Uint8Array | ArrayBuffer): ServerSentEvent[];
+  /** The events that these bytes, or this text, complete; throws an `SSEError` where one is longer than `maxBuffer`. */
+  feed(bytes: Uint8Array | ArrayBuffer | string): ServerSentEvent[];
 }
 
 /** What a stream can fail with. */
 export class SSEError extends Error {
   constructor(message: string, about?: { code?: string; retryable?: boolean; cause?: unknown });
-  /** `network_error`, `http_error`, `not_a_stream`, `not_json`, `truncated`, `timeout`, `too_large`, or the server's. */
+  /**
+   * `network_error`, `http_error`, `not_a_stream`, `not_json`, `truncated`, `timeout`, `too_large`, `page_hidden`, or
+   * the server's.
+   */
   code: string;
   /** Whether the same request may work later. */
   retryable: boolean;

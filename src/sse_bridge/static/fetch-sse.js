@@ -1,6 +1,6 @@
 /**
- * Read Server-Sent Events with fetch, in browsers and Node 20 or newer: POST, headers, real error statuses, and the
- * truth about the end.
+ * Read Server-Sent Events with fetch: POST, headers, real error statuses, and the truth about the end. For Chrome 91,
+ * Firefox 90, Safari 15, Node 20, React Native, and what is newer.
  *
  * Rules of this file:
  *
@@ -8,6 +8,7 @@
  * 2. What came before a failure is delivered before the failure is thrown.
  * 3. Whoever stops reading ends the connection: by `break`, by `return()`, by the signal, by an error.
  * 4. No request is sent twice, unless the caller asked for it.
+ * 5. A page that is left ends its connections: in the browser's cache for going back they would go on for a minute.
  */
 
 const LONGEST_TIMER = 2 ** 31 - 1; // milliseconds; setTimeout takes more for 1
@@ -75,7 +76,7 @@ export class TimeoutError extends SSEError {
 
 /** Turns the bytes of an event stream, cut anywhere, into its events, as the WHATWG standard reads them. */
 export class Decoder {
-  #utf8 = new TextDecoder(); // drops one byte order mark
+  #utf8; // drops one byte order mark
   #line = ""; // what of a line has come
   #afterCR = false;
   #event = "";
@@ -83,17 +84,18 @@ export class Decoder {
   #id;
   #exceeded = false;
 
-  constructor({ maxBuffer = 16 * 1024 * 1024, lastEventId = "", retry } = {}) {
+  constructor({ maxBuffer = 16 * 1024 * 1024, lastEventId = "", retry, onComment } = {}) {
     if (!(maxBuffer > 0)) throw new RangeError(`maxBuffer must be positive, got ${maxBuffer}`);
     this.maxBuffer = maxBuffer;
     this.lastEventId = this.#id = lastEventId;
     this.retry = retry;
+    this.onComment = onComment;
   }
 
-  /** The events that these bytes complete. */
-  feed(bytes) {
+  /** The events that these bytes, or this text, complete. */
+  feed(bytes = "") {
     const events = [];
-    const text = this.#utf8.decode(bytes, { stream: true });
+    const text = isString(bytes) ? bytes : (this.#utf8 ??= new TextDecoder()).decode(bytes, { stream: true });
     let start = this.#afterCR && text[0] === "\n" ? 1 : 0;
     if (text) this.#afterCR = text.endsWith("\r");
     let cr = text.indexOf("\r", start);
@@ -129,6 +131,7 @@ export class Decoder {
     else if (name === "event") this.#event = value;
     else if (name === "id" && !value.includes("\0")) this.#id = (value + "\n").slice(0, -1); // a slice of `line` keeps its chunk
     else if (name === "retry" && /^\d+$/.test(value)) this.retry = Number(value);
+    else this.onComment?.(line);
   }
 
   #dispatch(events) {
@@ -319,8 +322,8 @@ function checked({ dialect = "plain", timeout = 0 }) {
 // -- one response -----------------------------------------------------------------------------------
 
 /** The events of a response that you fetched yourself, without its end frame; throws where it does not finish. */
-export function readEvents(response, { dialect, timeout, maxBuffer, signal } = {}) {
-  return streamEvents(response.url || "about:blank", { dialect, timeout, maxBuffer, signal, response });
+export function readEvents(response, { dialect, timeout, maxBuffer, signal, pagehide, onComment } = {}) {
+  return streamEvents(response.url || " ", { dialect, timeout, maxBuffer, signal, pagehide, onComment, response });
 }
 
 const EMPTY = { code: "empty_answer", retryable: true };
@@ -333,7 +336,7 @@ async function* eventsOf(response, dialect, decoder, options) {
   try {
     for (;;) {
       for (const event of decoder.feed(await read(reader, options))) {
-        options.signal.throwIfAborted();
+        check(options.signal);
         const ending = dialect.ending(event);
         over = Boolean(ending);
         if (ending === true && dialect.says && !options.spoke) throw new StreamError("The answer is empty.", EMPTY);
@@ -360,10 +363,13 @@ async function refuseOthers(response, options) {
 async function textOf(response, options) {
   const reader = readerOf(response);
   const timer = setTimeout(close, LONGEST_REFUSAL, reader);
-  const utf8 = new TextDecoder();
+  let utf8;
   let text = "";
   try {
-    while (text.length < LARGEST_REFUSAL) text += utf8.decode(await read(reader, options), { stream: true });
+    while (text.length < LARGEST_REFUSAL) {
+      const piece = await read(reader, options);
+      text += isString(piece) ? piece : (utf8 ??= new TextDecoder()).decode(piece, { stream: true });
+    }
   } catch {
     // This is what came.
   }
@@ -372,7 +378,17 @@ async function textOf(response, options) {
   return text;
 }
 
-const readerOf = ({ body }) => (body ?? new Blob().stream()).getReader();
+/** The reader of a body; some are iterated only, and in React Native there is none, but the text. */
+function readerOf(response) {
+  const { body } = response;
+  if (body?.getReader) return body.getReader();
+  const pieces = body?.[Symbol.asyncIterator]?.() ?? textAlone(response);
+  return { read: () => pieces.next(), cancel: async () => pieces.return?.() };
+}
+
+async function* textAlone(response) {
+  yield await response.text();
+}
 
 /** The next bytes; throws at the body's end, too. */
 async function read(reader, { timeout, signal }) {
@@ -402,7 +418,7 @@ async function close(reader, over) {
 export function streamEvents(url, options = {}) {
   const stop = new AbortController();
   const close = () => {
-    stop.abort(CLOSED);
+    end(stop, CLOSED);
     discard(options.response);
   };
   const events = stoppable(eventsAgain(connectionsTo(url, options, stop), options, stop), close);
@@ -410,7 +426,17 @@ export function streamEvents(url, options = {}) {
 }
 
 /** End the connection of a response that nobody has begun to read. */
-const discard = (response) => response?.body?.cancel().catch(() => {});
+const discard = (response) => response?.body?.cancel?.().catch(() => {});
+
+/** Stop, and say why: not every AbortSignal can. */
+function end(stop, reason) {
+  stop.signal.why ??= reason ?? Object.assign(new Error("The request was aborted."), { name: "AbortError" });
+  stop.abort();
+}
+
+function check(signal) {
+  if (signal.aborted) throw signal.why;
+}
 
 /** What a generator yields; `return()` stops it at once, even while a `next()` is waiting. */
 function stoppable(generator, stop) {
@@ -426,12 +452,15 @@ function stoppable(generator, stop) {
   };
 }
 
+const HIDDEN = { code: "page_hidden", retryable: true };
+const NEVER_SENT = /^\s*(about|ftp|javascript|mailto|tel|wss?):/i;
 const PATIENCE = { attempts: 0, delay: 1000, maxDelay: 30_000, repost: false };
 
 /** What one connection after the other is made with; a wrong option is refused here. */
 function connectionsTo(url, options, stop) {
-  if (!url) throw new TypeError(`url must be a string or a URL, got ${url}`);
-  const { dialect, signal, reconnect, timeout, maxBuffer, lastEventId, fetch, onOpen, onReconnect, response, ...init } = options;
+  if (!url || NEVER_SENT.test(url)) throw new TypeError(`url must be one that fetch can send to, got ${url}`);
+  const { dialect, signal, reconnect, timeout, maxBuffer, lastEventId, fetch, pagehide, ...others } = options;
+  const { onOpen, onReconnect, onComment, response, ...init } = others;
   const headers = new Headers(init.headers);
   const isData = Array.isArray(init.body) || (isPlain(init.body) && !init.body[Symbol.asyncIterator]);
   const body = isData ? JSON.stringify(init.body) : init.body;
@@ -465,9 +494,11 @@ const isPlain = (value) => Object.prototype.toString.call(value) === "[object Ob
 async function* eventsAgain({ dialect, decoder, patience, open }, options, stop) {
   const { signal, timeout, onOpen, onReconnect } = options;
   const reading = { timeout, signal: stop.signal };
-  const abort = () => stop.abort(signal.reason);
+  const abort = () => end(stop, signal.reason);
+  const hide = () => end(stop, new SSEError("The page was left.", HIDDEN));
   if (signal?.aborted) abort();
   signal?.addEventListener("abort", abort);
+  if (options.pagehide !== false) globalThis.addEventListener?.("pagehide", hide);
   try {
     let isFirst = true;
     for (let attempt = 0; ; ) {
@@ -484,7 +515,7 @@ async function* eventsAgain({ dialect, decoder, patience, open }, options, stop)
         return;
       } catch (error) {
         discard(response);
-        stop.signal.throwIfAborted();
+        check(stop.signal);
         if (!error?.retryable || attempt >= patience.attempts) throw error;
         const delay = delayOf(error, decoder.retry ?? patience.delay, attempt++, patience.maxDelay);
         await unless(stop.signal, onReconnect?.({ error, attempt, delay }));
@@ -493,15 +524,17 @@ async function* eventsAgain({ dialect, decoder, patience, open }, options, stop)
       }
     }
   } catch (error) {
+    if (error?.code === HIDDEN.code) await new Promise((shown) => addEventListener("pageshow", shown, { once: true }));
     if (error !== CLOSED) throw error;
   } finally {
     signal?.removeEventListener("abort", abort);
+    globalThis.removeEventListener?.("pagehide", hide);
   }
 }
 
 async function open(url, init, { fetch: own, timeout }, signal) {
   const connection = new AbortController();
-  signal.throwIfAborted();
+  check(signal);
   try {
     return await unless(signal, (own ?? fetch)(url, { ...init, signal: connection.signal }), timeout);
   } catch (error) {
@@ -516,7 +549,7 @@ async function open(url, init, { fetch: own, timeout }, signal) {
 function unless(signal, work, timeout) {
   let abort, timer;
   const other = new Promise((_, reject) => {
-    abort = () => reject(signal.reason);
+    abort = () => reject(signal.why);
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort);
     if (timeout) timer = setTimeout(() => reject(new TimeoutError(timeout)), timeout);
