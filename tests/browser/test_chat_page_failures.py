@@ -77,7 +77,7 @@ def test_a_refusal_is_shown_with_its_status(
     model.queue(HttpError(401))
     page.goto(f"{app.url}/?prompt=Tell")
     expect(status(page)).to_have_text("Refused")
-    expect(failure(page)).to_contain_text("(HTTP 500)")
+    expect(failure(page)).to_contain_text("refused the credentials of this server. (HTTP 502)")
     page.get_by_role("button", name="Try again").click()
     expect(text(page)).to_have_text("Hello, world")
 

@@ -1,4 +1,4 @@
-"""A page that reads a stream, and another to go to; what its streams and the page itself have to tell is asked for."""
+"""A page that reads a stream, and another to go to; `/notes` has what the streams and the page have told."""
 
 import anyio
 from starlette.applications import Starlette
