@@ -103,28 +103,38 @@ def test_installed_once_more_it_has_heard_nothing_yet(notice: Notice):
     assert not notice.is_given
 
 
-@pytest.mark.parametrize("theirs", [signal.SIG_IGN, signal.default_int_handler])
-def test_what_is_ignored_and_what_ends_a_script_stay_what_they_are(notice: Notice, theirs: Any):
-    signal.signal(signal.SIGINT, theirs)
+def test_what_is_ignored_stays_so(notice: Notice):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     notice.install()
-    assert signal.getsignal(signal.SIGINT) is theirs
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_pythons_ctrl_c_waits_for_open_streams_once(notice: Notice, registry: Registry):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    notice.install()
+    registry.enter(Handler, None)
+    signal.raise_signal(signal.SIGINT)
+    assert notice.is_given
+    assert notice.kept_back == signal.SIGINT
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_a_signal_that_ends_the_process_waits_for_open_streams(notice: Notice, registry: Registry):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     notice.install()
-    assert not notice.ends_process
+    assert notice.kept_back is None
     registry.enter(Handler, None)
     signal.raise_signal(signal.SIGTERM)
     assert notice.is_given
-    assert notice.ends_process
+    assert notice.kept_back == signal.SIGTERM
 
 
 def test_a_signal_that_somebody_else_acts_upon_is_not_ours_to_end_the_process_by(notice: Notice):
     signal.signal(signal.SIGTERM, Handler())
     notice.install()
     signal.raise_signal(signal.SIGTERM)
-    assert not notice.ends_process
+    assert notice.kept_back is None
 
 
 # -- the wakeup descriptor ------------------------------------------------------------------------
@@ -140,7 +150,7 @@ def test_a_handler_that_came_later_is_overheard(notice: Notice, number: int):
     assert theirs.numbers == [number]
     assert notice.is_given
     assert notice.is_given  # also when the pipe is empty again
-    assert not notice.ends_process
+    assert notice.kept_back is None
 
 
 def test_another_signal_says_nothing(notice: Notice):
@@ -344,7 +354,7 @@ def test_who_keeps_the_signal_back_owes_the_end_whoever_wraps_it(
     ours = signal.getsignal(signal.SIGTERM)
     assert callable(ours)
     signal.signal(signal.SIGTERM, lambda number, frame: ours(number, frame))
-    assert not notice.ends_process
+    assert notice.kept_back is None
     monkeypatch.setattr(servers, "streams", SimpleNamespace(open=1))
     signal.raise_signal(signal.SIGTERM)
-    assert notice.ends_process
+    assert notice.kept_back == signal.SIGTERM

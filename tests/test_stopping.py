@@ -249,7 +249,7 @@ def test_outside_the_main_thread_it_only_warns(
     with ThreadPoolExecutor(1) as thread:
         thread.submit(shutdown_on_signal, 1).result(PATIENCE)
     assert caplog.messages == [
-        "shutdown_on_signal: signals come to the main thread only; here, call shutdown()"
+        "shutdown_on_signal: signals come to the main thread only, of the main interpreter; here, call shutdown()"
     ]
     assert signal.getsignal(signal.SIGTERM) == before
 
@@ -359,6 +359,55 @@ except KeyboardInterrupt:
     print("interrupted")
 """)
     assert (code, words) == (0, ["interrupted"])
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_ctrl_c_with_open_streams_is_told_to_them_first_and_a_second_one_ends_at_once(again: bool):
+    code, words = ran(f"""
+sse_bridge.shutdown_on_signal({60 if again else 0})
+opened()
+try:
+    signal.raise_signal(signal.SIGINT)
+    if {again}: signal.raise_signal(signal.SIGINT)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    os._exit(3)
+""")
+    assert (code, words) == (3, ["interrupted"] if again else ["1", "interrupted"])
+
+
+SUB_INTERPRETER = """
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+run = getattr(interpreters, "run_string")
+SCRIPT = "; ".join([
+    "import logging, sse_bridge",
+    "logging.basicConfig(format='%(message)s')",
+    "sse_bridge.shutdown_on_signal(5)",
+    "sse_bridge.shutdown_on_signal(5)",
+])
+try:
+    made = interpreters.create("legacy")
+except TypeError:
+    made = interpreters.create(isolated=False)
+print(run(made, SCRIPT))
+"""
+
+
+def test_in_a_sub_interpreter_as_mod_wsgis_it_warns_once_and_lets_the_app_live():
+    done = subprocess.run(
+        [sys.executable, "-c", SUB_INTERPRETER],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "None\n")
+    assert done.stderr.count("\n") == done.stderr.count("signals come to the main thread") == 1
 
 
 def test_a_forked_child_is_told_by_itself_and_only_it():

@@ -35,17 +35,19 @@ class Notice:
 
     def __init__(self) -> None:
         self._told = self._heard = False
-        self.ends_process = False  # a signal that does so was kept back, for the streams' sake
+        # The signal that ends the process, or Python's Ctrl-C, which was kept back for the streams' sake.
+        self.kept_back: int | None = None
         self.theirs: dict[int, Any] = {}  # the handlers that were there before ours
         self._pipe: tuple[int, int] | None = None
 
     def install(self) -> None:
-        """Begin, also once more for another server; in the main thread only."""
-        self._told = self._heard = self.ends_process = False
+        """Begin, also once more for another server; in the main thread of the main interpreter only."""
+        self._told = self._heard = False
+        self.kept_back = None
         for number in SIGNALS:
             theirs = signal.getsignal(number)
-            if theirs in (None, signal.SIG_IGN, signal.default_int_handler, self._hear):
-                continue  # not Python's, nobody's, Ctrl-C in a script, or ours already
+            if theirs in (None, signal.SIG_IGN, self._hear):
+                continue  # not Python's, nobody's, or ours already
             if _module(theirs) in _LOOPS:
                 continue  # Ctrl-C in a loop: it gives back only what is still its own
             self.theirs[number] = theirs
@@ -64,18 +66,22 @@ class Notice:
 
     def after_fork(self) -> None:
         """What the parent was told is not for us, nor what comes through its pipe."""
-        self._told = self._heard = self.ends_process = False
+        self._told = self._heard = False
+        self.kept_back = None
         if self._pipe is not None:
             self._listen()
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         theirs = self.theirs[number]
-        is_first, self._heard = not self._heard, True
-        if callable(theirs):
+        is_first, ends = not self._heard, theirs in (signal.SIG_DFL, signal.default_int_handler)
+        if ends and is_first and streams.open:
+            self._heard, self.kept_back = True, number
+        elif callable(theirs):
+            # A Ctrl-C that Python raises is for whoever catches it.
+            self._heard = self._heard or not ends
             theirs(number, frame)
-        elif is_first and streams.open:
-            self.ends_process = True
         else:
+            self._heard = True
             signal.signal(number, theirs)
             os.kill(os.getpid(), number)
             if os.getpid() == 1:  # whom the kernel spares
@@ -99,16 +105,17 @@ class Notice:
         if self._pipe is None:
             return False
         try:
-            return any(map(_ends, os.read(self._pipe[0], PIPE_BYTES)))
+            return any(map(self._ends, os.read(self._pipe[0], PIPE_BYTES)))
         except BlockingIOError:
             return False
 
-
-def _ends(number: int) -> bool:
-    """Whether a signal is one that ends the server; a Ctrl-C that Python raises is for whoever catches it."""
-    if number == signal.SIGINT:
-        return signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    return number == signal.SIGTERM
+    def _ends(self, number: int) -> bool:
+        """Whether a signal is one that ends the server, and not Python's Ctrl-C, of which our own handler knows."""
+        if number != signal.SIGINT:
+            return number == signal.SIGTERM
+        handler = signal.getsignal(signal.SIGINT)
+        theirs = self.theirs.get(number) if handler == self._hear else handler
+        return theirs is not signal.default_int_handler
 
 
 _LOOPS = ("asyncio.runners", "trio._core._ki")

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 import time  # its `sleep` is asked for each time: gevent may replace it later
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from math import inf
 from time import monotonic
 from typing import Any
@@ -47,17 +46,19 @@ def shutdown_on_signal(grace: float) -> None:
 
     Call it where the page "Deploy" says for your server. The server's own handlers stay in force.
 
-    Outside the main thread there are no signals: it only logs a warning, and you call `shutdown` yourself.
+    Outside the main thread, and in mod_wsgi's sub-interpreters, there are no signals: it only logs a warning, and
+    you call `shutdown` yourself.
 
     Arguments: `grace`, seconds, 0 for none. Raises `ValueError` for a negative one.
     """
     _check(grace)
-    if threading.current_thread() is not threading.main_thread():
-        _log.warning(
-            "shutdown_on_signal: signals come to the main thread only; here, call shutdown()"
-        )
-    else:
-        _lookout.begin(grace)
+    try:
+        if threading.current_thread() is threading.main_thread():
+            _lookout.begin(grace)
+            return
+    except ValueError:  # of `signal`, in a sub-interpreter
+        pass
+    _warn_of_no_signals()
 
 
 def closing() -> bool:
@@ -69,6 +70,14 @@ def forget() -> None:
     """A shutdown that was asked for, or is under way, is over: what was, was another server's."""
     _shutdown.forget()
     streams.reopen()
+
+
+@cache
+def _warn_of_no_signals() -> None:
+    _log.warning(
+        "shutdown_on_signal: signals come to the main thread only, of the main interpreter; here, call "
+        "shutdown()"
+    )
 
 
 def _check(grace: Any) -> None:
@@ -121,9 +130,9 @@ class _Shutdown:
             self._until = inf
             if not self._is_final:
                 streams.reopen()
-        if notice.ends_process:
+        if notice.kept_back is not None:
             time.sleep(EVERY)  # the server may still be writing the end of the last answer
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), notice.kept_back)
 
 
 class _Lookout:

@@ -97,6 +97,10 @@ class Server:
         if self.process.returncode is None:
             os.kill(self.process.pid, signal.SIGTERM)
 
+    def interrupt(self) -> None:
+        """Ctrl-C, for the process that was started."""
+        os.kill(self.process.pid, signal.SIGINT)
+
     def ask_to_end(self) -> None:
         self._signal(signal.SIGTERM)
 

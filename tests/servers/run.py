@@ -20,6 +20,9 @@ def main(mode: str, *arguments: str) -> None:
     if mode == "exec":
         os.execv(arguments[0], arguments)
     kind, fd, name, threads = arguments
+    os.dup2(
+        int(fd), 3
+    )  # cheroot takes over a socket in systemd's way, which hands it over as number 3
     module, _, attribute = name.partition(":")
     app = getattr(importlib.import_module(module), attribute)
     KINDS[kind](int(fd), app, int(threads))
@@ -46,8 +49,6 @@ def waitress_lookahead(fd: int, app: Any, threads: int) -> None:
 def cheroot(fd: int, app: Any, threads: int) -> None:
     from cheroot.wsgi import Server
 
-    # Its way of taking over a socket: systemd's, which always hands it over as number 3.
-    os.dup2(fd, 3)
     os.environ["LISTEN_PID"] = str(os.getpid())
     Server(("127.0.0.1", 0), app, numthreads=threads).safe_start()
 

@@ -318,3 +318,35 @@ def wait_for(seen: Callable[[], bool]) -> None:
     while not seen():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+# -- Ctrl-C ---------------------------------------------------------------------------------------
+
+LEFT_TO_PYTHON = ["werkzeug", "waitress", "cheroot"]
+
+
+@pytest.mark.parametrize("name", LEFT_TO_PYTHON)
+def test_ctrl_c_is_told_as_a_signal_is_where_a_server_leaves_it_to_python(
+    start: Start, name: str, notes: Notes
+):
+    with start(name, "stopping_ctrl_c:app") as server, ThreadPoolExecutor(4) as clients:
+        kinds = ["sync/endless", "async/endless", "async/asking"]
+        responses = [opened(server, f"/{kind}", kind) for kind in kinds]
+        bodies = clients.map(rest, responses)
+        server.interrupt()
+        assert list(bodies) == [LAST, LAST, b"data: bye\n\n" + DONE]
+        assert server.ended(PATIENCE)
+    counted = notes.counted()
+    assert [counted["on_end", kind, "shutdown"] for kind in kinds] == [1, 1, 0]
+    assert counted["on_end", "async/asking", "finished"] == 1
+
+
+# Cheroot ends with the last of its threads, with and without us.
+@pytest.mark.parametrize("name", ["werkzeug", "waitress"])
+def test_a_second_ctrl_c_ends_at_once(start: Start, name: str):
+    with start(name, "stopping_ctrl_c:app", grace=60) as server, opened(server, "/sync/endless", "x"):
+        server.interrupt()
+        time.sleep(0.3)
+        assert not server.ended()
+        server.interrupt()
+        assert server.ended(PATIENCE)
