@@ -68,7 +68,7 @@ def end_of_frame(last: bytes) -> bytes:
     return b"\n" if last.endswith(b"\n") else b"\n\n"
 
 
-_FRAME_ENDS = (b"\n\n", b"\n\r\n", b"\r\r", b"\n\r")
+_FRAME_ENDS = (b"\n\n", b"\n\r\n", b"\r\r\n", b"\r\r", b"\n\r")
 
 
 @lru_cache(maxsize=64)  # A dialect has a few names, and says one in nearly every frame.

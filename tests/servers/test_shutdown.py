@@ -344,7 +344,10 @@ def test_ctrl_c_is_told_as_a_signal_is_where_a_server_leaves_it_to_python(
 # Cheroot ends with the last of its threads, with and without us.
 @pytest.mark.parametrize("name", ["werkzeug", "waitress"])
 def test_a_second_ctrl_c_ends_at_once(start: Start, name: str):
-    with start(name, "stopping_ctrl_c:app", grace=60) as server, opened(server, "/sync/endless", "x"):
+    with (
+        start(name, "stopping_ctrl_c:app", grace=60) as server,
+        opened(server, "/sync/endless", "x"),
+    ):
         server.interrupt()
         time.sleep(0.3)
         assert not server.ended()
