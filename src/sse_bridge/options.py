@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 from . import adapters, dialects
 from .adapters.base import Adapter, Reader, Wish
 from .adapters.objects import object_writer
+from .custom import check_adapter, check_dialect, checked_reader, checked_voice
 from .dialects.base import Dialect
 from .dialects.relay import Relay
 from .media import asks_for_events
@@ -165,7 +166,7 @@ class Options:
 
     def open(self) -> tuple[Stream, Reader]:
         """A new connection's Stream and its way of reading chunks."""
-        voice = self.dialect.voice()
+        voice = checked_voice(self.dialect, self.dialect.voice())
         lines = getattr(voice, "takes_lines", False)
         takes_objects = self.dialect.takes_objects
         wish = Wish(self.dialect.passes, takes_objects, self.collect, lines, self._objects)
@@ -180,7 +181,7 @@ class Options:
             must_speak=not takes_objects or getattr(self.adapter, "is_model", False),
             line_pings=self._ping_form == "line",
         )
-        return stream, self.adapter.reader(wish)
+        return stream, checked_reader(self.adapter, self.adapter.reader(wish))
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers of an event stream in this dialect; never a hop-by-hop one."""
@@ -239,19 +240,13 @@ FINISHED_ID = "[DONE]"  # a reconnect with this Last-Event-ID is answered 204
 def _dialect(dialect: Any) -> Dialect:
     if isinstance(dialect, str):
         return dialects.by_name(dialect)
-    if isinstance(dialect, type) or not callable(getattr(dialect, "voice", None)):
-        raise TypeError(f"dialect must be a name or a Dialect, got {dialect!r}")
-    made: Dialect = dialect
-    return made
+    return check_dialect(dialect)
 
 
 def _adapter(adapter: Any) -> Adapter:
     if isinstance(adapter, str):
         return adapters.by_name(adapter)
-    if isinstance(adapter, type) or not callable(getattr(adapter, "reader", None)):
-        raise TypeError(f"adapter must be a name or an Adapter, got {adapter!r}")
-    made: Adapter = adapter
-    return made
+    return check_adapter(adapter)
 
 
 def _number(name: str, value: Any) -> float:

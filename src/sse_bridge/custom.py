@@ -1,0 +1,105 @@
+"""Adapters and dialects of the user's own, held to what their protocols say: what is wrong is told by its name.
+
+Those of the package are trusted, and pay nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+from .adapters.base import Adapter, Parts, Reader
+from .dialects.base import Dialect
+from .parts import Part
+
+_PARTS = get_args(Part)
+_OF_A_DIALECT = ("name", "headers", "passes", "takes_objects")
+_ADAPTER = "adapter must be a name or an Adapter"
+_DIALECT = "dialect must be a name or a Dialect"
+
+
+def check_adapter(adapter: Any) -> Adapter:
+    """Raise `TypeError` for what is no Adapter."""
+    if isinstance(adapter, type) or not callable(getattr(adapter, "reader", None)):
+        raise TypeError(f"{_ADAPTER}, with a method `reader`, got {adapter!r}")
+    made: Adapter = adapter
+    return made
+
+
+def check_dialect(dialect: Any) -> Dialect:
+    """Raise `TypeError` for what is no Dialect."""
+    if isinstance(dialect, type) or not callable(getattr(dialect, "voice", None)):
+        raise TypeError(f"{_DIALECT}, with a method `voice`, got {dialect!r}")
+    for name in _OF_A_DIALECT:
+        if not hasattr(dialect, name):
+            raise TypeError(f"{_DIALECT}, with an attribute `{name}`, got {dialect!r}")
+    made: Dialect = dialect
+    return made
+
+
+def checked_reader(adapter: Adapter, reader: Any) -> Reader:
+    """The reader that this adapter has made."""
+    if _is_ours(reader):
+        made: Reader = reader
+        return made
+    for name in ("read", "end"):
+        if not callable(getattr(reader, name, None)):
+            raise TypeError(
+                f"{adapter!r}.reader() must give a Reader, with a method `{name}`, got {reader!r}"
+            )
+    return _CheckedReader(reader)
+
+
+def checked_voice(dialect: Dialect, voice: Any) -> Any:
+    """The voice that this dialect has made."""
+    if _is_ours(voice):
+        return voice
+    if not callable(voice):
+        raise TypeError(f"{dialect!r}.voice() must give a callable, got {voice!r}")
+    return _CheckedVoice(voice)
+
+
+def _is_ours(thing: Any) -> bool:
+    return type(thing).__module__.partition(".")[0] == __package__
+
+
+class _CheckedReader:
+    """A Reader that gives parts, or says what it gave instead."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def read(self, chunk: Any) -> Parts:
+        return _parts(self._reader.read, self._reader.read(chunk))
+
+    def end(self) -> Parts:
+        return _parts(self._reader.end, self._reader.end())
+
+
+def _parts(method: Callable[..., Any], given: Any) -> Parts:
+    is_sequence = isinstance(given, (tuple, list)) and not isinstance(given, _PARTS)
+    if not is_sequence or not all(isinstance(part, _PARTS) for part in given):
+        raise TypeError(f"{_named(method)} must give a tuple of parts, got {given!r:.200}")
+    return tuple(given)
+
+
+class _CheckedVoice:
+    """A voice that gives bytes, or says what it gave instead."""
+
+    def __init__(self, voice: Callable[[Part], bytes]) -> None:
+        self._voice = voice
+
+    def __call__(self, part: Part) -> bytes:
+        said = self._voice(part)
+        if not isinstance(said, (bytes, bytearray)):
+            raise TypeError(
+                f"{_named(self._voice)} must give bytes for {part!r}, got {said!r:.200}"
+            )
+        return bytes(said)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._voice, name)
+
+
+def _named(method: Callable[..., Any]) -> str:
+    return getattr(method, "__qualname__", None) or repr(method)

@@ -1,0 +1,103 @@
+"""Adapters and dialects of the user's own: what is wrong is told by its name, and the client hears a failure."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from sse_bridge.parts import Finish
+from sse_bridge.wsgi import stream
+
+
+class Reader:
+    def __init__(self, given: Any, last: Any = ()) -> None:
+        self.given, self.last = given, last
+
+    def read(self, chunk: Any) -> Any:
+        return self.given(chunk) if callable(self.given) else self.given
+
+    def end(self) -> Any:
+        return self.last
+
+
+class Adapter:
+    name = "mine"
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def reader(self, wish: Any) -> Any:
+        return self._reader
+
+
+class Dialect:
+    name, headers, passes, takes_objects = "mine", (), None, True
+
+    def __init__(self, voice: Any) -> None:
+        self._voice = voice
+
+    def voice(self) -> Any:
+        return self._voice
+
+
+def told(*chunks: Any, **options: Any) -> bytes:
+    return b"".join(stream(iter(chunks), {}, **options))
+
+
+@pytest.mark.parametrize(
+    "adapter, words",
+    [
+        (5, "adapter must be a name or an Adapter, with a method `reader`, got 5"),
+        (Adapter, "adapter must be a name or an Adapter, with a method `reader`, got <class"),
+        (Adapter(None), r"reader\(\) must give a Reader, with a method `read`, got None"),
+        (Adapter("x"), r"reader\(\) must give a Reader, with a method `read`, got 'x'"),
+        (Adapter(Reader(None)), "Reader.read must give a tuple of parts, got None"),
+        (Adapter(Reader("text")), "Reader.read must give a tuple of parts, got 'text'"),
+        (Adapter(Reader([5])), r"Reader.read must give a tuple of parts, got \[5\]"),
+        (Adapter(Reader(Finish("stop"))), "Reader.read must give a tuple of parts, got Finish"),
+        (Adapter(Reader((), 5)), "Reader.end must give a tuple of parts, got 5"),
+    ],
+)
+def test_an_adapter_is_told_what_is_wrong_with_it(adapter: Any, words: str):
+    with pytest.raises(TypeError, match=words):
+        told("a", adapter=adapter)
+
+
+class NoHeaders:
+    name, passes, takes_objects = "mine", None, True
+
+    def voice(self) -> Any:
+        return lambda part: b""
+
+
+@pytest.mark.parametrize(
+    "dialect, words",
+    [
+        (5, "dialect must be a name or a Dialect, with a method `voice`, got 5"),
+        (Dialect, "dialect must be a name or a Dialect, with a method `voice`, got <class"),
+        (NoHeaders(), "dialect must be a name or a Dialect, with an attribute `headers`, got"),
+        (Dialect(None), r"voice\(\) must give a callable, got None"),
+        (Dialect(lambda part: "text"), r"must give bytes for Start\(.*, got 'text'"),
+        (Dialect(lambda part: None), r"must give bytes for Start\(.*, got None"),
+    ],
+)
+def test_a_dialect_is_told_what_is_wrong_with_it(dialect: Any, words: str):
+    with pytest.raises(TypeError, match=words):
+        told("a", dialect=dialect)
+
+
+def test_what_goes_wrong_in_the_middle_is_a_failure_of_the_stream(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.ERROR)
+    adapter = Adapter(Reader(lambda chunk: (chunk,) if chunk == "a" else chunk))
+    body = told("a", "b", adapter=adapter)
+    assert body.startswith(b"data: a\n\n")
+    assert b"event: error" in body
+    assert "Reader.read must give a tuple of parts, got 'b'" in caplog.text
+
+
+def test_a_right_one_works_and_a_list_is_as_good_as_a_tuple():
+    adapter = Adapter(Reader(lambda chunk: [chunk, chunk]))
+    dialect = Dialect(lambda part: bytearray(part.encode()) if isinstance(part, str) else b"")
+    assert told("a", "b", adapter=adapter, dialect=dialect) == b"aabb"
