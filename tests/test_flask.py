@@ -219,6 +219,20 @@ def test_an_after_request_function_that_reads_a_stream_is_warned_of_by_its_modul
     assert "after_request" in record.getMessage()
 
 
+def test_one_that_makes_something_of_each_piece_as_it_comes_is_not(
+    app: Flask, caplog: pytest.LogCaptureFixture
+):
+    route(app, generator)
+
+    @app.after_request
+    def shout(response: Response) -> Response:
+        response.response = map(bytes.upper, response.response)
+        return response
+
+    assert get(app).data.startswith(b"DATA: A\n\n")
+    assert not caplog.records
+
+
 def test_one_that_leaves_it_alone_is_not(app: Flask, caplog: pytest.LogCaptureFixture):
     route(app, generator)
 

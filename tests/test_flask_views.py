@@ -32,6 +32,11 @@ def app() -> Iterator[Flask]:
     app.config.update(TESTING=True, SECRET_KEY="x")
     yield app
     assert streams.open == 0
+    ended()
+
+
+def ended() -> None:
+    """Wait until no source's thread runs any more."""
     for thread in threading.enumerate():
         if thread.name == "sse_bridge source":
             thread.join(5)
@@ -229,7 +234,113 @@ def test_the_requests_teardown_does_not_close_what_the_stream_is_yet_to_use(app:
 
     whole(app, view)
     assert b"data: 0\n\n" in get(app).data
+    ended()
     assert closed == ["sse_bridge source"]
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_what_the_view_put_into_g_is_not_torn_down_before_after_request_has_had_it(
+    app: Flask, is_stream: bool
+):
+    order: list[str] = []
+
+    @app.after_request
+    def commit(response: Response) -> Response:
+        for thread in threading.enumerate():  # it may be over by now
+            if thread.name == "sse_bridge source":
+                thread.join(0.05)
+        order.append(f"commit {g.get('database')}")
+        return response
+
+    @app.teardown_appcontext
+    def close(error: BaseException | None) -> None:
+        if g.pop("database", None):
+            order.append("close")
+
+    def view() -> Any:
+        g.database = "opened"
+        return generator() if is_stream else "a page"
+
+    whole(app, view)
+    get(app)
+    ended()
+    assert order == ["commit opened", "close"]
+
+
+@pytest.mark.parametrize("handled", [True, False])
+def test_a_view_that_raises_is_torn_down_with_its_error(app: Flask, handled: bool):
+    told: list[str] = []
+
+    @app.teardown_appcontext
+    def close(error: BaseException | None) -> None:
+        if g.pop("database", None):
+            told.append("rollback" if error else "commit")
+
+    if handled:
+
+        @app.errorhandler(ValueError)
+        def handle(error: ValueError) -> str:
+            return f"own {g.database}"
+
+    def view() -> Any:
+        g.database = "opened"
+        raise ValueError("x")
+
+    app.testing = False
+    whole(app, view)
+    assert get(app).data == b"own opened" if handled else get(app).status_code == 500
+    ended()
+    assert told == ["rollback"] * len(told)
+    assert told
+
+
+def test_what_was_in_g_before_can_be_read_and_taken_everywhere(app: Flask):
+    seen: list[Any] = []
+
+    @app.before_request
+    def before() -> None:
+        g.user, g.start = "user", "start"
+
+    @app.after_request
+    def after(response: Response) -> Response:
+        seen.append(("start" in g, g.pop("start", "DEFAULT"), g.setdefault("user", "NEW")))
+        return response
+
+    @app.teardown_request
+    def teardown(error: BaseException | None) -> None:
+        if "user" in g:
+            seen.append(g.user)
+
+    whole(app, lambda: redirect("/"))
+    get(app)
+    assert seen[0] == (True, "start", "user")
+    assert set(seen[1:]) == {"user"}
+
+
+def test_a_streamed_answer_that_passes_is_walked_where_its_view_ran(app: Flask):
+    def view() -> Response:
+        database = sqlite3.connect(":memory:")
+        rows = (f"{row[0]}\n" for row in database.execute("select 1"))
+        return Response(stream_with_context(rows), mimetype="text/csv")
+
+    whole(app, view)
+    assert get(app).data == b"1\n"
+
+
+def test_a_source_that_nobody_may_have_is_closed_where_its_view_ran(app: Flask):
+    closed: list[str] = []
+
+    class Stream:
+        def __iter__(self) -> Any:
+            return iter("ab")
+
+        def close(self) -> None:
+            closed.append(threading.current_thread().name)
+
+    whole(app, Stream, max_streams=0)
+    assert get(app).status_code == 503
+    ended()
+    assert closed in ([], ["sse_bridge source"])  # refused before it was made, or behind
 
 
 def test_the_session_and_after_this_request_work(app: Flask):

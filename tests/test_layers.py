@@ -104,6 +104,7 @@ MAY_IMPORT = {
         "interrupt",
         "media",
         "options",
+        "registry",
         "wire",
         "drivers/*",
     },

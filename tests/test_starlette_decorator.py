@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ForwardRef
 
 import pytest
 from fastapi import Depends, FastAPI, Query
@@ -127,6 +128,37 @@ def test_a_sync_endpoint_runs_in_the_thread_pool_as_ever():
     assert "AnyIO worker thread" in threads[0].name
 
 
+class Called:
+    async def __call__(self, number: int) -> Any:
+        return {"number": number}
+
+
+class Streaming:
+    async def __call__(self, number: int) -> AsyncIterator[str]:
+        yield str(number)
+
+
+@pytest.mark.parametrize(
+    "endpoint, answer",
+    [
+        (Called(), b'{"number":5}'),
+        (functools.partial(Called()), b'{"number":5}'),
+        (Streaming(), b"data: 5\n\n" + DONE),
+        (functools.partial(Streaming()), b"data: 5\n\n" + DONE),
+    ],
+)
+def test_objects_that_are_called_and_partials_keep_their_parameters(endpoint: Any, answer: bytes):
+    app, client = fastapi_client()
+    app.get("/{number}", name="called")(event_stream(endpoint))
+    assert client.get("/5").content == answer
+    assert client.get("/x").status_code == 422
+    assert client.get("/openapi.json").status_code == 200
+
+
+class Level(enum.Enum):
+    HIGH = "high"
+
+
 @pytest.mark.parametrize("wrong", [5, "x", None, HTTPEndpoint])
 def test_it_decorates_functions_only(wrong: Any):
     with pytest.raises(TypeError, match="decorates an endpoint's function, got"):
@@ -230,7 +262,7 @@ def test_its_docs_have_the_parameters_and_the_media_type(is_async: bool):
     assert client.get("/5").content == b'data: {"name":"x"}\n\n' + DONE
 
 
-@pytest.mark.parametrize("value", [{"a": 1}, [1, 2], "text", 5, None, Item(name="x")])
+@pytest.mark.parametrize("value", [{"a": 1}, [1, 2], "text", 5, None, Item(name="x"), Level.HIGH])
 def test_values_are_json_as_without_it(value: Any):
     app, client = fastapi_client()
     app.get("/bare")(lambda: value)
@@ -244,7 +276,7 @@ def test_names_for_type_checkers_only_cost_the_others_nothing():
 
     decorated = event_stream(tell)
     first, second = inspect.signature(decorated).parameters.values()
-    assert (first.annotation, second.annotation) == (Request, "Decimal | None")
+    assert (first.annotation, second.annotation) == (Request, ForwardRef("Decimal | None"))
     assert ask(decorated).content.startswith(b"data: a\n\n")
 
 
@@ -267,6 +299,9 @@ def test_a_failure_in_an_endpoint_that_opens_the_model_itself_is_a_status_too():
         raise UpstreamError("own words", status_code=429)
 
     assert ask(event_stream(tell)).status_code == 429
+    with TestClient(Starlette(routes=[Route("/", event_stream(tell))])) as client:
+        assert client.head("/").status_code == 429
+        assert client.get("/", headers={"Last-Event-ID": "[DONE]"}).status_code == 429
 
 
 def test_a_generator_endpoint_with_our_response_class_is_told_of_the_decorator():

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextvars
 import logging
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 from wsgiref.validate import validator
 
@@ -125,10 +127,19 @@ def test_other_apps_are_not():
         assert not Middleware(one)._whole
 
 
-@pytest.mark.parametrize("whole", ["yes", 1.5, []])
+@pytest.mark.parametrize("whole", ["yes", 1, []])
 def test_whole_is_true_false_or_none(whole: Any):
     with pytest.raises(TypeError, match="whole must be True, False or None, got"):
         Middleware(bottle_app(), whole=whole)
+
+
+def test_a_package_that_is_only_called_web_is_not(monkeypatch: pytest.MonkeyPatch):
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        return []
+
+    app.__module__ = "web.views"
+    monkeypatch.setitem(sys.modules, "web", ModuleType("web"))
+    assert not keeps_to_its_thread(app)
 
 
 # -- one thread for all ---------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 from .media import EVENTS, media_type
 
 _LINE = re.compile(r"\d{3}( [^\r\n]*)?")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: token
 
 
@@ -23,33 +24,39 @@ def check_media_type(name: str, value: Any) -> None:
 
 
 def check_status_code(name: str, value: Any) -> None:
-    """Raise for what is not a status that an answer with a body can have."""
+    """Raise for what is not the status code of an answer with a body."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int, got {value!r}")
-    if not 200 <= value <= 599:
-        raise ValueError(f"{name} must be from 200 to 599, got {value!r}")
+    if not _has_body(value):
+        raise ValueError(f"{name} must be one of an answer with a body, got {value!r}")
 
 
 def check_status(name: str, value: Any) -> None:
     """The same for a status as WSGI has it, ``"200 OK"``."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str like '200 OK', got {value!r}")
-    if not _LINE.fullmatch(value) or not 200 <= int(value[:3]) <= 599:
+    if not _LINE.fullmatch(value) or not _has_body(int(value[:3])):
         raise ValueError(f"{name} must be a status like '200 OK', got {value!r}")
 
 
-def check_headers(headers: Any) -> None:
-    """Raise for what are not headers: a mapping, or pairs, of names and values; None is for none."""
+def _has_body(code: int) -> bool:
+    return 200 <= code <= 599 and code not in (204, 205, 304)
+
+
+def checked_headers(headers: Any, *, mapping: bool = False) -> list[tuple[str, str]] | None:
+    """Headers as pairs; raises for what are none: a mapping, or pairs, of names and values. None is for none."""
     if headers is None:
-        return
-    if isinstance(headers, (str, bytes)):
-        raise TypeError(f"headers must be a mapping or pairs of str, got {headers!r}")
+        return None
+    wanted = "a mapping of str" if mapping else "a mapping or pairs of str"
+    if isinstance(headers, (str, bytes)) or (mapping and not isinstance(headers, Mapping)):
+        raise TypeError(f"headers must be {wanted}, got {headers!r}")
     try:
         pairs = list(headers.items() if isinstance(headers, Mapping) else headers)
     except TypeError:
-        raise TypeError(f"headers must be a mapping or pairs of str, got {headers!r}") from None
+        raise TypeError(f"headers must be {wanted}, got {headers!r}") from None
     for pair in pairs:
         _check_header(pair)
+    return pairs
 
 
 def _check_header(pair: Any) -> None:
@@ -58,7 +65,11 @@ def _check_header(pair: Any) -> None:
     name, value = pair
     if not isinstance(name, str) or not isinstance(value, str):
         raise TypeError(f"headers must be pairs of str, got {pair!r}")
+    if name.lower() in ("content-length", "transfer-encoding"):
+        raise ValueError(
+            f"headers must not have {name!r}: a stream has no length, and the server frames it"
+        )
     if not _NAME.fullmatch(name):
         raise ValueError(f"headers must have names like 'X-Own', got {name!r}")
-    if any(control in value for control in "\r\n\0"):
-        raise ValueError(f"headers must have values of one line, got {pair!r}")
+    if not _VALUE.fullmatch(value):
+        raise ValueError(f"headers must have values of one line in latin-1, got {pair!r}")

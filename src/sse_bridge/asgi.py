@@ -9,7 +9,7 @@ import contextvars
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Unpack
 
-from .arguments import check_headers, check_status_code
+from .arguments import check_status_code, checked_headers
 from .drivers.anyio import Begin, Write, current_home, drive
 from .drivers.apps import AppStream, Inbox
 from .drivers.sources import OneRequest, check_source, discard
@@ -50,10 +50,10 @@ class EventStream:
         check_source(source)
         self._source = OneRequest(source)
         check_status_code("status_code", status_code)
-        check_headers(headers)
+        pairs = checked_headers(headers)
         self._options = options_of(options, "EventStream")
         self._status_code = status_code
-        self._headers = raw(merge_headers(self._options.headers(), headers))
+        self._headers = raw(merge_headers(self._options.headers(), pairs))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -26,14 +26,14 @@ from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as AnyResponse
 
 from . import hangup
-from .arguments import check_headers, check_media_type, check_status, check_status_code
+from .arguments import check_media_type, check_status, check_status_code, checked_headers
 from .drivers.sources import check_source, discard
 from .drivers.threads import Body, background_home
 from .drivers.waiting import run_in
 from .drivers.watches import Watch
 from .flask_errors import raise_early
 from .flask_views import (
-    Place,
+    Stage,
     beside_the_view,
     is_flasks,
     is_iterator,
@@ -79,7 +79,8 @@ class EventSourceResponse(Response):
         check_source(source)
         for name in _TYPES & options.keys():
             check_media_type(name, options.pop(name))  # type: ignore[misc]
-        _check_start(status, headers)
+        _check_status(status)
+        headers = checked_headers(headers)
         checked = options_of(options, "EventSourceResponse")
         if _is_finished():
             discard(source, background_home)
@@ -92,7 +93,7 @@ class EventSourceResponse(Response):
     def _of(
         cls,
         source: Any,
-        place: Place | None = None,
+        stage: Stage | None = None,
         *,
         status: int | str | None,
         headers: Headers | None,
@@ -101,7 +102,7 @@ class EventSourceResponse(Response):
         """The same for whoever has checked the options, and that there is something to be streamed, already."""
         check_source(source)
         response = cls.__new__(cls)
-        response._open(source, status, headers, options, place)
+        response._open(source, status, headers, options, stage)
         return response
 
     def _open(
@@ -110,14 +111,14 @@ class EventSourceResponse(Response):
         status: int | str | None,
         headers: Headers | None,
         options: Options,
-        place: Place | None = None,
+        stage: Stage | None = None,
     ) -> None:
         # Headers that are given cost a fraction of those that are added one by one.
         given = options.headers() if headers is None else headers
         super().__init__(status=status, headers=cast(Any, given))
         if headers is not None:
             _fill_headers(self, options)
-        _attach(self, source, options, place)
+        _attach(self, source, options, stage)
 
 
 @overload
@@ -147,11 +148,13 @@ def event_stream(
     that returns a source; whatever else it returns passes untouched, but a hand-made response of type
     ``text/event-stream`` is taken over; `status`, `headers` and `options`, as for `EventSourceResponse`; `whole`
     (default False), whether the view itself, if it is sync, runs on the thread that walks what it gives: so it is
-    held, watched and stopped too, and what only one thread may use can be used in both.
+    held, watched and stopped too, and what only one thread may use can be used in both. Once `hold` is over such a
+    view has to give a source.
     """
     # What is wrong is told where it is written.
     checked = options_of(options, "event_stream")
-    _check_start(status, headers)
+    _check_status(status)
+    headers = checked_headers(headers)
     _check_whole(whole)
     respond = functools.partial(
         EventSourceResponse._of, status=status, headers=headers, options=checked
@@ -178,7 +181,7 @@ def _streaming(
         call = functools.partial(view, *args, **kwargs)
         try:
             if is_whole and has_request_context() and request.method != "HEAD":
-                return run_whole(call, _watch(), options, answer)
+                return run_whole(call, _watch, options, answer)
             return answer(_run_view(call, is_coroutine))
         except Exception as error:
             raise_early(error, options)
@@ -192,9 +195,8 @@ def _streaming(
 # -- the view's answer ----------------------------------------------------------------------------
 
 
-def _check_start(status: Any, headers: Any) -> None:
-    check_headers(headers)
-    if status is None or status == 200:
+def _check_status(status: Any) -> None:
+    if status is None:
         return
     check = check_status if isinstance(status, str) else check_status_code
     check("status", status)
@@ -217,18 +219,18 @@ def _answer(
     respond: Callable[..., Response],
     take_over: Callable[..., AnyResponse],
     answer: Any,
-    place: Place | None = None,
+    stage: Stage | None = None,
 ) -> Any:
-    """What Flask is to get for what the view gave; its stream runs in that place."""
+    """What Flask is to get for what the view gave; its stream runs on that stage."""
     if isinstance(answer, EventSourceResponse):
         return answer
     if isinstance(answer, tuple) and answer and _may_stream(answer[0]):
         answer = current_app.make_response(answer)
     if isinstance(answer, AnyResponse):
-        return take_over(answer, place) if is_made_by_hand(answer) else answer
+        return take_over(answer, stage) if is_made_by_hand(answer) else answer
     if is_flasks(answer):
         return answer
-    return respond(answer, place)
+    return respond(answer, stage)
 
 
 def _may_stream(body: Any) -> bool:
@@ -239,13 +241,13 @@ def _may_stream(body: Any) -> bool:
 
 
 def _take_over(
-    response: AnyResponse, place: Place | None = None, *, options: Options
+    response: AnyResponse, stage: Stage | None = None, *, options: Options
 ) -> AnyResponse:
     """The response keeps its status and headers; its frames are streamed as any source is."""
     _fill_headers(response, options)
     source, response.response = response.response, ()
     try:
-        _attach(response, source, options.framed(), place)
+        _attach(response, source, options.framed(), stage)
     except BaseException:
         response.close()  # nobody else will: an error page is sent instead
         raise
@@ -272,29 +274,29 @@ def _unwrap(source: Any) -> Any:
 # -- the response ---------------------------------------------------------------------------------
 
 
-def _attach(response: AnyResponse, source: Any, options: Options, place: Place | None) -> None:
+def _attach(response: AnyResponse, source: Any, options: Options, stage: Stage | None) -> None:
     """Start the source, wait out `hold`, and give the response its body."""
-    if place is None:
+    if stage is None:
         source = _unwrap(source)
     if has_request_context() and request.method == "HEAD":
         discard(source, background_home)
         response.response = iter(())  # of no known length, as the stream's would be
         return
+    options, stage = _for_client(options), stage or beside_the_view(_watch)
     try:
-        options, where = _for_client(options), place or beside_the_view(_watch)
-        if where.hold is not None:
-            options = options.holding(where.hold)
+        if stage.hold_left is not None:
+            options = options.holding(stage.hold_left)
         body = _Body(
             source,
             options,
-            where.context,
-            watch=where.watch,
-            leave=where.leave,
-            spawn=where.spawn,
+            stage.context,
+            watch=stage.watch,
+            leave=stage.leave,
+            threads=stage.threads,
         )
     except Unavailable as full:
         if not full.source_ran:
-            discard(source, background_home)
+            stage.threads.discard(source, background_home)
         raise ServiceUnavailable(retry_after=full.retry_after) from full
     except Exception as error:
         raise_early(error, options)
@@ -308,6 +310,10 @@ class _Body(Body):
     """A body that says so if the app reads it whole before the server gets it."""
 
     def __iter__(self) -> Iterator[bytes]:
+        return self if _after_request_function() is None else self._read_there()
+
+    def _read_there(self) -> Iterator[bytes]:
+        """Something in ``after_request`` has it: it may look at each piece as it comes, or read it all at once."""
         if (reader := _after_request_function()) is not None:
             _log.warning(
                 "an after_request function of %s reads the answer of %s: its stream comes as one block, when all "
@@ -315,7 +321,7 @@ class _Body(Body):
                 reader,
                 request.path,
             )
-        return self
+        yield from iter(self.__next__, None)
 
 
 def _after_request_function() -> str | None:

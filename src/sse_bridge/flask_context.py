@@ -10,9 +10,17 @@ import contextvars
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from flask import current_app, g, has_request_context, request_finished
+from flask import (
+    current_app,
+    g,
+    has_request_context,
+    request_finished,
+    request_tearing_down,
+)
 from flask.ctx import _AppCtxGlobals
 from flask.globals import app_ctx, request_ctx
+
+Leave = Callable[..., None]  # with the error that the teardown is told of, if there is one
 
 
 class _SourceGlobals(_AppCtxGlobals):
@@ -24,8 +32,10 @@ class _SourceGlobals(_AppCtxGlobals):
 
     __slots__ = ("_view",)
 
-    def __init__(self, view: Any) -> None:
+    def __init__(self, view: Any, own: dict[str, Any] | None = None) -> None:
         object.__setattr__(self, "_view", view)
+        if own is not None:
+            object.__setattr__(self, "__dict__", own)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -37,70 +47,108 @@ class _SourceGlobals(_AppCtxGlobals):
         return self.__dict__[name] if name in self.__dict__ else self._view.get(name, default)
 
 
-class _Window(_SourceGlobals):
-    """`g` in a request whose view runs elsewhere, with the real one: `after_request` can read what is there.
+class _Shared(_AppCtxGlobals):
+    """One of the two `g` of a request whose view runs elsewhere: what is in either can be read and taken.
 
-    When the response is made it is shut: a teardown must not close what the source is yet to use.
+    What each side has put in itself is its own to tear down: for that it is left `alone`.
     """
 
-    __slots__ = ()
+    __slots__ = ("_other",)
+
+    def __init__(self, own: dict[str, Any], other: Any) -> None:
+        object.__setattr__(self, "__dict__", own)
+        object.__setattr__(self, "_other", other)
+
+    def alone(self) -> None:
+        object.__setattr__(self, "_other", _AppCtxGlobals())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._other, name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.__dict__[name] if name in self.__dict__ else self._other.get(name, default)
+
+    def pop(self, name: str, *default: Any) -> Any:
+        if name in self.__dict__:
+            return self.__dict__.pop(name)
+        return self._other.pop(name, *default)
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            self.__dict__[name] = default
+        return self.get(name)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.__dict__ or name in self._view
+        return name in self.__dict__ or name in self._other
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**dict.fromkeys(self._view), **self.__dict__})
-
-    def shut(self) -> None:
-        object.__setattr__(self, "_view", _AppCtxGlobals())
+        return iter({**dict.fromkeys(self._other), **self.__dict__})
 
 
-def _shut_window(_app: Any, **_: Any) -> None:
-    window = g._get_current_object()
-    if isinstance(window, _Window):
-        window.shut()
-
-
-def source_context() -> tuple[contextvars.Context, Callable[[], None]]:
+def source_context() -> tuple[contextvars.Context, Leave]:
     """A copy of the view's context for the source, and what to call in it when the source is over."""
     context = contextvars.copy_context()
     return context, context.run(_enter) if has_request_context() else _nothing
 
 
-def whole_context() -> tuple[contextvars.Context, Callable[[], None]]:
-    """The same for a view that runs with its source: it has the request's own `g`, the request a window to it."""
+def whole_context(answered: Callable[[], None]) -> tuple[contextvars.Context, Leave]:
+    """The same for a view that runs with its source; `answered` is called when Flask has made its answer.
+
+    Until then what the view has put into `g` can be read in the request, by `after_request` and error handlers.
+    """
     of_the_request, view_request = g._get_current_object(), _current_request()
     context, leave = source_context()
-    context.run(_share, of_the_request, view_request)
+    shared = context.run(_share, of_the_request, view_request)
+    app_ctx.g = window = _Shared(of_the_request.__dict__, shared)
+
+    def shut() -> None:
+        window.alone()
+        answered()
+
+    view_request._sse_bridge_shut = shut
     request_finished.connect(_shut_window)
-    app_ctx.g = _Window(of_the_request)
-    return context, leave
+    request_tearing_down.connect(_shut_window)
+
+    def leave_alone(error: BaseException | None = None) -> None:
+        # What was there before is the request's to tear down; it can be read, as in any source.
+        app_ctx.g = _SourceGlobals(of_the_request, shared.__dict__)
+        leave(error)
+
+    return context, leave_alone
 
 
-def _share(of_the_request: Any, view_request: Any) -> None:
-    app_ctx.g = of_the_request
+def _shut_window(_app: Any, **_: Any) -> None:
+    """The answer is made, or there is none: what comes is the teardown."""
+    shut = vars(_current_request()).pop("_sse_bridge_shut", None)
+    if shut is not None:
+        shut()
+
+
+def _share(of_the_request: Any, view_request: Any) -> _Shared:
+    app_ctx.g = shared = _Shared({}, of_the_request)
     # What the view asks for by `after_this_request` is asked of the request itself.
     _current_request()._after_request_functions = view_request._after_request_functions
+    return shared
 
 
 def _current_request() -> Any:
     return request_ctx._get_current_object()  # type: ignore[attr-defined]
 
 
-def _enter() -> Callable[[], None]:
+def _enter() -> Leave:
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     own = app.app_context()
     own.g = _SourceGlobals(g._get_current_object())
     own.push()
     own_request = _push_copy(_current_request())
 
-    def leave() -> None:
+    def leave(error: BaseException | None = None) -> None:
         # Not popped: that may be asked of a copy of the context only, and the context is thrown away.
         try:
-            app.do_teardown_request(None)
+            app.do_teardown_request(error)
         finally:
             try:
-                app.do_teardown_appcontext(None)
+                app.do_teardown_appcontext(error)
             finally:
                 _forget_tokens(own, own_request)
 
@@ -125,7 +173,7 @@ def _push_copy(of_the_view: Any) -> Any:
     return own
 
 
-def _nothing() -> None:
+def _nothing(error: BaseException | None = None) -> None:
     """There is no context to leave."""
 
 

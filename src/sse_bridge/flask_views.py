@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -19,32 +20,34 @@ from flask import Response
 from werkzeug.wrappers import Response as AnyResponse
 
 from . import interrupt
-from .drivers.sources import is_sdk_answer, takes_no_arguments
-from .drivers.walkers import Errand, OwnThread, Pending, Spawn, Walker
+from .drivers.sources import close_sync, is_sdk_answer, takes_no_arguments
+from .drivers.threads import Body
+from .drivers.walkers import Errand, Pending, Threads, Walked, Walker, own_threads
 from .drivers.watches import HandedOn, Watch
 from .flask_context import source_context, whole_context
 from .interrupt import Interrupted
 from .media import EVENTS
 from .options import Options
+from .registry import streams
 from .wire import Decoder, ServerSentEvent
 
 _VALUES = (str, bytes, bytearray, dict, list, tuple, type(None))
 
 
-class Place(NamedTuple):
+class Stage(NamedTuple):
     """Where a stream runs, and who watches its client; see `Body`."""
 
     context: contextvars.Context
     leave: Callable[[], None]
     watch: Callable[[], Watch | None]
-    spawn: Spawn = OwnThread
-    hold: float | None = None  # what is left of it, in seconds; None: all
+    threads: Threads = own_threads
+    hold_left: float | None = None  # seconds; None: all of `hold`
 
 
-def beside_the_view(watch: Callable[[], Watch | None]) -> Place:
+def beside_the_view(watch: Callable[[], Watch | None]) -> Stage:
     """On a thread of its own, in a copy of the view's context."""
     context, leave = source_context()
-    return Place(context, leave, watch)
+    return Stage(context, leave, watch)
 
 
 # -- what a view gave -----------------------------------------------------------------------------
@@ -72,52 +75,108 @@ def is_iterator(thing: Any) -> bool:
 
 def run_whole(
     view: Callable[[], Any],
-    watch: Watch | None,
+    watch: Callable[[], Watch | None],
     options: Options,
-    answer: Callable[[Any, Place], Any],
+    answer: Callable[[Any, Stage], Any],
 ) -> Any:
     """What Flask is to get for a view that runs, with its source, on a thread of its own.
 
-    Arguments: `view`, to be called; `watch`, on the client; `options`; `answer`, makes what Flask gets of what the
-    view gave, and of the place where its stream runs.
+    Arguments: `view`, to be called; `watch`, gives the watch on the client; `options`; `answer`, makes what Flask
+    gets of what the view gave, and of where its stream runs.
     """
     until = monotonic() + options.limits.hold
-    context, leave = whole_context()
-    walker = Walker(context, leave, interrupts=options.interrupt and interrupt.allowed())
-    client = None if watch is None else HandedOn(watch)
-
-    def lend() -> Watch | None:
-        walker.lent = True  # the stream is open, and ends the walker when it is over
-        return client
-
-    try:
-        given = _given(walker, view, client, until)
-        hold = max(0.0, until - monotonic())
-        return answer(given, Place(context.copy(), walker.end, lend, walker.go_on, hold))
-    except Interrupted:  # nobody waits for it
-        return Response(status="499 Client Closed Request")
-    finally:
-        if not walker.lent:
-            walker.end()
-            if client is not None:
-                client.stop()
+    return _Whole(options).run(view, watch, answer, until)
 
 
-def _given(walker: Walker, view: Callable[[], Any], client: Watch | None, until: float) -> Any:
-    try:
-        return walker.do(view, client, until)
-    except Pending as pending:
-        return _Late(walker, pending.errand)
+class _Whole:
+    """One request of such a view. Its walker ends with its stream, or when Flask has made another answer."""
+
+    def __init__(self, options: Options) -> None:
+        self._context, self._leave = whole_context(self._answered)
+        self._client: HandedOn | None = None
+        self._failure: BaseException | None = None  # of the view, for its teardown
+        # The teardown waits for both: for the source, and for what is to come of `g` in ``after_request``.
+        self._waits_for = ["the source", "the answer"]
+        interrupts = options.interrupt and interrupt.allowed()
+        self._walker = Walker(self._context, self._tear_down, interrupts=interrupts)
+
+    def run(
+        self,
+        view: Callable[[], Any],
+        watch: Callable[[], Watch | None],
+        answer: Callable[[Any, Stage], Any],
+        until: float,
+    ) -> Any:
+        try:
+            if (client := watch()) is not None:
+                self._client = HandedOn(client)
+            given = self._given(view, until)
+            made = answer(given, self._stage(max(0.0, until - monotonic())))
+        except Interrupted:  # nobody waits for it, or the server stops
+            status = "503 Service Unavailable" if streams.closing else "499 Client Closed Request"
+            return Response(status=status)
+        finally:
+            if not self._walker.lent and self._client is not None:
+                self._client.stop()
+        return self._walked(made)
+
+    def _given(self, view: Callable[[], Any], until: float) -> Any:
+        streams.enter(self._walker.hang_up, None)
+        try:
+            return self._walker.do(view, self._client, until)
+        except Pending as pending:
+            return _Late(pending.errand, self._fail)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        finally:
+            streams.leave(self._walker.hang_up)
+
+    def _stage(self, hold_left: float) -> Stage:
+        context, walker = self._context.copy(), self._walker
+        return Stage(context, self._source_is_over, self._lend, walker, hold_left)
+
+    def _lend(self) -> Watch | None:
+        """The stream is open: it ends the walker when it is over."""
+        self._walker.lent = True
+        return self._client
+
+    def _walked(self, made: Any) -> Any:
+        """An answer that passes is walked where its iterator was made."""
+        if not isinstance(made, AnyResponse) or made.direct_passthrough:
+            return made
+        if is_iterator(made.response) and not isinstance(made.response, Body):
+            made.response = Walked(self._walker, made.response)
+        return made
+
+    def _source_is_over(self) -> None:
+        self._waits_for.remove("the source")
+        if not self._waits_for:
+            self._walker.end()
+
+    def _answered(self) -> None:
+        if "_walker" not in vars(self):  # there was no thread to be had
+            return
+        self._waits_for.remove("the answer")
+        if not self._waits_for or not self._walker.lent:
+            self._walker.end()
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
+
+    def _tear_down(self) -> None:
+        failure, self._failure = self._failure, None
+        self._leave(failure)
 
 
 class _Late:
     """A source that is called where the view has run, behind it: so it has what the view gave."""
 
-    def __init__(self, walker: Walker, errand: Errand) -> None:
-        self._walker, self._errand = walker, errand
+    def __init__(self, errand: Errand, fail: Callable[[BaseException], None]) -> None:
+        self._errand, self._fail = errand, fail
 
     def __call__(self) -> Any:
-        given = self._errand.result()
+        given = self._given()
         if isinstance(given, tuple) and given:
             given = given[0]
         if isinstance(given, AnyResponse) and is_made_by_hand(given):
@@ -130,8 +189,16 @@ class _Late:
         return given
 
     def close(self) -> None:
-        """Nobody is to have it."""
-        self._walker.free(self._errand)
+        """Nobody is to have what the view gave."""
+        with suppress(Exception):
+            close_sync(None, self._given())
+
+    def _given(self) -> Any:
+        try:
+            return self._errand.result()
+        except BaseException as error:
+            self._fail(error)
+            raise
 
 
 def _events(response: AnyResponse) -> Iterator[ServerSentEvent]:

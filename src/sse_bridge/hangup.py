@@ -96,8 +96,8 @@ class DescriptorWatch:
 
     second_ping: float | None = None
 
-    def __init__(self, descriptor: int, every: float | None = None) -> None:
-        self.every = every
+    def __init__(self, descriptor: int) -> None:
+        self.every: float | None = None
         self.descriptor = os.dup(descriptor)
         self._doubted = self._told = False
         self._doubt: Call = _nobody

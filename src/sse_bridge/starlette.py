@@ -13,19 +13,18 @@ from __future__ import annotations
 import contextvars
 import functools
 import inspect
-import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, Unpack, overload
+from typing import Any, ForwardRef, TypeVar, Unpack, overload
 
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from .arguments import check_headers, check_media_type, check_status_code
+from .arguments import check_media_type, check_status_code, checked_headers
 from .asgi import answer, is_finished, raw, respond
 from .drivers.anyio import current_home
-from .drivers.sources import check_source, discard, is_sdk_answer, takes_no_arguments
+from .drivers.sources import check_source, discard, has_method, is_sdk_answer, takes_no_arguments
 from .early import early_answer
 from .failures import diagnose
 from .media import EVENTS, media_type
@@ -67,11 +66,9 @@ class EventSourceResponse(Response):
         check_source(source)
         check_media_type("media_type", media_type)
         check_status_code("status_code", status_code)
-        check_headers(headers)
-        self._open(source, options_of(options, "EventSourceResponse"), status_code, background)
-        if headers is not None:
-            self.init_headers(headers)
-            self._fill_headers()
+        checked_headers(headers, mapping=True)
+        checked = options_of(options, "EventSourceResponse")
+        self._open(source, checked, status_code, headers, background)
 
     @classmethod
     def _of(
@@ -85,21 +82,26 @@ class EventSourceResponse(Response):
         """The same for whoever has checked the options already."""
         check_source(source)
         response = cls.__new__(cls)
-        response._open(source, options, status_code, None)
-        if headers is not None:
-            response.init_headers(headers)
-            response._fill_headers()
+        response._open(source, options, status_code, headers, None)
         return response
 
     def _open(
-        self, source: Any, options: Options, status_code: int, background: BackgroundTask | None
+        self,
+        source: Any,
+        options: Options,
+        status_code: int,
+        headers: Mapping[str, str] | None,
+        background: BackgroundTask | None,
     ) -> None:
         self._source, self._options = source, options
         # Taken here: what a handler that runs in Starlette's thread pool set would be gone in __call__.
         self._context = contextvars.copy_context()
         self.status_code, self.background = status_code, background
-        # Far cheaper than to fill them in one by one.
-        self.raw_headers = raw(options.headers())
+        if headers is None:  # nearly always: far cheaper than to fill them in one by one
+            self.raw_headers = raw(options.headers())
+            return
+        self.init_headers(headers)
+        self._fill_headers()
 
     def _fill_headers(self) -> None:
         """Ours, where the user has set none."""
@@ -135,12 +137,28 @@ class EventSourceResponse(Response):
                 discard(source, current_home)
             raise HTTPException(503, headers={"Retry-After": str(full.retry_after)}) from full
         except Exception as error:
-            early = None if _is_handled(error, scope) else early_answer(error, self._options)
-            if early is None:
-                raise
-            raise HTTPException(
-                early.status_code, early.message, headers=dict(early.headers)
-            ) from error
+            _raise_early(error, scope, self._options)
+            raise
+
+
+class _FailedResponse(Response):
+    """What an endpoint gives that has failed with its model: here it is known who handles that."""
+
+    def __init__(self, error: Exception, options: Options) -> None:
+        super().__init__()
+        self._error, self._options = error, options
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _raise_early(self._error, scope, self._options)
+        raise self._error
+
+
+def _raise_early(error: Exception, scope: Scope, options: Options) -> None:
+    """Raise what is answered to a failure of the model's service; nothing for what is the app's own to answer."""
+    early = None if _is_handled(error, scope) else early_answer(error, options)
+    if early is not None:
+        headers = dict(early.headers)
+        raise HTTPException(early.status_code, early.message, headers=headers) from error
 
 
 def _is_handled(error: Exception, scope: Scope) -> bool:
@@ -207,14 +225,12 @@ def event_stream(
     # What is wrong is told where it is written.
     checked = options_of(options, "event_stream")
     check_status_code("status_code", status_code)
-    check_headers(headers)
+    checked_headers(headers, mapping=True)
     respond = functools.partial(
         EventSourceResponse._of, status_code=status_code, headers=headers, options=checked
     )
-    answer, failed = (
-        functools.partial(_answer, respond, checked),
-        functools.partial(_failed, checked),
-    )
+    answer = functools.partial(_answer, respond, checked)
+    failed = functools.partial(_failed, checked)
 
     def decorate(endpoint: Any) -> Callable[..., Any]:
         if not callable(endpoint) or inspect.isclass(endpoint):
@@ -227,7 +243,8 @@ def event_stream(
 def _streaming(
     endpoint: Callable[..., Any], answer: Callable[[Any], Any], failed: Callable[[Exception], Any]
 ) -> Callable[..., Any]:
-    if inspect.iscoroutinefunction(endpoint):
+    function = _function_of(endpoint)
+    if inspect.iscoroutinefunction(function):
 
         async def returning(*args: Any, **kwargs: Any) -> Any:
             try:
@@ -243,7 +260,7 @@ def _streaming(
         except Exception as error:
             return failed(error)
 
-    if not (inspect.isgeneratorfunction(endpoint) or inspect.isasyncgenfunction(endpoint)):
+    if not (inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)):
         return calling
 
     async def generating(*args: Any, **kwargs: Any) -> Any:
@@ -252,15 +269,18 @@ def _streaming(
     return generating
 
 
+def _function_of(endpoint: Any) -> Any:
+    """The function in a partial, or of an object that can be called."""
+    while isinstance(endpoint, functools.partial):
+        endpoint = endpoint.func
+    function = inspect.unwrap(endpoint)
+    return function if inspect.isroutine(function) else type(function).__call__
+
+
 def _failed(options: Options, error: Exception) -> Response:
-    """What raises a failure of the model's service where it is known who handles it; another is raised at once."""
     if not diagnose(error).is_upstream:
         raise error
-
-    async def raise_again() -> None:
-        raise error
-
-    return EventSourceResponse._of(raise_again, options=options.holding(math.inf))
+    return _FailedResponse(error, options)
 
 
 def _as_endpoint(streaming: Callable[..., Any], endpoint: Callable[..., Any]) -> Callable[..., Any]:
@@ -281,7 +301,7 @@ def _as_endpoint(streaming: Callable[..., Any], endpoint: Callable[..., Any]) ->
 def _signature(endpoint: Callable[..., Any]) -> inspect.Signature:
     """With what its annotations mean where they are written: here their names mean nothing."""
     signature = inspect.signature(endpoint)
-    names = getattr(inspect.unwrap(endpoint), "__globals__", {})
+    names = getattr(_function_of(endpoint), "__globals__", {})
     return signature.replace(
         parameters=[
             parameter.replace(annotation=_meant(parameter.annotation, names))
@@ -295,8 +315,10 @@ def _meant(annotation: Any, names: dict[str, Any]) -> Any:
         return annotation
     try:
         return eval(annotation, names)
-    except NameError:  # of a name that is there for type checkers only
-        return annotation
+    except (
+        Exception
+    ):  # of a name that is there for type checkers only; ours must not be taken for it
+        return ForwardRef(annotation)
 
 
 _VALUES = (str, bytes, bytearray, dict, list, tuple, set, frozenset, int, float, type(None))
@@ -313,7 +335,7 @@ def _is_frameworks(answer: Any) -> bool:
     if isinstance(answer, (Response, *_VALUES)) or is_sdk_answer(answer):
         return True
     kind = type(answer)
-    walks = any(hasattr(kind, name) for name in ("__iter__", "__aiter__", "__await__"))
+    walks = any(has_method(kind, name) for name in ("__iter__", "__aiter__", "__await__"))
     return not walks and not (callable(answer) and takes_no_arguments(answer))
 
 

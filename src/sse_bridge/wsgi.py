@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, Unpack
 
 from . import hangup, wsgi_middleware
-from .arguments import check_headers, check_status
+from .arguments import check_status, checked_headers
 from .dialects.base import Dialect
 from .drivers.sources import OneRequest, check_source, discard
 from .drivers.threads import Body, background_home
@@ -97,10 +97,10 @@ class EventStream:
         check_source(source)
         self._source = OneRequest(source)
         check_status("status", status)
-        check_headers(headers)
+        pairs = checked_headers(headers)
         self._options = options_of(options, "EventStream")
         self._status = status
-        self._headers = merge_headers(self._options.headers(), headers)
+        self._headers = merge_headers(self._options.headers(), pairs)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if is_finished(environ):
@@ -149,7 +149,7 @@ class Middleware:
         **options: Unpack[Words],
     ) -> None:
         _check_app(app)
-        if whole not in (True, False, None):
+        if whole is not None and not isinstance(whole, bool):
             raise TypeError(f"whole must be True, False or None, got {whole!r}")
         self.app = app
         self._whole = keeps_to_its_thread(app) if whole is None else whole

@@ -9,13 +9,14 @@ Rules of this file:
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from . import hangup, interrupt
-from .drivers.threads import Body
-from .drivers.walkers import Walker
+from .drivers.threads import Body, background_home
+from .drivers.walkers import Walked, Walker
 from .drivers.watches import HandedOn
 from .failures import CutShort
 from .interrupt import Interrupted
@@ -23,7 +24,7 @@ from .options import Options
 from .responses import Takeover
 from .wsgi_middleware import App, Call, Environ, StartResponse
 
-_FRAMEWORKS = ("bottle", "web", "cherrypy")  # the request's own is in thread-locals
+_FRAMEWORKS = ("bottle", "cherrypy")  # and web.py: the request's own is in thread-locals
 _WRAPPERS = ("app", "wsgi_app", "application", "_app", "wrap_app", "__wrapped__", "__self__")
 
 
@@ -31,11 +32,17 @@ def keeps_to_its_thread(app: Any) -> bool:
     """Whether this is an app of a framework whose streams find nothing on another thread, by its module."""
     for _ in range(10):  # so many middlewares may be around it
         home = app if hasattr(app, "__qualname__") else type(app)
-        if str(getattr(home, "__module__", "")).partition(".")[0] in _FRAMEWORKS:
+        if _is_of_such(str(getattr(home, "__module__", "")).partition(".")[0]):
             return True
         inner = (getattr(app, name, None) for name in _WRAPPERS)
         app = next((one for one in inner if callable(one)), None)
     return False
+
+
+def _is_of_such(package: str) -> bool:
+    if package == "web":  # a name that many packages of people's own have
+        return hasattr(sys.modules.get("web"), "wsgi") and hasattr(sys.modules["web"], "ctx")
+    return package in _FRAMEWORKS
 
 
 class WholeCall(Call):
@@ -46,12 +53,13 @@ class WholeCall(Call):
     def __init__(self, takeover: Takeover, environ: Environ, server: StartResponse) -> None:
         super().__init__(takeover, environ, self._on_its_thread(server))
         interrupts = takeover.options.interrupt and interrupt.allowed()
-        watch = hangup.watch(environ)
-        self._watch = None if watch is None else HandedOn(watch)
         self._walker = Walker(contextvars.copy_context(), interrupts=interrupts)
+        self._watch: HandedOn | None = None
 
     def run(self, app: App) -> Iterable[bytes]:
         try:
+            if (watch := hangup.watch(self._environ)) is not None:
+                self._watch = HandedOn(watch)
             return super().run(app)
         except Interrupted:
             return self._to_nobody()
@@ -61,9 +69,8 @@ class WholeCall(Call):
                 self._forget_client()
 
     def _ask(self, app: App) -> tuple[Iterable[bytes], Iterable[bytes]]:
-        asked: tuple[Iterable[bytes], Iterable[bytes]]
         asked = self._walker.do(partial(super()._ask, app), self._watch)
-        return asked
+        return cast(tuple[Iterable[bytes], Iterable[bytes]], asked)
 
     def _on_its_thread(self, server: StartResponse) -> StartResponse:
         """The server's functions, for the app to call on its own thread."""
@@ -89,41 +96,15 @@ class WholeCall(Call):
         passed = super()._passed(items, result)
         if isinstance(passed, (list, tuple)) or self._is_file(passed):
             return passed
-        self._walker.lent = True
         self._forget_client()
-        return _Walked(self._walker, passed)
+        return Walked(self._walker, passed)
 
     def _body(self, source: Any, options: Options) -> Body:
         walker = self._walker
         context, watch = walker.context.copy(), lambda: self._watch
-        body = Body(source, options, context, watch=watch, leave=walker.end, spawn=walker.go_on)
+        body = Body(source, options, context, watch=watch, leave=walker.end, threads=walker)
         walker.lent = True  # and ended with the source
         return body
 
     def _discard(self, source: Any) -> None:
-        self._walker.do(source.close)
-
-
-class _Walked(Iterator[bytes]):
-    """A result that the server walks, and that is walked on the app's thread."""
-
-    def __init__(self, walker: Walker, items: Iterable[bytes]) -> None:
-        self._walker, self._items = walker, items
-        self._next: Callable[[], bytes] | None = None
-
-    def __next__(self) -> bytes:
-        if self._next is None:
-            self._next = self._walker.do(lambda: iter(self._items).__next__)
-        item: bytes = self._walker.do(self._next)
-        return item
-
-    def close(self) -> None:
-        """The server is through with it."""
-        try:
-            if (close := getattr(self._items, "close", None)) is not None:
-                self._walker.do(close)
-        finally:
-            self._walker.end()
-
-    def __del__(self) -> None:
-        self._walker.end()
+        self._walker.discard(source, background_home)

@@ -64,3 +64,10 @@ def test_so_are_the_words_of_databases_and_thread_locals(error: Exception):
 def test_others_are_left_alone(error: Exception | None):
     explain(error)
     assert not hasattr(error, "__notes__")
+
+
+def test_a_chain_of_causes_that_leads_back_into_itself_has_an_end():
+    first, second = ValueError("first"), ValueError("second")
+    first.__context__, second.__context__ = second, first
+    explain(first)
+    assert not hasattr(first, "__notes__")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sse_bridge.drivers.walkers import OwnThread, Pending, Walker
+from sse_bridge.drivers.walkers import OwnThread, Pending, Walked, Walker
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -174,7 +174,7 @@ def test_a_last_call_that_raises_is_logged(caplog: pytest.LogCaptureFixture):
 def test_a_worker_goes_on_there(walker: Walker):
     own, done = walker.do(threading.get_ident), threading.Event()
     seen: list[int] = []
-    place = walker.go_on(
+    place = walker.spawn(
         contextvars.Context(), lambda: (seen.append(threading.get_ident()), done.set())
     )
     assert place is walker
@@ -192,3 +192,35 @@ def test_a_thread_of_its_own_makes_one_call_in_its_context():
     assert not thread.is_current()
     thread._thread.join(10)
     assert not thread.interrupt(lambda: False)
+
+
+def test_a_last_call_that_raises_on_its_own_thread_ends_it_all_the_same():
+    def fail() -> None:
+        raise ValueError("in a teardown")
+
+    walker = Walker(contextvars.copy_context(), fail, interrupts=False)
+    walker.do(walker.end)
+    walker._thread._thread.join(10)
+    assert not walker._thread._thread.is_alive()
+
+
+def test_when_it_has_ended_nothing_waits_for_it(walker: Walker):
+    walked = Walked(walker, iter([1, 2]))
+    assert next(walked) == 1
+    for _ in range(2):
+        walked.close()
+    assert list(walked) == []
+    with pytest.raises(RuntimeError, match="the request is over"):
+        walker.do(list)
+
+
+def test_a_source_is_discarded_there_behind_what_was_begun(walker: Walker):
+    closed: list[int] = []
+
+    class Source:
+        def close(self) -> None:
+            closed.append(threading.get_ident())
+
+    walker.discard(Source(), list)
+    assert closed in ([], [walker.do(threading.get_ident)])
+    assert walker.do(lambda: closed) == [walker.do(threading.get_ident)]

@@ -55,7 +55,7 @@ test("an abort there has a reason all the same", async (t) => {
   const stop = new AbortController();
   const events = streamEvents("http://h/", { fetch: () => new Promise(() => {}), signal: stop.signal });
   setTimeout(() => stop.abort());
-  assert.equal((await collect(events)).error.name, "AbortError");
+  assert.equal((await collect(events)).error.code, "aborted");
   assert.equal(await fetchSSE({ url: "http://h/", fetch, signal: stop.signal, fail: () => {} }), false);
 });
 

@@ -14,7 +14,7 @@ for (const url of [
   " FTP://h/x", "JavaScript:void 0", new URL("mailto:a@b"), "", undefined,
 ]) {
   test(`an address that nothing can be sent to is a TypeError at once: ${url}`, () => {
-    const wanted = { name: "TypeError", message: `url must be one that fetch can send to, got ${url}` };
+    const wanted = { name: "TypeError", message: `url must be one to send to, got ${url}` };
     assert.throws(() => streamEvents(url, { reconnect: true }), wanted);
   });
 }
@@ -44,6 +44,14 @@ test("so do streams, over reconnects, and responses of one's own", async (t) => 
   await collect(streamEvents(url, { onComment, reconnect: { attempts: 1, delay: 0 } }));
   await collect(readEvents(made(LINES), { onComment }));
   assert.deepEqual(lines, [...IGNORED, ...IGNORED, ...IGNORED]);
+});
+
+test("onComment that throws costs no event before it", async () => {
+  const onComment = () => {
+    throw new Error("its own");
+  };
+  const { seen, error } = await collect(readEvents(made("data: a\n\n: c\ndata: b\n\n"), { onComment }));
+  assert.deepEqual([seen.map(({ data }) => data), error.message], [["a"], "its own"]);
 });
 
 // -- other fetches' bodies --------------------------------------------------------------------------
@@ -79,6 +87,23 @@ test("a body that is iterated only, as Node's streams are, is read, and left at 
   assert.equal(left, 1);
 });
 
+test("an abort ends a read that waits on a body which is iterated only", async () => {
+  const stop = new AbortController();
+  let aborted;
+  async function* silent() {
+    yield bytes(FRAMES.delta.text);
+    await new Promise((resolve) => (aborted = resolve));
+  }
+  const fetch = async (url, { signal }) => {
+    signal.addEventListener("abort", () => aborted());
+    return response({ body: silent() });
+  };
+  const events = streamEvents("http://h/", { dialect: "delta", fetch, signal: stop.signal });
+  await events.next();
+  setTimeout(() => stop.abort());
+  assert.equal((await collect(events)).error.name, "AbortError");
+});
+
 // -- pages ------------------------------------------------------------------------------------------
 
 /** A page: what is listened for, and how to have it happen. */
@@ -105,6 +130,33 @@ test("a page that is left ends its connection, and tells when it is shown again"
   await waiting;
   assert.deepEqual([failed.name, failed.code, failed.retryable], ["SSEError", "page_hidden", true]);
   assert.equal(requests.length, 1);
+});
+
+test("a reader that is busy when its page is left ends its connection all the same, and is told when it goes on", async (t) => {
+  const { happen } = page(t);
+  const { url, requests } = await serve(t, begun("data: a\n\ndata: b\n\n"));
+  const events = streamEvents(url);
+  await events.next();
+  happen("pagehide");
+  await requests[0].closed;
+  happen("pageshow");
+  assert.equal((await events.next().catch((error) => error)).code, "page_hidden");
+});
+
+test("so does a signal, also for a response of one's own", async (t) => {
+  const { url, requests } = await serve(t, begun("data: a\n\n"));
+  for (const read of [(options) => streamEvents(url, options), async (options) => readEvents(await fetch(url), options)]) {
+    const stop = new AbortController();
+    const events = await read({ signal: stop.signal });
+    await events.next();
+    stop.abort();
+    await requests.at(-1).closed;
+  }
+});
+
+test("a server's own error of that name is an error like any other", async (t) => {
+  const { url } = await serve(t, told('event: error\ndata: {"code":"page_hidden","message":"own"}\n\n'));
+  assert.equal((await collect(streamEvents(url))).error.message, "own");
 });
 
 test("a stream that is over listens no more", async (t) => {

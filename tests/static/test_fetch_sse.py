@@ -19,7 +19,7 @@ from sse_bridge.static import FETCH_SSE, FETCH_SSE_TYPES
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 FILES = sorted(path.name for path in HERE.glob("*.test.mjs"))
-LIMIT = 5120  # bytes, minified and compressed
+LIMIT = 5300  # bytes, minified and compressed
 SHIPPED = {"fetch-sse.js", "fetch-sse.d.ts", "package.json"}
 
 

@@ -12,16 +12,19 @@ _SIGNS = re.compile(
     r"|greenlet.+different thread"
 )
 
+_LINKS = 20
 _NOTE = (
-    "sse-bridge walks this source on a thread of its own, beside the one that made it. With whole=True, for the "
-    "decorator or the WSGI middleware, the view or the app runs on that thread too."
+    "sse-bridge walks this source on a thread of its own, beside the one that made it. With whole=True, of the "
+    "Flask decorator or the WSGI middleware, the view or the app runs on that thread too."
 )
 
 
 def explain(error: BaseException | None) -> None:
     """Add a note that names the option to an error that it would mend."""
     at = error
-    while at is not None:
+    for _ in range(_LINKS):  # a chain of causes may lead back into itself
+        if at is None:
+            return
         if _SIGNS.search(str(at)) and _NOTE not in getattr(error, "__notes__", ()):
             assert error is not None
             error.add_note(_NOTE)

@@ -22,7 +22,7 @@ from . import sources
 from .farewell import Farewell
 from .handover import Ended, Handover
 from .waiting import Home
-from .walkers import OwnThread, Spawn
+from .walkers import Threads, own_threads
 from .workers import Job, TaskWorker, ThreadWorker, Worker
 
 _log = logging.getLogger("sse_bridge")
@@ -41,7 +41,7 @@ class Connection:
     Arguments: `source`, checked already; `options`; `context`, in which the source runs; `wake_writer`, called
     from the source's side; `home`, gives the loop for async sources; `leave`, called in the source's context when
     the source is over; `at_pauses`, called in the task of an async source whenever it is about to wait (None: the
-    writer is woken for each chunk instead); `spawn`, gives a sync source its thread; `worker`, makes what runs the
+    writer is woken for each chunk instead); `threads`, where sync sources run; `worker`, makes what runs the
     source, where it is not for us to run.
     """
 
@@ -55,17 +55,17 @@ class Connection:
         *,
         leave: Callable[[], None] = lambda: None,
         at_pauses: Callable[[], None] | None = None,
-        spawn: Spawn = OwnThread,
+        threads: Threads = own_threads,
         worker: Callable[[Job], Worker] | None = None,
     ) -> None:
         self.options = options
         self._leave = leave
         self._at_pauses = at_pauses
-        self._spawn = spawn
+        self._threads = threads
         try:
             self.stream, self._reader = options.open()
         except BaseException:  # an adapter or a dialect that cannot begin
-            sources.discard(source, home)
+            threads.discard(source, home)
             raise
         self.handover = Handover(wake_writer)
         self.farewell = Farewell(options.on_end)
@@ -206,7 +206,7 @@ class Connection:
                 self.worker.stop()
             return
         try:
-            sources.discard(self.source, self.home)
+            self._threads.discard(self.source, self.home)
         finally:
             self.context.run(self._leave)
 
@@ -230,7 +230,7 @@ class Connection:
         if sources.is_async(job.source):
             return TaskWorker(job, self.home(), self._at_pauses)
         interrupts = self.options.interrupt and interrupt.allowed()
-        return ThreadWorker(job, self.home, interrupts=interrupts, spawn=self._spawn)
+        return ThreadWorker(job, self.home, interrupts=interrupts, threads=self._threads)
 
     def _hop(self, source: Any) -> None:
         """What a callable or an awaitable gave runs elsewhere: a task's on a thread, a thread's in a task."""

@@ -63,7 +63,12 @@ def takes_no_arguments(function: Any) -> bool:
 
 def _is_iterable(source: Any) -> bool:
     # Asked of the type, as iter() does: a class like `list` can be called, not iterated.
-    return hasattr(type(source), "__iter__") or hasattr(type(source), "__aiter__")
+    return has_method(type(source), "__iter__") or has_method(type(source), "__aiter__")
+
+
+def has_method(kind: type, name: str) -> bool:
+    """Whether things of this type have it, and not just the type itself: an enum's members are no iterables."""
+    return hasattr(kind, name) and any(name in vars(base) for base in kind.__mro__)
 
 
 def is_async(source: Any) -> bool:

@@ -20,8 +20,9 @@ from .farewell import call_on_end
 from .greenlets import Greenlets, start_system_thread, threads_are_greenlets
 from .on_asyncio import AsyncioHome
 from .waiting import Home, ThreadSignal
-from .walkers import OwnThread, Spawn
+from .walkers import Threads, own_threads
 from .watches import Watch
+from .workers import ThreadWorker
 
 # How long a client that may have left before its source began is given to show it, in seconds.
 DOUBT = 0.05
@@ -32,8 +33,8 @@ class Body(Iterator[bytes]):
 
     Making it starts the source and waits out `hold`; a failure in that time is raised here.
     Arguments: `source`; `options`; `context`, in which the source runs; `watch`, gives the watch on the client, or
-    None where only writing can tell; `leave`, called in the context when the source is over; `spawn`, gives
-    a sync source its thread (default: a fresh one).
+    None where only writing can tell; `leave`, called in the context when the source is over; `threads`, where
+    sync sources run (default: each on a fresh one).
     """
 
     def __init__(
@@ -44,11 +45,11 @@ class Body(Iterator[bytes]):
         *,
         watch: Callable[[], Watch | None] = lambda: None,
         leave: Callable[[], None] = lambda: None,
-        spawn: Spawn = OwnThread,
+        threads: Threads = own_threads,
     ) -> None:
         self._signal = ThreadSignal()
         self._released = True
-        self._beside = spawn is OwnThread
+        self._beside = threads is own_threads
         self._connection = Connection(
             source,
             options,
@@ -56,7 +57,7 @@ class Body(Iterator[bytes]):
             self._signal.set,
             background_home,
             leave=leave,
-            spawn=spawn,
+            threads=threads,
         )
         self._watch: Watch | None = None
         self._stream = self._connection.stream
@@ -159,7 +160,7 @@ class Body(Iterator[bytes]):
             return
         self._released = True
         connection, since = self._connection, monotonic()
-        if self._beside:
+        if self._beside and isinstance(connection.worker, ThreadWorker):
             explain(self._stream.error)
         try:
             if self._watch is not None:

@@ -15,15 +15,14 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
 from time import monotonic
 from typing import Any, Protocol
 
 from .. import interrupt
-from . import greenlets, pursuit
-from .sources import report_cleanup
-from .waiting import ThreadSignal
+from . import greenlets, pursuit, sources
+from .waiting import Home, ThreadSignal
 from .watches import Watch
 
 Call = Callable[[], Any]
@@ -36,7 +35,27 @@ class Place(Protocol):
         """Free it if it is blocked in an upstream read; True when there is nothing more to try."""
 
 
-Spawn = Callable[[contextvars.Context, Call], Place]
+class Threads(Protocol):
+    """Where sync sources run."""
+
+    def spawn(self, context: contextvars.Context, call: Call) -> Place:
+        """Have this call made in `context`, as soon as it can be."""
+
+    def discard(self, source: Any, home: Callable[[], Home]) -> None:
+        """Close a source that will not be run; what is async, in that loop."""
+
+
+class OwnThreads:
+    """A fresh thread for each source."""
+
+    def spawn(self, context: contextvars.Context, call: Call) -> Place:
+        return OwnThread(context, call)
+
+    def discard(self, source: Any, home: Callable[[], Home]) -> None:
+        sources.discard(source, home)
+
+
+own_threads = OwnThreads()
 
 
 class OwnThread:
@@ -60,8 +79,12 @@ class OwnThread:
         """Whether the caller runs on it."""
         return self._thread.ident == threading.get_ident()
 
-    def _run(self) -> None:
+    def renew(self) -> None:
+        """On the thread: what comes may be freed, also if it was freed already."""
         self._greenlet = greenlets.current()
+
+    def _run(self) -> None:
+        self.renew()
         call, self._call = self._call, _nothing
         call()
 
@@ -115,13 +138,15 @@ class Walker:
         self, context: contextvars.Context, last: Call | None = None, *, interrupts: bool
     ) -> None:
         self.context = context
-        self.lent = False  # whether a stream goes on with it, and will end it
-        self._last = [last or _nothing]  # taken out by whoever ends it
+        self.lent = False  # whether what it has begun goes on, and will end it
+        self._last = last or _nothing
         self._interrupts = interrupts
+        self._ends = threading.Lock()  # taken by whoever ends it
         self._orders: deque[Call | None] = deque()
         self._asked: deque[Errand] = deque()
         self._ordered, self._answered, self._news = ThreadSignal(), ThreadSignal(), ThreadSignal()
         self._left = self._deserted = False
+        self._pending: Errand | None = None
         self._thread = OwnThread(context, self._run)
 
     def do(self, call: Call, watch: Watch | None = None, until: float = inf) -> Any:
@@ -130,11 +155,13 @@ class Walker:
         When the client has left, or may have, `Pending` is raised at once, for who writes then will see; without an
         `until` nobody can, and the call is freed from its upstream read.
         """
+        if self._ends.locked():
+            raise RuntimeError("the request is over, and its thread has ended")
         errand = Errand(call)
         self._order(errand.run)
         try:
             if watch is not None:
-                watch.start(self._hang_up, self._hang_up)
+                watch.start(self.hang_up, self.hang_up)
             self._wait_for(errand, watch, until)
         except BaseException:  # the server's own time-out, say
             self._deserted = True
@@ -142,6 +169,7 @@ class Walker:
             self.free(errand)
             raise
         if not errand.done:
+            self._pending = errand
             raise Pending(errand)
         return errand.result()
 
@@ -158,10 +186,24 @@ class Walker:
             self._answered.wait()
         return errand.result()
 
-    def go_on(self, context: contextvars.Context, call: Call) -> Place:
-        """A worker's `Spawn`: its source runs here, and not in `context` on a thread of its own."""
+    def spawn(self, context: contextvars.Context, call: Call) -> Place:
+        """A worker's source runs here, and not in `context` on a thread of its own."""
         self._order(call)
         return self
+
+    def discard(self, source: Any, home: Callable[[], Home]) -> None:
+        """Close it here, when what was begun here is over; and that is freed."""
+        if self._pending is not None:
+            self.free(self._pending)
+        if sources.is_async(source) or self._ends.locked():
+            sources.discard(source, home)
+        else:
+            self._order(lambda: sources.close_sync(None, source))
+
+    def hang_up(self) -> None:
+        """The client has left, or may have, or the server is about to stop."""
+        self._left = True
+        self._news.set()
 
     def interrupt(self, unless: Callable[[], bool]) -> bool:
         return self._thread.interrupt(unless)
@@ -173,25 +215,30 @@ class Walker:
 
     def end(self) -> None:
         """Make the last call, and end: at once on its own thread, else when what was ordered is over."""
-        try:
-            last = self._last.pop()
-        except IndexError:  # it is ending already
+        if not self._ends.acquire(blocking=False):
             return
         if self._thread.is_current():
-            last()
+            self._say_last()
         else:
-            self._orders.append(lambda: _reported(last))
-        self._orders.append(None)
-        self._ordered.set()
+            self._order(self._say_last)
+        self._order(None)
 
     # -- inside -----------------------------------------------------------------------------------
 
-    def _order(self, call: Call) -> None:
+    def _say_last(self) -> None:
+        last, self._last = self._last, _nothing
+        try:
+            last()
+        except BaseException as error:
+            sources.report_cleanup(error)
+
+    def _order(self, call: Call | None) -> None:
         self._orders.append(call)
         self._ordered.set()
 
     def _run(self) -> None:
         while (call := self._next_order()) is not None:
+            self._thread.renew()
             call()
             del call  # nothing of it is kept while it waits for the next
             self._news.set()
@@ -221,16 +268,36 @@ class Walker:
         if watch is not None and every is not None:
             watch.check()
 
-    def _hang_up(self) -> None:
-        self._left = True
-        self._news.set()
 
+class Walked(Iterator[Any]):
+    """What the server walks, and is walked and closed where it was made; then its walker ends."""
 
-def _reported(call: Call) -> None:
-    try:
-        call()
-    except BaseException as error:
-        report_cleanup(error)
+    def __init__(self, walker: Walker, items: Iterable[Any]) -> None:
+        walker.lent = True
+        self._walker, self._items = walker, items
+        self._next: Call | None = None
+        self._closed = False
+
+    def __next__(self) -> Any:
+        if self._closed:
+            raise StopIteration
+        if self._next is None:
+            self._next = self._walker.do(lambda: iter(self._items).__next__)
+        return self._walker.do(self._next)
+
+    def close(self) -> None:
+        """The server is through with it."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if (close := getattr(self._items, "close", None)) is not None:
+                self._walker.do(close)
+        finally:
+            self._walker.end()
+
+    def __del__(self) -> None:
+        self._walker.end()
 
 
 def _nothing() -> None:

@@ -22,7 +22,7 @@ from . import pursuit, sources
 from .farewell import Farewell, await_on_end, call_on_end
 from .handover import Handover, nobody
 from .waiting import Home, Running, Scope, ThreadSignal
-from .walkers import OwnThread, Place, Spawn
+from .walkers import Place, Threads, own_threads
 
 _log = logging.getLogger("sse_bridge")
 
@@ -91,7 +91,7 @@ class _Worker:
 
 
 class ThreadWorker(_Worker):
-    """Runs a sync source on the one thread that `spawn` gives it."""
+    """Runs a sync source on the one thread that `threads` gives it."""
 
     def __init__(
         self,
@@ -99,20 +99,20 @@ class ThreadWorker(_Worker):
         home: Callable[[], Home],
         *,
         interrupts: bool = False,
-        spawn: Spawn = OwnThread,
+        threads: Threads = own_threads,
     ) -> None:
         super().__init__(job)
         self.cleaning = False
         self._home = home
         self._interrupts = interrupts
-        self._spawn = spawn
+        self._threads = threads
         self._place: Place | None = None
         self._signal = ThreadSignal()
         job.handover.wake_source = self._signal.set
         job.handover.pokes = True  # a task that hopped here may have said otherwise
 
     def start(self) -> None:
-        self._place = self._spawn(self._context, self._run)
+        self._place = self._threads.spawn(self._context, self._run)
 
     def stop(self) -> None:
         self._handover.close()

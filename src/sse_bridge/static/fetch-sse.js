@@ -82,7 +82,7 @@ export class Decoder {
   #event = "";
   #data = "";
   #id;
-  #exceeded = false;
+  #failure; // thrown when nothing is left to deliver: with the events of this feed, or else by the next
 
   constructor({ maxBuffer = 16 * 1024 * 1024, lastEventId = "", retry, onComment } = {}) {
     if (!(maxBuffer > 0)) throw new RangeError(`maxBuffer must be positive, got ${maxBuffer}`);
@@ -100,7 +100,7 @@ export class Decoder {
     if (text) this.#afterCR = text.endsWith("\r");
     let cr = text.indexOf("\r", start);
     let lf = text.indexOf("\n", start);
-    while ((cr >= 0 || lf >= 0) && !this.#exceeded) {
+    while ((cr >= 0 || lf >= 0) && !this.#failure) {
       const end = cr < 0 || (lf >= 0 && lf < cr) ? lf : cr;
       this.#take(this.#line + text.slice(start, end), events);
       this.#line = "";
@@ -110,15 +110,14 @@ export class Decoder {
     }
     this.#line += text.slice(start);
     this.#check(this.#line);
-    if (this.#exceeded && !events.length) {
-      throw new SSEError(`An event is longer than ${this.maxBuffer} characters.`, { code: "too_large" });
-    }
+    if (this.#failure && !events.length) throw this.#failure;
     return events;
   }
 
   #check(line) {
-    // Thrown when nothing is left to deliver: with the events of this feed, or else by the next.
-    this.#exceeded ||= line.length + this.#data.length > this.maxBuffer;
+    if (line.length + this.#data.length > this.maxBuffer) {
+      this.#failure ??= new SSEError(`An event is longer than ${this.maxBuffer} characters.`, { code: "too_large" });
+    }
   }
 
   #take(line, events) {
@@ -131,7 +130,13 @@ export class Decoder {
     else if (name === "event") this.#event = value;
     else if (name === "id" && !value.includes("\0")) this.#id = (value + "\n").slice(0, -1); // a slice of `line` keeps its chunk
     else if (name === "retry" && /^\d+$/.test(value)) this.retry = Number(value);
-    else this.onComment?.(line);
+    else {
+      try {
+        this.onComment?.(line);
+      } catch (error) {
+        this.#failure ??= error;
+      }
+    }
   }
 
   #dispatch(events) {
@@ -322,8 +327,8 @@ function checked({ dialect = "plain", timeout = 0 }) {
 // -- one response -----------------------------------------------------------------------------------
 
 /** The events of a response that you fetched yourself, without its end frame; throws where it does not finish. */
-export function readEvents(response, { dialect, timeout, maxBuffer, signal, pagehide, onComment } = {}) {
-  return streamEvents(response.url || " ", { dialect, timeout, maxBuffer, signal, pagehide, onComment, response });
+export function readEvents(response, options) {
+  return streamEvents(response, { ...options, response, reconnect: false });
 }
 
 const EMPTY = { code: "empty_answer", retryable: true };
@@ -332,11 +337,14 @@ async function* eventsOf(response, dialect, decoder, options) {
   if (response.status === 204) return; // nothing more will come
   await refuseOthers(response, options);
   const reader = readerOf(response);
+  const { signal } = options;
+  const { leave } = signal;
+  signal.leave = () => (leave?.(), close(reader));
   let over = false;
   try {
     for (;;) {
       for (const event of decoder.feed(await read(reader, options))) {
-        check(options.signal);
+        check(signal);
         const ending = dialect.ending(event);
         over = Boolean(ending);
         if (ending === true && dialect.says && !options.spoke) throw new StreamError("The answer is empty.", EMPTY);
@@ -348,6 +356,7 @@ async function* eventsOf(response, dialect, decoder, options) {
       decoder.feed(); // throws, if an event too long came after these
     }
   } finally {
+    signal.leave = undefined;
     close(reader, over);
   }
 }
@@ -383,7 +392,10 @@ function readerOf(response) {
   const { body } = response;
   if (body?.getReader) return body.getReader();
   const pieces = body?.[Symbol.asyncIterator]?.() ?? textAlone(response);
-  return { read: () => pieces.next(), cancel: async () => pieces.return?.() };
+  let stop;
+  const stopped = new Promise((resolve) => (stop = resolve));
+  const cancel = async () => (stop({ done: true }), pieces.return?.());
+  return { read: () => Promise.race([pieces.next(), stopped]), cancel };
 }
 
 async function* textAlone(response) {
@@ -428,10 +440,12 @@ export function streamEvents(url, options = {}) {
 /** End the connection of a response that nobody has begun to read. */
 const discard = (response) => response?.body?.cancel?.().catch(() => {});
 
-/** Stop, and say why: not every AbortSignal can. */
+/** Stop, say why, for not every AbortSignal can, and leave the server: whoever reads may be busy. */
 function end(stop, reason) {
-  stop.signal.why ??= reason ?? Object.assign(new Error("The request was aborted."), { name: "AbortError" });
+  const { signal } = stop;
+  signal.why ??= reason ?? new SSEError("The request was aborted.", { code: "aborted" });
   stop.abort();
+  signal.leave?.();
 }
 
 function check(signal) {
@@ -452,13 +466,12 @@ function stoppable(generator, stop) {
   };
 }
 
-const HIDDEN = { code: "page_hidden", retryable: true };
 const NEVER_SENT = /^\s*(about|ftp|javascript|mailto|tel|wss?):/i;
 const PATIENCE = { attempts: 0, delay: 1000, maxDelay: 30_000, repost: false };
 
 /** What one connection after the other is made with; a wrong option is refused here. */
 function connectionsTo(url, options, stop) {
-  if (!url || NEVER_SENT.test(url)) throw new TypeError(`url must be one that fetch can send to, got ${url}`);
+  if (!url || (!options.response && NEVER_SENT.test(url))) throw new TypeError(`url must be one to send to, got ${url}`);
   const { dialect, signal, reconnect, timeout, maxBuffer, lastEventId, fetch, pagehide, ...others } = options;
   const { onOpen, onReconnect, onComment, response, ...init } = others;
   const headers = new Headers(init.headers);
@@ -495,7 +508,11 @@ async function* eventsAgain({ dialect, decoder, patience, open }, options, stop)
   const { signal, timeout, onOpen, onReconnect } = options;
   const reading = { timeout, signal: stop.signal };
   const abort = () => end(stop, signal.reason);
-  const hide = () => end(stop, new SSEError("The page was left.", HIDDEN));
+  let hidden, shown;
+  const hide = () => {
+    shown ??= new Promise((resolve) => addEventListener("pageshow", resolve, { once: true }));
+    end(stop, (hidden ??= new SSEError("The page was left.", { code: "page_hidden", retryable: true })));
+  };
   if (signal?.aborted) abort();
   signal?.addEventListener("abort", abort);
   if (options.pagehide !== false) globalThis.addEventListener?.("pagehide", hide);
@@ -524,7 +541,7 @@ async function* eventsAgain({ dialect, decoder, patience, open }, options, stop)
       }
     }
   } catch (error) {
-    if (error?.code === HIDDEN.code) await new Promise((shown) => addEventListener("pageshow", shown, { once: true }));
+    if (error === hidden) await shown;
     if (error !== CLOSED) throw error;
   } finally {
     signal?.removeEventListener("abort", abort);
@@ -535,6 +552,7 @@ async function* eventsAgain({ dialect, decoder, patience, open }, options, stop)
 async function open(url, init, { fetch: own, timeout }, signal) {
   const connection = new AbortController();
   check(signal);
+  signal.leave = () => connection.abort();
   try {
     return await unless(signal, (own ?? fetch)(url, { ...init, signal: connection.signal }), timeout);
   } catch (error) {
