@@ -71,3 +71,14 @@ def test_a_chain_of_causes_that_leads_back_into_itself_has_an_end():
     first.__context__, second.__context__ = second, first
     explain(first)
     assert not hasattr(first, "__notes__")
+
+
+@pytest.mark.parametrize("name", ["__cause__", "__notes__", "__str__", "add_note"])
+def test_an_error_whose_attributes_raise_is_left_alone(name: str):
+    def hostile(*_: object) -> str:
+        raise RuntimeError("hostile")
+
+    kind = type(
+        "Hostile", (Exception,), {name: hostile if name == "__str__" else property(hostile)}
+    )
+    explain(kind("outside of request context"))

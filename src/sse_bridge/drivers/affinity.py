@@ -21,12 +21,19 @@ _NOTE = (
 
 def explain(error: BaseException | None) -> None:
     """Add a note that names the option to an error that it would mend."""
-    at = error
+    try:
+        if error is not None and _is_one(error) and _NOTE not in getattr(error, "__notes__", ()):
+            error.add_note(_NOTE)
+    except Exception:  # an error whose attributes raise, say: it is told without a note
+        return
+
+
+def _is_one(error: BaseException) -> bool:
+    at: BaseException | None = error
     for _ in range(_LINKS):  # a chain of causes may lead back into itself
         if at is None:
-            return
-        if _SIGNS.search(str(at)) and _NOTE not in getattr(error, "__notes__", ()):
-            assert error is not None
-            error.add_note(_NOTE)
-            return
+            return False
+        if _SIGNS.search(str(at)):
+            return True
         at = at.__cause__ or at.__context__
+    return False
