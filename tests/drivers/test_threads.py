@@ -15,7 +15,8 @@ import pytest
 
 from sse_bridge import Ending, Summary
 from sse_bridge.drivers.handover import ROOM
-from sse_bridge.drivers.threads import Body, background_home
+from sse_bridge.drivers.threads import Body, _Background, background_home
+from sse_bridge.drivers.waiting import run_in
 from sse_bridge.options import Options
 from sse_bridge.registry import streams
 
@@ -287,3 +288,57 @@ def test_a_stall_is_told_while_the_source_is_blocked():
     release.set()
     assert b'"code":"upstream_stalled"' in written
     assert [summary.ending for summary in ends.summaries] == [Ending.STALLED]
+
+
+# -- the loop of all async sources ----------------------------------------------------------------
+
+
+def exits() -> None:
+    raise SystemExit(3)
+
+
+def interrupts() -> None:
+    raise KeyboardInterrupt
+
+
+def stops() -> None:
+    asyncio.get_running_loop().stop()
+
+
+@pytest.mark.parametrize("end", [exits, interrupts, stops])
+def test_a_task_that_would_end_the_loop_ends_nobody_elses_stream(end: Any):
+    async def spawns() -> AsyncIterator[str]:
+        async def task() -> None:
+            end()
+
+        spawned = asyncio.create_task(task())
+        await asyncio.wait([spawned])
+        if not spawned.cancelled():
+            spawned.exception()  # it was looked at: so nothing is said of it when it is collected
+        yield "went on"
+
+    for _ in range(2):
+        body = Body(spawns(), Options(), contextvars.copy_context())
+        assert b"went on" in b"".join(body)
+        body.close()
+
+
+def test_a_loop_that_was_closed_all_the_same_is_made_anew():
+    background = _Background()
+    first: Any = background.home()
+    first.loop.call_soon_threadsafe(first.loop.stop)
+    assert background.home() is first
+    closed = threading.Event()
+
+    def close() -> None:
+        first.loop.is_closed = lambda: True
+        first.loop.stop()
+        closed.set()
+
+    first.loop.call_soon_threadsafe(close)
+    assert closed.wait(10)
+    second: Any = background.home()
+    assert second is not first
+    assert run_in(second, asyncio.sleep(0, "runs"), contextvars.copy_context()) == "runs"
+    second.loop.call_soon_threadsafe(lambda: setattr(second.loop, "is_closed", lambda: True))
+    second.loop.call_soon_threadsafe(second.loop.stop)

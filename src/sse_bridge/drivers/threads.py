@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ from .waiting import Home, ThreadSignal
 from .walkers import Threads, own_threads
 from .watches import Watch
 from .workers import ThreadWorker
+
+_log = logging.getLogger("sse_bridge")
 
 # How long a client that may have left before its source began is given to show it, in seconds.
 DOUBT = 0.05
@@ -189,7 +192,7 @@ class _Background:
 
     def home(self) -> Home:
         with self._lock:
-            if self._home is None:
+            if self._home is None or self._home.loop.is_closed():
                 self._home = self._start()
             return self._home
 
@@ -202,12 +205,21 @@ class _Background:
                 loop.set_default_executor(Greenlets())
             homes.append(AsyncioHome(loop, threading.get_ident()))
             started.set()
-            loop.run_forever()
+            _run_for_good(loop)
 
         start_system_thread(run, "sse_bridge loop")
         while not homes:
             started.wait()
         return homes[0]
+
+
+def _run_for_good(loop: asyncio.AbstractEventLoop) -> None:
+    """A task that asks the process to exit, or stops its loop, must not end everybody's."""
+    while not loop.is_closed():
+        try:
+            loop.run_forever()
+        except BaseException:
+            _log.exception("a task tried to end the event loop of all streams, which goes on")
 
 
 _background = _Background()
