@@ -192,7 +192,7 @@ class _Background:
 
     def home(self) -> Home:
         with self._lock:
-            if self._home is None or self._home.loop.is_closed():
+            if self._home is None:
                 self._home = self._start()
             return self._home
 
@@ -205,7 +205,10 @@ class _Background:
                 loop.set_default_executor(Greenlets())
             homes.append(AsyncioHome(loop, threading.get_ident()))
             started.set()
-            _run_for_good(loop)
+            try:
+                _run_for_good(loop)
+            finally:  # it is broken: the next stream gets another one
+                self._home = None
 
         start_system_thread(run, "sse_bridge loop")
         while not homes:
@@ -215,10 +218,10 @@ class _Background:
 
 def _run_for_good(loop: asyncio.AbstractEventLoop) -> None:
     """A task that asks the process to exit, or stops its loop, must not end everybody's."""
-    while not loop.is_closed():
+    while True:
         try:
             loop.run_forever()
-        except BaseException:
+        except (SystemExit, KeyboardInterrupt):
             _log.exception("a task tried to end the event loop of all streams, which goes on")
 
 
