@@ -637,3 +637,54 @@ async def test_an_app_that_has_heard_of_the_hang_up_may_finish_what_it_does():
 
     await server.ask(Middleware(app))
     assert committed == [True]
+
+
+# -- what is looked at, and who waits -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("piece", [memoryview(b"data: 1\n\n"), bytearray(b"data: 1\n\n"), b""])
+@pytest.mark.parametrize("kind", [b"text/plain", b"application/json"])
+async def test_pieces_of_any_type_of_bytes_pass_the_look_at_them(piece: Any, kind: bytes):
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", kind)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def receive() -> Any:
+        await anyio.sleep(60)
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("body"))
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    await Middleware(app)(scope, receive, send)
+    assert sent == [None, piece, b""]
+
+
+async def test_a_request_that_is_cancelled_does_not_wait_for_a_write_that_nobody_reads():
+    writes = anyio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        while True:
+            await send({"type": "http.response.body", "body": b"data: a\n\n", "more_body": True})
+            await anyio.lowlevel.checkpoint()
+
+    async def receive() -> Any:
+        await anyio.sleep(60)
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            writes.set()
+            await anyio.sleep(60)
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Middleware(app, send_timeout=None), scope, receive, send)
+            await writes.wait()
+            tasks.cancel_scope.cancel()

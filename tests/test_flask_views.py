@@ -320,8 +320,12 @@ def test_what_was_in_g_before_can_be_read_and_taken_everywhere(app: Flask):
 def test_a_streamed_answer_that_passes_is_walked_where_its_view_ran(app: Flask):
     def view() -> Response:
         database = sqlite3.connect(":memory:")
-        rows = (f"{row[0]}\n" for row in database.execute("select 1"))
-        return Response(stream_with_context(rows), mimetype="text/csv")
+
+        def rows() -> Iterator[str]:
+            yield from (f"{row[0]}\n" for row in database.execute("select 1"))
+            database.close()
+
+        return Response(stream_with_context(rows()), mimetype="text/csv")
 
     whole(app, view)
     assert get(app).data == b"1\n"

@@ -145,21 +145,33 @@ def test_a_package_that_is_only_called_web_is_not(monkeypatch: pytest.MonkeyPatc
 # -- one thread for all ---------------------------------------------------------------------------
 
 
+class Database:
+    """What sqlite3 gives, as far as threads go."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def ask(self, number: int) -> int:
+        if threading.get_ident() != self._thread:
+            raise sqlite3.ProgrammingError(
+                "SQLite objects created in a thread can only be used in that same thread."
+            )
+        return number
+
+
 def streaming(kind: str = "text/event-stream", **seen: list[Any]) -> App:
     """An app with a database that only its own thread may use, and that notes where its parts run."""
 
     def app(environ: Any, start_response: Any) -> Iterator[bytes]:
-        database = sqlite3.connect(":memory:")
+        database = Database()
         start_response("200 OK", [("Content-Type", kind)])
         return rows(database)
 
-    def rows(database: sqlite3.Connection) -> Iterator[bytes]:
+    def rows(database: Database) -> Iterator[bytes]:
         try:
             for number in range(3):
-                (row,) = database.execute("select ?", (number,)).fetchone()
-                yield f"data: {row}\n\n".encode()
+                yield f"data: {database.ask(number)}\n\n".encode()
         finally:
-            database.close()
             seen.get("closed", []).append(threading.current_thread().name)
 
     return app
@@ -292,9 +304,20 @@ def test_a_failure_of_the_model_before_the_first_byte_is_a_status():
 
 
 @pytest.mark.parametrize("on_one_thread", [True, False])
-def test_an_oserror_of_the_app_itself_is_answered_for_servers_close_on_it(on_one_thread: bool):
+def test_an_oserror_before_any_stream_is_raised_for_debuggers_and_reporters(on_one_thread: bool):
     def app(environ: Any, start_response: Any) -> Iterator[bytes]:
         raise PermissionError("a file of the app's own")
+
+    with pytest.raises(PermissionError):
+        Server().run(Middleware(app, whole=on_one_thread))
+
+
+@pytest.mark.parametrize("on_one_thread", [True, False])
+def test_one_of_a_stream_that_has_begun_is_answered_for_servers_close_on_it(on_one_thread: bool):
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [EVENTS])
+        raise PermissionError("a file of the app's own")
+        yield b""
 
     server = Server().run(Middleware(app, whole=on_one_thread))
     assert server.status == "500 Internal Server Error"

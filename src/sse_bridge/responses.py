@@ -131,7 +131,9 @@ class Takeover:
 
     def _warn_if_hidden(self, path: str, kind: str, beginning: bytes) -> None:
         """Say once a route that its body looks like an event stream, and what to do, if it does."""
-        if not beginning.startswith((b"data:", b"event:")) or path in self._told:
+        if path in self._told or not isinstance(beginning, (bytes, bytearray, memoryview)):
+            return
+        if not bytes(beginning[:6]).startswith((b"data:", b"event:")):
             return
         self._told.add(path)
         _log.warning(

@@ -154,9 +154,9 @@ class Call:
         return self._begun(result), result
 
     def _failed(self, error: Exception) -> Iterable[bytes]:
-        """The app has raised; what it says to servers in general is theirs, as ever."""
+        """The app has raised; where it has begun no stream, that is the server's, as ever."""
         answer = None
-        if self._write_on is None and (self._plan is not None or isinstance(error, OSError)):
+        if self._write_on is None and self._plan is not None:
             answer = answer_early(self._server, error, self._takeover.options)
         if answer is None:
             raise error

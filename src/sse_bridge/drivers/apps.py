@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextvars
 from collections import deque
 from collections.abc import MutableMapping
+from types import NoneType
 from typing import Any
 
 import anyio
@@ -128,6 +129,7 @@ class AppStream:
         self._over = anyio.Event()
         self._ending: Running | None = None
         self._error: BaseException | None = None
+        self._given_up = False
         self._running = home.start(self._run, contextvars.copy_context())
 
     @property
@@ -155,13 +157,23 @@ class AppStream:
         try:
             with anyio.CancelScope(shield=True):
                 await self._worker.end(error)
+                if self._inbox.is_over or not isinstance(error, (Exception, NoneType)):
+                    await self._give_up_soon()
                 await self._over.wait()
-            if self._error is not None:
+            if self._error is not None and not self._given_up:
                 raise self._error
             if error is not None and (told or not isinstance(error, Exception)):
                 raise error
         finally:
             del error  # it leads back here
+
+    async def _give_up_soon(self) -> None:
+        """Nobody is to read any more: a write that waits for that is not waited for."""
+        with anyio.move_on_after(GRACE):
+            await self._over.wait()
+        if not self._over.is_set():
+            self._given_up = True
+            self._running.cancel()
 
     async def _end_soon(self) -> None:
         """The app may still raise what ended its body; for what it does after that the client does not wait."""
