@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from sse_bridge.drivers.on_asyncio import AsyncioHome, current_home
+from sse_bridge.drivers.on_asyncio import POOL_THREADS, AsyncioHome, current_home
 
 
 def test_a_cancelling_from_outside_is_not_taken_for_a_late_write():
@@ -74,3 +74,33 @@ def test_a_signal_that_was_closed_leaves_no_timer_behind():
         assert reference() is None
 
     asyncio.run(body())
+
+
+def test_what_may_block_has_a_bounded_pool_of_our_own_and_holds_up_nothing_of_the_loops():
+    running, most, go_on = 0, 0, threading.Event()
+    lock = threading.Lock()
+    names: set[str] = set()
+
+    def block() -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+            names.add(threading.current_thread().name.rpartition("_")[0])
+        go_on.wait(10)
+        with lock:
+            running -= 1
+
+    async def main() -> None:
+        home = current_home()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(60):
+                tasks.create_task(home.in_thread(block))
+            await asyncio.sleep(0)
+            assert await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80)
+            assert await asyncio.to_thread(lambda: "not held up") == "not held up"
+            go_on.set()
+
+    asyncio.run(main())
+    assert most <= POOL_THREADS
+    assert names == {"sse_bridge on_end"}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import threading
 import time
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from math import inf
 from typing import Any
 
+from .greenlets import Greenlets, threads_are_greenlets
 from .waiting import Scope, TaskSignal
 
 # Asyncio has no other name for it, and has had these since 3.7.
@@ -175,7 +178,7 @@ class AsyncioHome:
     async def in_thread(self, call: Callable[[], None]) -> None:
         context = contextvars.copy_context()
         try:
-            running = self.loop.run_in_executor(None, context.run, call)
+            running = self.loop.run_in_executor(_pool(), context.run, call)
         except RuntimeError:  # the interpreter is on its way out, and starts no thread any more
             context.run(call)
         else:
@@ -281,3 +284,19 @@ def current_home() -> AsyncioHome:
 
 
 _local = threading.local()
+
+
+# For calls that may block, `on_end` for one. In the loop's own pool they would hold up what else waits there, such as
+# each look-up of a host name.
+POOL_THREADS = 8
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    if threads_are_greenlets():
+        return Greenlets()
+    return ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="sse_bridge on_end")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)
