@@ -286,8 +286,8 @@ def current_home() -> AsyncioHome:
 _local = threading.local()
 
 
-# For calls that may block, `on_end` for one. In the loop's own pool they would hold up what else waits there, such as
-# each look-up of a host name.
+# For calls that may block, `on_end` for one. In the loop's own pool they would hold up what else waits, as
+# each look-up of a host name does.
 POOL_THREADS = 8
 
 
