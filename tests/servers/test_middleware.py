@@ -440,6 +440,10 @@ def test_an_app_that_returns_because_the_server_stops_has_not_finished(
     wrap: str, gate: Gate, tmp_path: Path
 ):
     """As sse-starlette's do under uvicorn, at its SIGTERM: they return without the end of their body."""
+    if version("sse-starlette").startswith("3.0."):
+        pytest.skip(
+            "this sse-starlette does not hear that this uvicorn stops: it is cancelled instead"
+        )
     with running("uvicorn", "wrapped_asgi:app", tmp_path / "log") as server:
         with permitted(server, f"/{wrap}/sse-starlette/gated", gate) as response:
             first = frame("chunk 1", "sse-starlette")
