@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "dialects/*": {"wire", "framing", "payload", "parts", "dialects/*"},
     "custom": {"adapters/*", "dialects/*", "parts"},
     "options": {
+        "arguments",
         "custom",
         "media",
         "stream",
@@ -97,7 +98,7 @@ MAY_IMPORT = {
     },
     "media": set(),
     "early": {"failures", "options"},
-    "responses": {"media", "options"},
+    "responses": {"arguments", "media", "options"},
     "flask_context": set(),
     "flask_views": {
         "flask_context",

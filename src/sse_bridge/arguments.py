@@ -13,6 +13,13 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: token
 
 
+def flag(name: str, value: Any) -> bool:
+    """The value, which must be True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
 def check_media_type(name: str, value: Any) -> None:
     """Raise for a media type that an event stream cannot have; None is for ours."""
     if value is None:

@@ -26,7 +26,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as AnyResponse
 
 from . import hangup
-from .arguments import check_media_type, check_status, check_status_code, checked_headers
+from .arguments import check_media_type, check_status, check_status_code, checked_headers, flag
 from .drivers.sources import check_source, discard
 from .drivers.threads import Body, background_home
 from .drivers.waiting import run_in
@@ -155,7 +155,7 @@ def event_stream(
     checked = options_of(options, "event_stream")
     _check_status(status)
     headers = checked_headers(headers)
-    _check_whole(whole)
+    flag("whole", whole)
     respond = functools.partial(
         EventSourceResponse._of, status=status, headers=headers, options=checked
     )
@@ -200,11 +200,6 @@ def _check_status(status: Any) -> None:
         return
     check = check_status if isinstance(status, str) else check_status_code
     check("status", status)
-
-
-def _check_whole(whole: Any) -> None:
-    if not isinstance(whole, bool):
-        raise TypeError(f"whole must be True or False, got {whole!r}")
 
 
 def _run_view(view: Callable[[], Any], is_coroutine: bool) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 from . import adapters, dialects
 from .adapters.base import Adapter, Reader, Wish
 from .adapters.objects import object_writer
+from .arguments import flag
 from .custom import check_adapter, check_dialect, checked_reader, checked_voice
 from .dialects.base import Dialect
 from .dialects.relay import Relay
@@ -117,7 +118,7 @@ class Options:
         self.on_end = _callable("on_end", on_end)
         self.describe = _callable("describe", describe)
         self.cancel = _callable("cancel", cancel)
-        self.collect, self.interrupt = _flag("collect", collect), _flag("interrupt", interrupt)
+        self.collect, self.interrupt = flag("collect", collect), flag("interrupt", interrupt)
         self._objects = object_writer(_callable("json_default", json_default))
         self._ping_form = _ping_form(ping_form)
 
@@ -298,12 +299,6 @@ def _ping_form(value: Any) -> str | None:
         raise ValueError(f'ping_form must be "line", "block" or None, got {value!r}')
     form: str | None = value
     return form
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-    return value
 
 
 def merge_headers(

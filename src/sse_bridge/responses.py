@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, MutableMapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from .arguments import flag
 from .media import EVENTS, JSON_LINES, asks_for_events, is_json, media_type
 from .options import FINISHED_ID, Options, merge_headers
 
@@ -58,10 +59,8 @@ class Takeover:
     def __init__(
         self, options: Options, *, end: bool, chunks: Iterable[str], streams: Iterable[str] = ()
     ) -> None:
-        if not isinstance(end, bool):
-            raise TypeError(f"end must be True or False, got {end!r}")
         self.options = options
-        self.end = end
+        self.end = flag("end", end)
         self._framed = options.framed(say_end=end)
         self._lines = options.json_lines()
         self._streams = {EVENTS, *_media_types("streams", streams)}

@@ -110,7 +110,7 @@ def say_words(message: Any, missed: Missed) -> Iterator[str | Reasoning]:
     for content in (_content(message), get(message, "refusal")):
         yield from say_content(content, missed)
     yield from say_content(get(get(message, "audio"), "transcript"), missed)
-    _look_for_more(message, missed)
+    _look_at_message(message, missed)
 
 
 def has_words(delta: Any) -> bool:
@@ -156,9 +156,14 @@ _READ = frozenset(
 )
 
 
-def _look_for_more(message: Any, missed: Missed) -> None:
-    for name, value in fields_of(message):
-        if value and name not in _READ and not name.startswith("_"):
+def look_for_more(thing: Any, known: frozenset[str], missed: Missed) -> None:
+    """Tell of the fields that say something and are none of those."""
+    for name, value in fields_of(thing):
+        if value and name not in known and not name.startswith("_"):
             missed(f"the field {name!r:.40}")
+
+
+def _look_at_message(message: Any, missed: Missed) -> None:
+    look_for_more(message, _READ, missed)
     if get(get(message, "audio"), "data"):
         missed("the audio")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..failures import UpstreamError
 from ..parts import Choice, Finish, Origin, Part, Reasoning, ToolCall
 from ..surrogates import whole
-from .answers import ELSEWHERE, Answer, fields_of, has_words
+from .answers import ELSEWHERE, Answer, has_words, look_for_more
 from .base import get, items, number_of
 from .refusals import error_of_chunk, is_failed_finish, refusal_in, told_failure
 from .words import Missed, ignore
@@ -124,9 +124,7 @@ _AROUND = frozenset(
 
 def look_around(chunk: Any, missed: Missed) -> None:
     """Tell of what stands around the choices and has no place elsewhere."""
-    for name, value in fields_of(chunk):
-        if value and name not in _AROUND and not name.startswith("_"):
-            missed(f"the field {name!r:.40}")
+    look_for_more(chunk, _AROUND, missed)
 
 
 class Told(NamedTuple):

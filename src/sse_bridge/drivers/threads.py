@@ -22,7 +22,7 @@ from .greenlets import Greenlets, start_system_thread, threads_are_greenlets
 from .on_asyncio import AsyncioHome
 from .waiting import Home, ThreadSignal
 from .walkers import Threads, own_threads
-from .watches import Watch
+from .watches import Watch, sleep
 from .workers import ThreadWorker
 
 _log = logging.getLogger("sse_bridge")
@@ -150,12 +150,8 @@ class Body(Iterator[bytes]):
         return now + self._watch.second_ping
 
     def _sleep(self, now: float) -> None:
-        """Until something comes up; where nobody else watches the client, with a look at it now and then."""
         until = min(self._connection.deadline, self._second_ping_at)
-        every = self._watch.every if self._watch is not None else None
-        self._signal.wait(until if every is None else min(until, now + every))
-        if self._watch is not None and every is not None:
-            self._watch.check()
+        sleep(self._signal, self._watch, now, until)
 
     def _release(self) -> None:
         """Stop the source, give its cleanup some time, and let the request go."""

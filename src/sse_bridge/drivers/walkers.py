@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from .. import interrupt
 from . import greenlets, pursuit, sources
 from .waiting import Home, ThreadSignal
-from .watches import Watch
+from .watches import Watch, sleep
 
 Call = Callable[[], Any]
 
@@ -259,14 +259,7 @@ class Walker:
                 self._left, watch = False, None  # told once, and it is not asked any more
                 self.free(errand)
             else:
-                self._sleep(watch, until)
-
-    def _sleep(self, watch: Watch | None, until: float) -> None:
-        """Until something comes up; where nobody else watches the client, with a look at it now and then."""
-        every = watch.every if watch is not None else None
-        self._news.wait(until if every is None else min(until, monotonic() + every))
-        if watch is not None and every is not None:
-            watch.check()
+                sleep(self._news, watch, monotonic(), until)
 
 
 class Walked(Iterator[Any]):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from .waiting import ThreadSignal
+
 
 class Watch(Protocol):
     """The watch on one client."""
@@ -76,6 +78,14 @@ class HandedOn:
     def _tell_gone(self) -> None:
         self._left = True
         self._gone()
+
+
+def sleep(signal: ThreadSignal, watch: Watch | None, now: float, until: float) -> None:
+    """Until something comes up; where nobody else watches the client, with a look at it now and then."""
+    every = watch.every if watch is not None else None
+    signal.wait(until if every is None else min(until, now + every))
+    if watch is not None and every is not None:
+        watch.check()
 
 
 def _nobody() -> None:
