@@ -87,7 +87,8 @@ def serve_until_interrupted(serve: Serve, app: Any, listener: socket.socket) -> 
     thread = threading.Thread(target=serve, args=(app, listener), daemon=True)
     thread.start()
     try:
-        thread.join()
+        while thread.is_alive():
+            thread.join(0.5)  # a signal that comes just before a wait does not end it
     finally:
         logging.disable()  # what breaks off from here on is no fault
 
