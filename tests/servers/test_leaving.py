@@ -46,7 +46,8 @@ SINGLE = [
     "uwsgi-http-socket",
 ]
 TRICKS = {
-    "unread body": {"body": b"x" * 100_000},
+    # All of it fits the kernel's receive buffer, however it is cut: behind what does not, no FIN comes through.
+    "unread body": {"body": b"x" * 30_000},
     "pipelined request": {"pipelined": b"GET /next HTTP/1.1\r\nHost: h\r\n\r\n" * 10},
 }
 TRICKED = [(name, trick) for name in HANDLES for trick in TRICKS]
