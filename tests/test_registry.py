@@ -61,13 +61,57 @@ def test_a_straggler_counts_until_it_ends():
     assert registry.stragglers == 0
 
 
+def test_a_straggler_takes_the_place_of_a_stream():
+    registry, worker = Registry(), object()
+    registry.enter(a_stream(), 3)
+    registry.straggles(worker)
+    registry.straggles(object())
+    with pytest.raises(
+        TooManyStreams,
+        match="1 streams are open, 2 sources of ended ones still run, max_streams is 3",
+    ):
+        registry.enter(a_stream(), 3)
+    registry.ended(worker)
+    registry.enter(a_stream(), 3)
+
+
+def test_a_reserved_place_is_the_streams_once_and_is_given_back():
+    registry = Registry()
+    place = registry.reserve(1)
+    with pytest.raises(TooManyStreams):
+        registry.reserve(1)
+    stream = a_stream()
+    registry.enter(stream, 1, place)
+    with pytest.raises(TooManyStreams):
+        registry.enter(a_stream(), 1, place)
+    registry.leave(place)
+    assert registry.open == 1
+    registry.leave(stream)
+    registry.leave(registry.reserve(1))
+    assert registry.open == 0
+
+
+def test_whoever_makes_the_stream_of_a_place_is_told_of_a_shutdown():
+    registry, told = Registry(), list[str]()
+    registry.reserve(None)
+    registry.reserve(None).tell = lambda: told.append("the maker")
+    registry.shut_down()
+    assert told == ["the maker"]
+
+
 def test_once_closed_it_refuses_streams_until_it_is_reopened():
     registry = Registry()
+    place = registry.reserve(None)
     registry.close()
-    for refused in (registry.check, lambda limit: registry.enter(a_stream(), limit)):
+    for refused in (
+        registry.reserve,
+        lambda limit: registry.enter(a_stream(), limit),
+        lambda limit: registry.enter(a_stream(), limit, place),
+    ):
         with pytest.raises(ShuttingDown, match="the server is shutting down") as raised:
             refused(None)
         assert (raised.value.status_code, raised.value.retry_after) == (503, 1)
+    registry.leave(place)
     assert registry.open == 0
     registry.reopen()
     registry.enter(a_stream(), None)

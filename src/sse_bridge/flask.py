@@ -18,6 +18,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar, Unpack, cast, overload
 
@@ -41,7 +42,7 @@ from .flask_views import (
     run_whole,
 )
 from .options import Options, Words, options_of
-from .registry import Unavailable, streams
+from .registry import Place, Unavailable, reserved, streams
 from .responses import take
 from .wsgi import Headers, is_finished
 
@@ -177,15 +178,15 @@ def _streaming(
     def streaming_view(*args: Any, **kwargs: Any) -> Any:
         if _is_finished():
             return EventSourceResponse(())  # a 204
-        _check_room(options.max_streams)
         call = functools.partial(view, *args, **kwargs)
-        try:
-            if is_whole and has_request_context() and request.method != "HEAD":
-                return run_whole(call, _watch, options, answer)
-            return answer(_run_view(call, is_coroutine))
-        except Exception as error:
-            raise_early(error, options)
-            raise
+        with _place(options.max_streams) as place:
+            try:
+                if is_whole and has_request_context() and request.method != "HEAD":
+                    return run_whole(call, _watch, options, answer, place)
+                return answer(_run_view(call, is_coroutine))
+            except Exception as error:
+                raise_early(error, options)
+                raise
 
     is_coroutine = inspect.iscoroutinefunction(view)
     is_whole = whole and not is_coroutine
@@ -355,8 +356,16 @@ def _is_finished() -> bool:
     return has_request_context() and is_finished(request.environ)
 
 
-def _check_room(limit: int | None) -> None:
+@contextmanager
+def _place(limit: int | None) -> Iterator[Place]:
+    """Room for the view's stream, before the view asks a model; given back where no stream comes of it."""
     try:
-        streams.check(limit)
+        place = streams.reserve(limit)
     except Unavailable as full:
         raise ServiceUnavailable(retry_after=full.retry_after) from full
+    token = reserved.set(place)
+    try:
+        yield place
+    finally:
+        reserved.reset(token)
+        streams.leave(place)

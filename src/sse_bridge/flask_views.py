@@ -28,7 +28,7 @@ from .flask_context import source_context, whole_context
 from .interrupt import Interrupted
 from .media import EVENTS
 from .options import Options
-from .registry import streams
+from .registry import Place, streams
 from .wire import Decoder, ServerSentEvent
 
 _VALUES = (str, bytes, bytearray, dict, list, tuple, type(None))
@@ -78,20 +78,22 @@ def run_whole(
     watch: Callable[[], Watch | None],
     options: Options,
     answer: Callable[[Any, Stage], Any],
+    place: Place,
 ) -> Any:
     """What Flask is to get for a view that runs, with its source, on a thread of its own.
 
     Arguments: `view`, to be called; `watch`, gives the watch on the client; `options`; `answer`, makes what Flask
-    gets of what the view gave, and of where its stream runs.
+    gets of what the view gave, and of where its stream runs; `place`, of its stream.
     """
     until = monotonic() + options.limits.hold
-    return _Whole(options).run(view, watch, answer, until)
+    return _Whole(options, place).run(view, watch, answer, until)
 
 
 class _Whole:
     """One request of such a view. Its walker ends with its stream, or when Flask has made another answer."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, place: Place) -> None:
+        self._place = place
         self._context, self._leave = whole_context(self._answered)
         self._client: HandedOn | None = None
         self._failure: BaseException | None = None  # of the view, for its teardown
@@ -121,7 +123,7 @@ class _Whole:
         return self._walked(made)
 
     def _given(self, view: Callable[[], Any], until: float) -> Any:
-        streams.enter(self._walker.hang_up, None)
+        self._place.tell = self._walker.hang_up
         try:
             return self._walker.do(view, self._client, until)
         except Pending as pending:
@@ -129,8 +131,6 @@ class _Whole:
         except BaseException as error:
             self._fail(error)
             raise
-        finally:
-            streams.leave(self._walker.hang_up)
 
     def _stage(self, hold_left: float) -> Stage:
         context, walker = self._context.copy(), self._walker

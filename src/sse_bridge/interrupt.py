@@ -27,7 +27,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import compress, repeat, starmap
 from operator import is_, itemgetter
@@ -60,6 +60,20 @@ def interrupt(thread_id: int, *, unless: Callable[[], bool]) -> bool:
         _see_off(thread_id, frame)
     shut_down(found, socket.SHUT_RDWR)
     return True
+
+
+def reading(thread_ids: Iterable[int]) -> set[int]:
+    """Which of these threads are in an upstream read, by one look at them all."""
+    with _quiet:
+        frames = sys._current_frames()
+        looked_at = {thread_id: frames.get(thread_id) for thread_id in thread_ids}
+        del frames  # nobody else's should be kept from ending where they ran
+    found = set()
+    while looked_at:
+        thread_id, frame = looked_at.popitem()
+        if frame is not None and upstream_socket(frame) is not None:
+            found.add(thread_id)
+    return found
 
 
 def upstream_socket(frame: FrameType) -> socket.socket | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 
 ShutDown = Callable[[], None]
 
@@ -18,7 +19,11 @@ class Unavailable(RuntimeError):
 
 
 class TooManyStreams(Unavailable):
-    """`max_streams` are open already."""
+    """`max_streams` are open already, or the sources of ended ones still run."""
+
+
+class TooManyThreads(Unavailable):
+    """As many sync sources run already as this process may have threads for."""
 
 
 class ShuttingDown(Unavailable):
@@ -29,12 +34,26 @@ class ShuttingDown(Unavailable):
         self.source_ran = source_ran
 
 
+class Place:
+    """Room for a stream that is yet to come; called when the server stops, it tells whoever makes that stream."""
+
+    def __init__(self) -> None:
+        self.tell: ShutDown = lambda: None
+
+    def __call__(self) -> None:
+        self.tell()
+
+
+# The place that was taken for what runs in this context.
+reserved: ContextVar[Place | None] = ContextVar("reserved", default=None)
+
+
 class Registry:
     """What streams on any thread have to tell, and to be told."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal handler may come in while its own thread has it
-        self._open: set[ShutDown] = set()
+        self._open: set[ShutDown] = set()  # among them the places of those that are yet to come
         self._stragglers: set[object] = set()
         self.closing = False  # whether new streams are refused
         self.look: Callable[[], None] = lambda: None  # called for each stream, before it opens
@@ -44,20 +63,32 @@ class Registry:
         """How many streams are open."""
         return len(self._open)
 
-    def check(self, limit: int | None) -> None:
-        """Raise `TooManyStreams` if one more would be over `limit`, `ShuttingDown` if it is too late."""
-        self.look()
-        self._check(limit)
+    def reserve(self, limit: int | None) -> Place:
+        """Take a place before there is a stream; whoever takes it leaves it, also when a stream has had it since.
 
-    def enter(self, shut_down: ShutDown, limit: int | None) -> None:
-        """A stream opens, which `shut_down` tells to end; raises what `check` does."""
+        Raises what `enter` does.
+        """
+        place = Place()
+        self.enter(place, limit)
+        return place
+
+    def enter(self, shut_down: ShutDown, limit: int | None, place: Place | None = None) -> None:
+        """A stream opens, which `shut_down` tells to end, in its `place` where that is still there to be had.
+
+        Raises `TooManyStreams` if it would be over `limit`, `ShuttingDown` if it is too late.
+        """
         self.look()
         with self._lock:
-            self._check(limit)
+            if self.closing:
+                raise ShuttingDown
+            if place in self._open:
+                self._open.discard(place)
+            else:
+                self._check(limit)
             self._open.add(shut_down)
 
     def leave(self, shut_down: ShutDown) -> None:
-        """An opened stream's request is over."""
+        """An opened stream's request is over, or a place is not needed any more."""
         with self._lock:
             self._open.discard(shut_down)
 
@@ -97,10 +128,10 @@ class Registry:
             return straggled
 
     def _check(self, limit: int | None) -> None:
-        if self.closing:
-            raise ShuttingDown
-        if limit is not None and self.open >= limit:
-            raise TooManyStreams(f"{self.open} streams are open, max_streams is {limit}")
+        if limit is None or self.open + self.stragglers < limit:
+            return
+        late = f", {self.stragglers} sources of ended ones still run" if self.stragglers else ""
+        raise TooManyStreams(f"{self.open} streams are open{late}, max_streams is {limit}")
 
 
 streams = Registry()

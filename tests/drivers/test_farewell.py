@@ -18,8 +18,14 @@ SUMMARY = Summary(Ending.FINISHED)
 def test_on_end_is_claimed_once_however_many_ask():
     farewell = Farewell(print)
     with ThreadPoolExecutor(8) as pool:
-        claims = list(pool.map(lambda _: farewell.claim(), range(100)))
+        claims = list(pool.map(farewell.claim, range(100)))
     assert [claim for claim in claims if claim] == [print]
+
+
+def test_whoever_has_claimed_it_may_ask_again():
+    farewell, first = Farewell(print), object()
+    assert [farewell.claim(first), farewell.claim(first)] == [print, print]
+    assert farewell.claim(object()) is None
 
 
 def test_what_it_gives_to_await_is_awaited_in_the_loop():

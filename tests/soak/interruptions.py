@@ -182,7 +182,7 @@ class Soak:
         """Try and try while the source is running at full speed: the worst that can be done to it."""
         worker: Any = connection.worker
         for _ in range(TRIES):
-            if worker.interrupt():
+            if worker.cleaning or worker._place.interrupt(lambda: worker.cleaning):
                 return
             connection.handover.take()
             time.sleep(chance.random() * 0.0001)

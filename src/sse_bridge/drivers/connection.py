@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextvars
 import inspect
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from itertools import chain
@@ -16,7 +17,7 @@ from typing import Any
 
 from .. import interrupt
 from ..options import Options
-from ..registry import ShuttingDown, streams
+from ..registry import ShuttingDown, Unavailable, reserved, streams
 from ..summary import Ending, Summary
 from . import sources
 from .farewell import Farewell
@@ -74,6 +75,8 @@ class Connection:
         self.source = source
         self.begun = False
         self._skipped = 0.0  # seconds
+        self._process = os.getpid()
+        self._is_ended = self._is_told = False
         job = self._job(source, context)
         self.worker = self._worker_for(job) if worker is None else worker(job)
         if (observe := observer.get()) is not None:
@@ -81,13 +84,19 @@ class Connection:
 
     def open(self, now: float) -> bytes:
         """Open the stream; raises `Unavailable`."""
-        streams.enter(self.handover.shut_down, self.options.max_streams)
+        if isinstance(self.worker, ThreadWorker):
+            self._threads.check()
+        streams.enter(self.handover.shut_down, self.options.max_streams, reserved.get())
         try:
             return self.stream.start(now + self._skipped)
         except BaseException:  # a dialect that cannot begin
             streams.leave(self.handover.shut_down)
-            self._stop_source()
+            self._end_source()
             raise
+
+    def is_of_this_process(self) -> bool:
+        """Whether it was made here; what a forked child has of it is a copy, of which nothing is the child's."""
+        return self._process == os.getpid()
 
     def begin(self) -> None:
         """Let the source begin."""
@@ -106,6 +115,8 @@ class Connection:
             return None
         if self.stream.ending is Ending.SHUTDOWN:
             return ShuttingDown(source_ran=self.begun)
+        if isinstance(error, Unavailable):
+            error.source_ran = True
         if isinstance(error, Exception):
             return error
         # SystemExit and its like would end the server's own thread or task.
@@ -155,16 +166,21 @@ class Connection:
         return self.stream.probe(now + self._skipped)
 
     def conclude(self, now: float) -> None:
-        """The stream has an ending: stop the source and say what happened. Nothing raises out of here."""
-        self.farewell.summary = summary = self._summary(now)
+        """The stream has an ending: stop the source and say what happened; no error of the app's comes out of here.
+
+        The server's own time-out may, at any moment: so it may be called again, and only does what is left.
+        """
+        summary = self.farewell.summary = self.farewell.summary or self._summary(now)
         try:
-            self._stop_source()
+            self._end_source()
         except BaseException:  # of a source's own close(), say
             _log.exception("stopping a source raised")
-        self.handover.close()
+        finally:
+            self._stop_worker()
         self._at_pauses = None  # it leads back to the driver: nothing should wait for the collector
-        log_ending(summary, held=self.stream.held)
-        self.worker.conclude()
+        if not self._is_told:
+            self._is_told = True
+            log_ending(summary, held=self.stream.held)
 
     def patience(self, since: float) -> float:
         """Until when the source's cleanup is waited for; asked anew at each wake-up."""
@@ -176,9 +192,9 @@ class Connection:
         """The request is over; `on_end` if it is left to the driver to call it."""
         streams.leave(self.handover.shut_down)
         if not self.begun:
-            return self.farewell.claim()
+            return self.farewell.claim(self)
         if not self._still_runs():
-            return self.farewell.claim()  # nothing, but where its own farewell was cut short
+            return self.farewell.claim(self)  # nothing, but where its own farewell was cut short
         streams.straggles(self.worker)
         if self._still_runs():
             _log.warning(
@@ -188,7 +204,7 @@ class Connection:
             )
         else:  # it ended just now, before it could be counted as a straggler
             streams.ended(self.worker)
-        return self.farewell.claim()
+        return self.farewell.claim(self)
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -199,16 +215,25 @@ class Connection:
             _log.exception("a stream could not be summed up")
             return Summary(self.stream.ending or Ending.FAILED, error=self.stream.error or error)
 
-    def _stop_source(self) -> None:
+    def _end_source(self) -> None:
+        """Close what never ran, and cancel what runs; each is done once."""
+        if self._is_ended:
+            return
+        self._is_ended = True
         if self.begun:
             if self.handover.ended is None:
                 self._cancel()
-                self.worker.stop()
             return
         try:
             self._threads.discard(self.source, self.home)
         finally:
             self.context.run(self._leave)
+
+    def _stop_worker(self) -> None:
+        if self.begun and self.handover.ended is None:
+            self.worker.stop()
+        self.handover.close()
+        self.worker.conclude()
 
     def _still_runs(self) -> bool:
         return not self.worker.done

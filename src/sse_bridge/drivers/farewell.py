@@ -20,15 +20,12 @@ class Farewell:
     def __init__(self, on_end: Callable[[Summary], Any] | None) -> None:
         self.on_end = on_end
         self.summary: Summary | None = None
-        self._claims = [True]
+        self._claims: dict[str, object] = {}
 
-    def claim(self) -> Callable[[Summary], Any] | None:
-        """The callback, for the first who asks; None for any other."""
-        try:
-            self._claims.pop()  # atomic
-        except IndexError:
-            return None
-        return self.on_end
+    def claim(self, by: object) -> Callable[[Summary], Any] | None:
+        """The callback, for the first who asks, however often it does; None for any other."""
+        first = self._claims.setdefault("by", by)  # atomic
+        return self.on_end if first is by else None
 
 
 def call_on_end(

@@ -86,13 +86,16 @@ class Body(Iterator[bytes]):
 
     def close(self) -> None:
         """The server is through with it: if the stream has no ending yet, the client has left."""
+        if not self._connection.is_of_this_process():
+            self._disown()
+            return
         self._stream.gone()
         self._release()
 
     def __del__(self) -> None:
         # A body that was made and then neither walked nor closed must not leave its source running.
         # That takes time and locks, and the collector may be running on any thread at all.
-        if not self._released:
+        if not self._released and self._connection.is_of_this_process():
             threading.Thread(target=self.close, name="sse_bridge forgotten", daemon=True).start()
 
     # -- inside -----------------------------------------------------------------------------------
@@ -154,29 +157,43 @@ class Body(Iterator[bytes]):
         sleep(self._signal, self._watch, now, until)
 
     def _release(self) -> None:
-        """Stop the source, give its cleanup some time, and let the request go."""
+        """Stop the source, give its cleanup some time, and let the request go.
+
+        The server's own time-out may be raised at any moment; it may be called again then, and the collector does.
+        """
         if self._released:
             return
-        self._released = True
         connection, since = self._connection, monotonic()
         if self._beside and isinstance(connection.worker, ThreadWorker):
             explain(self._stream.error)
         try:
-            if self._watch is not None:
-                self._watch.stop()
-            connection.conclude(since)
+            try:
+                if self._watch is not None:
+                    self._watch.stop()
+            finally:
+                connection.conclude(since)
             while not connection.worker.done and monotonic() < (
                 until := connection.patience(since)
             ):
                 self._signal.wait(until)
-        finally:  # the server's own time-out may be raised while this waits
+        finally:
             self._let_go()
 
+    def _disown(self) -> None:
+        """A forked child is through with its copy: the stream is its parent's, and goes on there."""
+        self._released = True
+        if self._watch is not None:
+            self._watch.stop()
+
     def _let_go(self) -> None:
-        connection = self._connection
-        on_end, summary = connection.release(), connection.farewell.summary
-        if on_end is not None and summary is not None:
-            connection.context.copy().run(call_on_end, on_end, summary, background_home)
+        connection, summary = self._connection, self._connection.farewell.summary
+        if summary is None:  # not even that was reached
+            return
+        on_end = connection.release()
+        context = connection.context.copy()
+        self._released = True
+        if on_end is not None:
+            context.run(call_on_end, on_end, summary, background_home)
 
 
 class _Background:

@@ -13,6 +13,7 @@ Rules of this file:
 from __future__ import annotations
 
 import contextvars
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -21,22 +22,20 @@ from time import monotonic
 from typing import Any, Protocol
 
 from .. import interrupt
+from ..registry import TooManyThreads
 from . import greenlets, pursuit, sources
+from .pursuit import Place
 from .waiting import Home, ThreadSignal
 from .watches import Watch, sleep
 
 Call = Callable[[], Any]
 
 
-class Place(Protocol):
-    """A thread, for whoever wants to free it."""
-
-    def interrupt(self, unless: Callable[[], bool]) -> bool:
-        """Free it if it is blocked in an upstream read; True when there is nothing more to try."""
-
-
 class Threads(Protocol):
     """Where sync sources run."""
+
+    def check(self) -> None:
+        """Raise `TooManyThreads` if there is no room for one more."""
 
     def spawn(self, context: contextvars.Context, call: Call) -> Place:
         """Have this call made in `context`, as soon as it can be."""
@@ -46,16 +45,62 @@ class Threads(Protocol):
 
 
 class OwnThreads:
-    """A fresh thread for each source."""
+    """A fresh thread for each source, `most` of them at a time; those that outlive their streams count."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._running = 0
+
+    def check(self) -> None:
+        if self._running >= self._most:
+            raise TooManyThreads(
+                f"{self._running} threads run sync sources; {MOST_THREADS} allows {self._most}"
+            )
 
     def spawn(self, context: contextvars.Context, call: Call) -> Place:
-        return OwnThread(context, call)
+        with self._lock:
+            self.check()
+            self._running += 1
+        try:
+            return OwnThread(context, lambda: self._run(call))
+        except BaseException:  # no thread to be had
+            self._count_out()
+            raise
 
     def discard(self, source: Any, home: Callable[[], Home]) -> None:
         sources.discard(source, home)
 
+    def forget(self) -> None:
+        """In a forked child none of them runs."""
+        self.__init__(self._most)  # type: ignore[misc]
 
-own_threads = OwnThreads()
+    def _run(self, call: Call) -> None:
+        try:
+            call()
+        finally:
+            self._count_out()
+
+    def _count_out(self) -> None:
+        with self._lock:
+            self._running -= 1
+
+
+# Far more than any server's own pool has, and far less than what a machine breaks down under.
+MOST_THREADS, DEFAULT_MOST = "SSE_BRIDGE_MAX_THREADS", 500
+
+
+def _most_threads() -> int:
+    given = os.environ.get(MOST_THREADS, str(DEFAULT_MOST))
+    if not given.isdecimal() or int(given) < 1:
+        raise ValueError(f"{MOST_THREADS} must be a whole number, 1 or more, got {given!r}")
+    return int(given)
+
+
+own_threads = OwnThreads(_most_threads())
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=own_threads.forget)
 
 
 class OwnThread:
@@ -68,6 +113,10 @@ class OwnThread:
             target=context.run, args=(self._run,), name="sse_bridge source", daemon=True
         )
         self._thread.start()
+
+    @property
+    def thread_id(self) -> int | None:
+        return self._thread.ident if self._greenlet is None else None
 
     def interrupt(self, unless: Callable[[], bool]) -> bool:
         if self._greenlet is not None:
@@ -186,6 +235,9 @@ class Walker:
             self._answered.wait()
         return errand.result()
 
+    def check(self) -> None:
+        """It is there already."""
+
     def spawn(self, context: contextvars.Context, call: Call) -> Place:
         """A worker's source runs here, and not in `context` on a thread of its own."""
         self._order(call)
@@ -205,13 +257,17 @@ class Walker:
         self._left = True
         self._news.set()
 
+    @property
+    def thread_id(self) -> int | None:
+        return self._thread.thread_id
+
     def interrupt(self, unless: Callable[[], bool]) -> bool:
         return self._thread.interrupt(unless)
 
     def free(self, errand: Errand) -> None:
         """Free this call from the upstream read that it may be blocked in."""
         if self._interrupts:
-            pursuit.pursue(lambda: errand.done or self.interrupt(lambda: errand.done))
+            pursuit.pursue(self, lambda: errand.done)
 
     def end(self) -> None:
         """Make the last call, and end: at once on its own thread, else when what was ordered is over."""

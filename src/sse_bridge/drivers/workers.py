@@ -21,8 +21,9 @@ from ..registry import streams
 from . import pursuit, sources
 from .farewell import Farewell, await_on_end, call_on_end
 from .handover import Handover, nobody
+from .pursuit import Place
 from .waiting import Home, Running, Scope, ThreadSignal
-from .walkers import Place, Threads, own_threads
+from .walkers import Threads, own_threads
 
 _log = logging.getLogger("sse_bridge")
 
@@ -116,14 +117,8 @@ class ThreadWorker(_Worker):
 
     def stop(self) -> None:
         self._handover.close()
-        if self._interrupts:
-            pursuit.pursue(self.interrupt)
-
-    def interrupt(self) -> bool:
-        """Free the thread if it is blocked in an upstream read; True when there is nothing more to try."""
-        if self.done or self.cleaning or self._place is None:
-            return True
-        return self._place.interrupt(lambda: self.cleaning)
+        if self._interrupts and self._place is not None:
+            pursuit.pursue(self._place, lambda: self.done or self.cleaning)
 
     def conclude(self) -> None:
         self._signal.set()
@@ -183,7 +178,7 @@ class ThreadWorker(_Worker):
             return
         while self._farewell.summary is None:
             self._signal.wait()
-        on_end = self._farewell.claim()
+        on_end = self._farewell.claim(self)
         if on_end is not None:
             call_on_end(on_end, self._farewell.summary, self._home)
 
@@ -217,7 +212,7 @@ class LoopWorker(_Worker):
             return
         while farewell.summary is None:
             await self._signal.wait()
-        on_end, summary = farewell.claim(), farewell.summary
+        on_end, summary = farewell.claim(self), farewell.summary
         if on_end is None:
             return
         if inspect.iscoroutinefunction(on_end):
