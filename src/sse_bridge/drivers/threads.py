@@ -92,7 +92,7 @@ class Body(Iterator[bytes]):
     def __del__(self) -> None:
         # A body that was made and then neither walked nor closed must not leave its source running.
         # That takes time and locks, and the collector may be running on any thread at all.
-        if not self._released:
+        if not self._released and self._connection.farewell.is_ours:
             threading.Thread(target=self.close, name="sse_bridge forgotten", daemon=True).start()
 
     # -- inside -----------------------------------------------------------------------------------
@@ -154,11 +154,11 @@ class Body(Iterator[bytes]):
         sleep(self._signal, self._watch, now, until)
 
     def _release(self) -> None:
-        """Stop the source, give its cleanup some time, and let the request go."""
-        if self._released:
+        """Stop the source, give its cleanup some time, and let the request go; in a forked child, nothing of it."""
+        connection, since = self._connection, monotonic()
+        if self._released or not connection.farewell.is_ours:
             return
         self._released = True
-        connection, since = self._connection, monotonic()
         if self._beside and isinstance(connection.worker, ThreadWorker):
             explain(self._stream.error)
         try:

@@ -1,0 +1,3 @@
+from servers.conftest import serve
+
+__all__ = ["serve"]
