@@ -22,7 +22,7 @@ CODE := $(wildcard src tests examples benchmarks docs)
 .DEFAULT_GOAL := help
 # Two installs into one environment at once would spoil it.
 .NOTPARALLEL:
-.PHONY: help demo test test-lowest examples lint format format-check types docs bench soak soak-interrupts check clean
+.PHONY: help demo test attack test-lowest examples lint format format-check types docs bench soak soak-interrupts check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: $(VENV)/.demo ## chat with a small local model on http://127.0.0.1:4000 (P
 
 test: $(VENV)/.test ## run every test (PYTEST_ARGS="-k ping")
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+attack: $(VENV)/.test ## run the attacks, which are expected to fail (PYTEST_ARGS="-k fork")
+	$(BIN)/python -m pytest tests/attacks $(PYTEST_ARGS)
 
 # The benchmarks measure against the peers' newest versions.
 test-lowest: $(VENV)-lowest/.lowest ## run the tests on the oldest Flask and Starlette that we support

@@ -8,7 +8,7 @@ from typing import Any
 
 from .media import EVENTS, media_type
 
-_LINE = re.compile(r"\d{3}( [^\r\n]*)?")
+_LINE = re.compile(r"[0-9]{3}( [\t\x20-\x7e\x80-\xff]*)?")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2: token
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -52,3 +53,15 @@ def test_what_an_async_one_raises_is_logged(caplog: pytest.LogCaptureFixture):
 
     asyncio.run(await_on_end(on_end, SUMMARY))
     assert "on_end raised" in caplog.text
+
+
+def test_a_forked_child_has_nothing_to_call(monkeypatch: pytest.MonkeyPatch):
+    farewell = Farewell(print)
+    with monkeypatch.context() as forked:
+        forked.setattr(os, "getpid", lambda: -1)
+        assert not farewell.is_ours
+        assert not farewell.is_due
+        assert farewell.claim(farewell) is None
+    assert farewell.is_ours
+    assert farewell.is_due
+    assert farewell.claim(farewell) is print

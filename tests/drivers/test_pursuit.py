@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import threading
@@ -151,7 +152,7 @@ def rounds(still: Pursuit, until: float) -> list[float]:
 def test_the_tries_get_ever_rarer_and_end(still: Pursuit):
     still.pursue(quarry := Quarry(free_at=float("inf")), never)
     made = rounds(still, until=10 * ENDURANCE)
-    pauses = [later - sooner for sooner, later in zip(made, made[1:], strict=False)]
+    pauses = [later - sooner for sooner, later in itertools.pairwise(made)]
     assert pauses == sorted(pauses, key=lambda pause: round(pause, 6))
     assert pauses[0] < 0.01
     assert pauses[-1] == pytest.approx(LONGEST)

@@ -257,8 +257,10 @@ class Writer:
             raise _GivenUp
 
     async def _release(self) -> None:
-        """Stop the source, give its cleanup some time, and let the request go."""
+        """Stop the source, give its cleanup some time, and let the request go; in a forked child, nothing of it."""
         connection, since = self.connection, monotonic()
+        if not connection.farewell.is_ours:
+            return
         connection.conclude(since)
         try:
             if not connection.worker.done:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextvars
 import inspect
 import logging
-import os
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from itertools import chain
@@ -75,7 +74,6 @@ class Connection:
         self.source = source
         self.begun = False
         self._skipped = 0.0  # seconds
-        self._process = os.getpid()
         self._is_ended = self._is_told = False
         job = self._job(source, context)
         self.worker = self._worker_for(job) if worker is None else worker(job)
@@ -93,10 +91,6 @@ class Connection:
             streams.leave(self.handover.shut_down)
             self._end_source()
             raise
-
-    def is_of_this_process(self) -> bool:
-        """Whether it was made here; what a forked child has of it is a copy, of which nothing is the child's."""
-        return self._process == os.getpid()
 
     def begin(self) -> None:
         """Let the source begin."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import inspect
 import logging
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -15,15 +16,28 @@ _log = logging.getLogger("sse_bridge")
 
 
 class Farewell:
-    """`on_end`, called exactly once, by whichever side claims it first."""
+    """`on_end`, called exactly once, by whichever side claims it first, in the process whose stream it is."""
 
     def __init__(self, on_end: Callable[[Summary], Any] | None) -> None:
         self.on_end = on_end
         self.summary: Summary | None = None
         self._claims: dict[str, object] = {}
+        self._process = os.getpid()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the stream is this process's own: a forked child has a copy of it, and no part in it."""
+        return os.getpid() == self._process
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is anything to be called here."""
+        return self.on_end is not None and self.is_ours
 
     def claim(self, by: object) -> Callable[[Summary], Any] | None:
         """The callback, for the first who asks, however often it does; None for any other."""
+        if not self.is_ours:
+            return None
         first = self._claims.setdefault("by", by)  # atomic
         return self.on_end if first is by else None
 

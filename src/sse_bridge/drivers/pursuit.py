@@ -78,7 +78,7 @@ class Pursuit:
         self._runs = False
 
     def pursue(self, place: Place, over: Callable[[], bool]) -> None:
-        """Free this place beside the caller, now or when it comes to read, unless `over` says that it need not be."""
+        """Free this place beside the caller, now or when it comes to read, unless it is `over` by then."""
         with self._changed:
             self._chases.append(_Chase(place, over, monotonic()))
             self._changed.notify()

@@ -86,16 +86,13 @@ class Body(Iterator[bytes]):
 
     def close(self) -> None:
         """The server is through with it: if the stream has no ending yet, the client has left."""
-        if not self._connection.is_of_this_process():
-            self._disown()
-            return
         self._stream.gone()
         self._release()
 
     def __del__(self) -> None:
         # A body that was made and then neither walked nor closed must not leave its source running.
         # That takes time and locks, and the collector may be running on any thread at all.
-        if not self._released and self._connection.is_of_this_process():
+        if not self._released and self._connection.farewell.is_ours:
             threading.Thread(target=self.close, name="sse_bridge forgotten", daemon=True).start()
 
     # -- inside -----------------------------------------------------------------------------------
@@ -164,6 +161,9 @@ class Body(Iterator[bytes]):
         if self._released:
             return
         connection, since = self._connection, monotonic()
+        if not connection.farewell.is_ours:
+            self._disown()
+            return
         if self._beside and isinstance(connection.worker, ThreadWorker):
             explain(self._stream.error)
         try:

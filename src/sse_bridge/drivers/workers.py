@@ -174,7 +174,7 @@ class ThreadWorker(_Worker):
         return not self._handover.closed
 
     def _say_farewell(self) -> None:
-        if self._farewell.on_end is None:
+        if not self._farewell.is_due:
             return
         while self._farewell.summary is None:
             self._signal.wait()
@@ -208,7 +208,7 @@ class LoopWorker(_Worker):
 
     async def _say_farewell(self) -> None:
         farewell = self._farewell
-        if farewell.on_end is None:
+        if not farewell.is_due:
             return
         while farewell.summary is None:
             await self._signal.wait()
