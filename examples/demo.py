@@ -18,7 +18,7 @@ import local_model
 WELCOME = """
   The model      {model}
   A web page     {url}
-  A terminal     curl -N '{url}/chat?prompt=Why+is+the+sky+blue'
+  A terminal     curl -N {url}/chat --json '{{"prompt": "Why is the sky blue?"}}'
 
 Ctrl-C ends the demo.
 """
@@ -77,6 +77,7 @@ def run(options: argparse.Namespace) -> None:
             told = start_local_model(stack)
         folder, module, serve = APPS[options.app]
         sys.path.insert(0, str(HERE / folder))
+        os.environ["ALLOWED_HOSTS"] = f"{options.host} {os.environ.get('ALLOWED_HOSTS', '')}"
         app = importlib.import_module(module).app
         announce(f"http://{options.host}:{listener.getsockname()[1]}", told)
         serve_until_interrupted(serve, app, listener)

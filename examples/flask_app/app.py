@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, abort, g, request, send_file
+from flask import Flask, Response, g, request, send_file
+from werkzeug.exceptions import BadRequest
 
+from guard import UNFRAMED, guard
 from model import NoModelError, choose
 from sse_bridge import Summary
 from sse_bridge.flask import event_stream
@@ -23,12 +25,13 @@ ANSWERS = Path(os.environ.get("ANSWERS", "answers.jsonl"))
 SETTINGS = ("tools", "tool_choice", "temperature", "max_tokens")
 
 app = Flask(__name__)
+guard(app)
 model = choose()
 
 
 @app.get("/")
-def page() -> Response:
-    return send_file(PAGE)
+def page() -> tuple[Response, dict[str, str]]:
+    return send_file(PAGE), UNFRAMED
 
 
 @app.get("/fetch-sse.js")
@@ -36,15 +39,18 @@ def fetch_sse() -> Response:
     return send_file(FETCH_SSE, mimetype="text/javascript")
 
 
-def messages_asked() -> list[Any]:
-    sent = request.get_json(silent=True) if request.method == "POST" else request.args
-    asked = sent if isinstance(sent, dict) else {}
-    if prompt := asked.get("prompt"):
-        return [{"role": "user", "content": prompt}]
-    messages = asked.get("messages")
-    if not isinstance(messages, list) or not messages:
-        abort(400, 'Send {"prompt": "..."} or {"messages": [...]}.')
-    return messages
+def asked() -> dict[str, Any]:
+    """What the client sent, with `messages` in it."""
+    try:
+        body = json.loads(request.get_data())
+    except (ValueError, RecursionError):
+        body = None
+    match body:
+        case {"prompt": str(prompt)} if prompt:
+            return {**body, "messages": [{"role": "user", "content": prompt}]}
+        case {"messages": [*messages]} if messages and all(isinstance(m, dict) for m in messages):
+            return dict(body)
+    raise BadRequest('Send {"prompt": "..."} or {"messages": [...]}.')
 
 
 def save(summary: Summary) -> None:
@@ -62,10 +68,10 @@ def save(summary: Summary) -> None:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-@app.route("/chat", methods=["GET", "POST"])
+@app.post("/chat")
 @event_stream(dialect="delta", adapter=model.adapter, collect=True, on_end=save)
 def chat() -> Iterator[Any]:
-    g.messages = messages_asked()
+    g.messages = asked()["messages"]
     yield from model.ask(g.messages)
 
 
@@ -73,9 +79,9 @@ def chat() -> Iterator[Any]:
 @event_stream(dialect="openai", adapter=model.adapter)
 def completions() -> Iterator[Any]:
     """What an OpenAI client calls: `OpenAI(base_url="http://127.0.0.1:4000/v1")`."""
-    messages = messages_asked()
-    settings = {name: request.json[name] for name in SETTINGS if name in request.json}
-    yield from model.ask(messages, **settings)
+    body = asked()
+    settings = {name: body[name] for name in SETTINGS if name in body}
+    yield from model.ask(body["messages"], **settings)
 
 
 @app.route("/events", methods=["GET", "POST"])
@@ -84,13 +90,6 @@ def events() -> Iterator[str]:
     for count in itertools.count(1):
         yield json.dumps({"count": count})
         time.sleep(1)
-
-
-@app.after_request
-def open_to_all_origins(response: Response) -> Response:
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Allow-Headers"] = "*"
-    return response
 
 
 @app.errorhandler(NoModelError)

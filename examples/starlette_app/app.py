@@ -14,12 +14,11 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from guard import MIDDLEWARE, UNFRAMED
 from model import NoModelError, choose
 from sse_bridge import Summary
 from sse_bridge.starlette import EventSourceResponse
@@ -33,7 +32,7 @@ model = choose()
 
 
 async def page(request: Request) -> Response:
-    return FileResponse(PAGE)
+    return FileResponse(PAGE, headers=UNFRAMED)
 
 
 async def fetch_sse(request: Request) -> Response:
@@ -43,14 +42,15 @@ async def fetch_sse(request: Request) -> Response:
 async def asked(request: Request) -> dict[str, Any]:
     """What the client sent, with `messages` in it."""
     try:
-        body = dict(await request.json() if request.method == "POST" else request.query_params)
-    except (ValueError, TypeError):
-        body = {}
-    if body.get("prompt"):
-        body["messages"] = [{"role": "user", "content": body["prompt"]}]
-    if not isinstance(body.get("messages"), list) or not body["messages"]:
-        raise HTTPException(400, 'Send {"prompt": "..."} or {"messages": [...]}.')
-    return body
+        body = await request.json()
+    except (ValueError, RecursionError):
+        body = None
+    match body:
+        case {"prompt": str(prompt)} if prompt:
+            return {**body, "messages": [{"role": "user", "content": prompt}]}
+        case {"messages": [*messages]} if messages and all(isinstance(m, dict) for m in messages):
+            return dict(body)
+    raise HTTPException(400, 'Send {"prompt": "..."} or {"messages": [...]}.')
 
 
 def save(messages: list[Any], summary: Summary) -> None:
@@ -103,13 +103,11 @@ app = Starlette(
     routes=[
         Route("/", page),
         Route("/fetch-sse.js", fetch_sse),
-        Route("/chat", chat, methods=["GET", "POST"]),
+        Route("/chat", chat, methods=["POST"]),
         Route("/v1/chat/completions", completions, methods=["POST"]),
         Route("/events", events, methods=["GET", "POST"]),
     ],
-    middleware=[
-        Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
-    ],
+    middleware=MIDDLEWARE,
     exception_handlers={NoModelError: no_model},
 )
 

@@ -5,17 +5,18 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from app import PAGE, SETTINGS, count_up, model, no_model, save
+from guard import MIDDLEWARE, UNFRAMED
 from model import NoModelError
 from sse_bridge.starlette import EventSourceResponse
 from sse_bridge.static import FETCH_SSE
 
-app = FastAPI(title="A small chat", exception_handlers={NoModelError: no_model})
-app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+app = FastAPI(
+    title="A small chat", middleware=MIDDLEWARE, exception_handlers={NoModelError: no_model}
+)
 
 
 class Asked(BaseModel):
@@ -36,7 +37,7 @@ class Prompt(BaseModel):
 
 @app.get("/")
 async def page() -> FileResponse:
-    return FileResponse(PAGE)
+    return FileResponse(PAGE, headers=UNFRAMED)
 
 
 @app.get("/fetch-sse.js")
@@ -44,24 +45,15 @@ async def fetch_sse() -> FileResponse:
     return FileResponse(FETCH_SSE, media_type="text/javascript")
 
 
-def answer(messages: list[dict[str, Any]]) -> EventSourceResponse:
+@app.post("/chat")
+async def chat(asked: Asked | Prompt) -> EventSourceResponse:
     return EventSourceResponse(
-        model.ask(messages),
+        model.ask(asked.messages),
         dialect="delta",
         adapter=model.adapter,
         collect=True,
-        on_end=partial(save, messages),
+        on_end=partial(save, asked.messages),
     )
-
-
-@app.get("/chat")
-async def ask(prompt: str) -> EventSourceResponse:
-    return answer(Prompt(prompt=prompt).messages)
-
-
-@app.post("/chat")
-async def chat(asked: Asked | Prompt) -> EventSourceResponse:
-    return answer(asked.messages)
 
 
 @app.post("/v1/chat/completions")

@@ -12,6 +12,11 @@ def ask(page: Page, question: str) -> None:
     page.get_by_role("button", name="Send").click()
 
 
+def visit_and_ask(page: Page, url: str, question: str) -> None:
+    page.goto(url)
+    ask(page, question)
+
+
 def text(page: Page) -> Locator:
     return page.get_by_role("article", name="Answer").last.locator(".text")
 

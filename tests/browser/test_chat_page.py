@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.chat_page import TALE, ask, asked, status, text
+from browser.chat_page import TALE, ask, asked, status, text, visit_and_ask
 from doubles import BEFORE_HEADERS, OpenAIDouble, Reply, Stall
 from example_apps import RunningApp
 
@@ -36,7 +36,7 @@ def test_the_models_own_count_of_tokens_is_believed_and_ours_is_called_a_guess(
     page: Page, app: RunningApp, model: OpenAIDouble
 ) -> None:
     model.queue(Reply(gated=True))
-    page.goto(f"{app.url}/?prompt=Hello")
+    visit_and_ask(page, app.url, "Hello")
     model.release()  # the role
     for grown in ("Hello", "Hello, ", "Hello, world"):
         model.release()
@@ -51,7 +51,7 @@ def test_reasoning_is_shown_apart_and_makes_room_for_the_answer(
     page: Page, app: RunningApp, model: OpenAIDouble
 ) -> None:
     model.queue(Reply(("Fine.",), reasoning=("Hm, ", "well"), gated=True))
-    page.goto(f"{app.url}/?prompt=Hello")
+    visit_and_ask(page, app.url, "Hello")
     model.release(3)  # the role, the thought
     thought = page.get_by_text("Hm, well")
     expect(thought).to_be_visible()
@@ -63,10 +63,10 @@ def test_reasoning_is_shown_apart_and_makes_room_for_the_answer(
     expect(thought).to_be_visible()
 
 
-def test_a_question_in_the_address_is_asked_at_once_and_remembered(
+def test_what_was_said_before_is_told_to_the_model_again(
     page: Page, app: RunningApp, model: OpenAIDouble
 ) -> None:
-    page.goto(f"{app.url}/?prompt=Hello")
+    visit_and_ask(page, app.url, "Hello")
     expect(status(page)).to_contain_text("Done")
     ask(page, "And now?")
     expect(page.locator(".status")).to_have_count(2)
@@ -78,7 +78,7 @@ def test_an_answer_that_ended_for_another_reason_says_so(
     page: Page, app: RunningApp, model: OpenAIDouble
 ) -> None:
     model.queue(Reply(finish="length"))
-    page.goto(f"{app.url}/?prompt=Hello")
+    visit_and_ask(page, app.url, "Hello")
     expect(status(page)).to_contain_text("ended by length")
 
 
@@ -144,7 +144,7 @@ def test_escape_stops_before_the_first_token_too_and_the_question_is_forgotten(
 ) -> None:
     model.queue(Reply(at={BEFORE_HEADERS: Stall()}))
     requests = len(model.requests)
-    page.goto(f"{app.url}/?prompt=Tell")
+    visit_and_ask(page, app.url, "Tell")
     request = model.wait_for_request(requests + 1)
     page.keyboard.press("Escape")
     expect(status(page)).to_have_text("Stopped by you")
@@ -152,28 +152,3 @@ def test_escape_stops_before_the_first_token_too_and_the_question_is_forgotten(
     ask(page, "And now?")
     expect(status(page)).to_contain_text("Done")
     assert asked(model) == ["And now?"]
-
-
-# -- without the page -----------------------------------------------------------------------------
-
-# An EventSource connects again whenever a body ends; this one notes what it hears.
-LISTEN = """(path) => new Promise((resolve) => {
-  const heard = [], source = new EventSource(path);
-  for (const name of ["delta", "done"]) source.addEventListener(name, (e) => heard.push(e.data));
-  source.onerror = () => {
-    if (source.readyState === EventSource.CLOSED) resolve(heard);
-  };
-})"""
-
-
-def test_an_event_source_stops_after_a_finished_stream(
-    page: Page, app: RunningApp, model: OpenAIDouble
-) -> None:
-    answered = len(model.requests)
-    statuses: list[int] = []
-    page.goto(app.url)
-    page.on("response", lambda response: statuses.append(response.status))
-    heard = page.evaluate(LISTEN, "/chat?prompt=Hello")
-    assert heard == ['{"text":"Hello"}', '{"text":", "}', '{"text":"world"}', "[DONE]"]
-    assert statuses == [200, 204]
-    assert len(model.requests) == answered + 1

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from browser.chat_page import visit_and_ask
 from doubles import Fault, OpenAIDouble, Reply, Stall
 from example_apps import RunningApp
 
@@ -43,7 +44,7 @@ def test_the_next_question_can_be_written_meanwhile_but_is_not_sent(
     page: Page, app: RunningApp, model: OpenAIDouble
 ) -> None:
     model.queue(Reply(at={2: Stall()}))
-    page.goto(f"{app.url}/?prompt=Tell")
+    visit_and_ask(page, app.url, "Tell")
     expect(page.get_by_text("Hello")).to_be_visible()
     page.keyboard.type("And then?")
     page.keyboard.press("Enter")
@@ -58,7 +59,7 @@ def test_the_button_stops_by_the_keyboard_and_the_focus_goes_back_to_the_input(
     page: Page, app: RunningApp, model: OpenAIDouble
 ) -> None:
     model.queue(Reply(at={2: Stall()}))
-    page.goto(f"{app.url}/?prompt=Tell")
+    visit_and_ask(page, app.url, "Tell")
     expect(page.get_by_text("Hello")).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Stop")).to_be_focused()
@@ -71,7 +72,7 @@ def test_trying_again_is_one_step_back_from_the_input(
     page: Page, app: RunningApp, model: OpenAIDouble
 ) -> None:
     model.queue(Reply(at={2: Fault()}))
-    page.goto(f"{app.url}/?prompt=Tell")
+    visit_and_ask(page, app.url, "Tell")
     answered(page, "error")
     page.keyboard.press("Shift+Tab")
     again = page.get_by_role("button", name="Try again")
@@ -86,7 +87,7 @@ def test_the_focus_is_left_to_a_reader_who_has_moved_it(
     page: Page, app: RunningApp, model: OpenAIDouble
 ) -> None:
     model.queue(Reply(reasoning=("Hm",), gated=True))
-    page.goto(f"{app.url}/?prompt=Tell")
+    visit_and_ask(page, app.url, "Tell")
     model.release(3)
     summary = page.locator("summary")
     expect(summary).to_be_visible()
@@ -128,7 +129,7 @@ def test_a_failure_is_announced_with_its_reason(
     page: Page, app: RunningApp, model: OpenAIDouble
 ) -> None:
     model.queue(Reply(at={2: Fault()}))
-    page.goto(f"{app.url}/?prompt=Tell")
+    visit_and_ask(page, app.url, "Tell")
     answered(page, "error")
     said = page.get_by_role("status")
     expect(said).to_have_text("Error. The answer was interrupted by an error. (upstream_error)")
@@ -136,7 +137,7 @@ def test_a_failure_is_announced_with_its_reason(
 
 def test_everything_has_a_role_and_a_name(page: Page, app: RunningApp, model: OpenAIDouble) -> None:
     model.queue(Reply(("Fine",), reasoning=("Hm",), at={3: Stall()}))
-    page.goto(f"{app.url}/?prompt=Tell")
+    visit_and_ask(page, app.url, "Tell")
     expect(page.get_by_text("Fine")).to_be_visible()
     expect(page.locator("body")).to_match_aria_snapshot("""
       - banner:
@@ -180,7 +181,7 @@ def test_the_newest_words_stay_in_sight_unless_the_reader_scrolls_away(
     lines = tuple(f"Line {number}\n" for number in range(40))
     model.queue(Reply(lines, gated=True, at={41: Fault()}))
     with browser.new_page(**PHONE) as page:
-        page.goto(f"{app.url}/?prompt=Tell")
+        visit_and_ask(page, app.url, "Tell")
         model.release(1 + 30)
         expect(page.get_by_text("Line 29")).to_be_visible()
         expect(page.get_by_role("article", name="You")).not_to_be_in_viewport()
@@ -241,7 +242,7 @@ def test_nothing_moves_for_those_whom_it_troubles(
 ) -> None:
     model.queue(Reply(at={2: Stall()}))
     with browser.new_page(reduced_motion=motion) as page:
-        page.goto(f"{app.url}/?prompt=Tell")
+        visit_and_ask(page, app.url, "Tell")
         expect(page.get_by_text("Hello")).to_be_visible()
         moving = "getComputedStyle(document.querySelector('.text'), '::after').animationName"
         assert page.evaluate(moving) == name

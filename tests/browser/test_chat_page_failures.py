@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.chat_page import TALE, ask, asked, failure, status, text
+from browser.chat_page import TALE, ask, asked, failure, status, text, visit_and_ask
 from doubles import SECRET, Fault, HttpError, OpenAIDouble, Reply
 from example_apps import RunningApp, address, start
 
@@ -15,7 +15,7 @@ def test_a_failure_is_shown_with_what_came_before_it_and_can_be_tried_again(
     page: Page, app: RunningApp, model: OpenAIDouble
 ) -> None:
     model.queue(Reply(at={2: Fault()}))
-    page.goto(f"{app.url}/?prompt=Tell")
+    visit_and_ask(page, app.url, "Tell")
     expect(status(page)).to_contain_text("Error")
     expect(failure(page)).to_contain_text("(upstream_error)")
     expect(text(page)).to_have_text("Hello")
@@ -32,7 +32,7 @@ def test_after_a_failure_one_may_also_go_on(
     page: Page, app: RunningApp, model: OpenAIDouble
 ) -> None:
     model.queue(Reply(at={2: Fault()}))
-    page.goto(f"{app.url}/?prompt=Tell")
+    visit_and_ask(page, app.url, "Tell")
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     ask(page, "Go on.")
     expect(status(page)).to_contain_text("Done")
@@ -54,7 +54,7 @@ def test_a_server_that_is_killed_leaves_a_truncated_answer(
     with start(name, settings) as process:
         try:
             url = address(process)
-            page.goto(f"{url}/?prompt=Tell")
+            visit_and_ask(page, url, "Tell")
             expect(text(page)).to_have_text("Once upon")
         finally:
             process.kill()
@@ -75,7 +75,7 @@ def test_a_refusal_is_shown_with_its_status(
     page: Page, app: RunningApp, model: OpenAIDouble
 ) -> None:
     model.queue(HttpError(401))
-    page.goto(f"{app.url}/?prompt=Tell")
+    visit_and_ask(page, app.url, "Tell")
     expect(status(page)).to_have_text("Refused")
     expect(failure(page)).to_contain_text("refused the credentials of this server. (HTTP 502)")
     page.get_by_role("button", name="Try again").click()
@@ -94,6 +94,6 @@ def test_a_refusal_tells_its_reason_and_is_not_tried_again_where_that_is_vain(
     page: Page, app: RunningApp, kind: str, body: str, told: str
 ) -> None:
     page.route("**/chat", lambda route: route.fulfill(status=403, content_type=kind, body=body))
-    page.goto(f"{app.url}/?prompt=Tell")
+    visit_and_ask(page, app.url, "Tell")
     expect(failure(page)).to_contain_text(told)
     expect(page.get_by_role("button", name="Try again")).to_be_hidden()
