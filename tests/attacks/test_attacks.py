@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,9 @@ def attacks(path: Path) -> list[str]:
     return [name.removeprefix("test_") for name in names if name.startswith("test_")]
 
 
+SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
+
+
 def test_there_are_as_many_attacks_as_were_promised():
     names = [name for path in FILES if path != Path(__file__) for name in attacks(path)]
     assert len(names) >= ATTACKS
@@ -29,6 +33,11 @@ def test_there_are_as_many_attacks_as_were_promised():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_name_of_each_attack_is_a_sentence_about_what_it_tries(path: Path):
     assert [name for name in attacks(path) if len(name.split("_")) < WORDS] == []
+
+
+def test_the_table_of_promises_names_every_file_of_attacks_and_no_other():
+    named = set(re.findall(r"`(test_\w+\.py)`", SECURITY.read_text("utf-8")))
+    assert named == {path.name for path in FILES if path != Path(__file__)}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
