@@ -450,7 +450,7 @@ async def test_lines_of_json_become_an_event_stream_for_who_asks_for_one():
     assert asked.headers[b"vary"] == b"Accept"
     unasked = await Server(headers=[(b"accept", b"*/*")]).ask(app)
     assert unasked.body == b'{"a":1}\n{"b":2}'
-    assert unasked.headers == dict([LINES])
+    assert unasked.headers == dict([LINES, (b"vary", b"Accept")])
 
 
 async def test_another_type_that_the_user_names_is_text():

@@ -9,7 +9,7 @@ import pytest
 from sse_bridge.adapters import JsonLines
 from sse_bridge.media import JSON_LINES
 from sse_bridge.options import Options
-from sse_bridge.responses import Takeover
+from sse_bridge.responses import Takeover, varied
 
 EVENTS = ("Content-Type", "text/event-stream")
 LINES = ("Content-Type", "application/x-ndjson")
@@ -148,6 +148,57 @@ def test_a_type_that_the_user_names_is_lines_if_json_is_in_it():
 def test_what_are_no_media_types_is_told_at_once(chunks: Any):
     with pytest.raises(TypeError, match="chunks must be media types"):
         takeover(chunks=chunks)
+
+
+# -- what depends on the request's Accept ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [200, 201, 206])
+def test_lines_that_pass_say_that_another_client_may_get_something_else(code: int):
+    assert takeover().passing(code, [LINES]) == [LINES, ("Vary", "Accept")]
+
+
+@pytest.mark.parametrize(
+    "code, headers",
+    [
+        (200, [EVENTS, ("Content-Length", "1")]),
+        (200, [("Content-Type", "text/html")]),
+        (200, []),
+        (404, [LINES]),
+        (204, [LINES]),
+        (200, [LINES, ("Content-Encoding", "gzip")]),
+        (200, [LINES, ("Vary", "accept")]),
+    ],
+)
+def test_other_headers_that_pass_are_the_very_ones(code: int, headers: Any):
+    assert takeover().passing(code, headers) is headers
+
+
+def test_an_answer_in_the_stead_of_a_stream_of_chunks_says_so_too():
+    assert plan(LINES, accept=ASKS).varies == [("Vary", "Accept")]
+    assert plan(EVENTS, accept=ASKS).varies == []
+
+
+@pytest.mark.parametrize(
+    "told, wanted",
+    [
+        ([], ["Accept"]),
+        ([""], ["Accept"]),
+        (["Cookie"], ["Cookie, Accept"]),
+        (["Accept-Encoding"], ["Accept-Encoding, Accept"]),
+        (["Cookie", "Origin"], ["Cookie, Origin, Accept"]),
+        (["Cookie, ACCEPT"], ["Cookie, ACCEPT"]),
+        (["Cookie", "accept"], ["Cookie", "accept"]),
+        (["*"], ["*"]),
+    ],
+)
+def test_accept_joins_what_an_answer_varies_by_and_stands_there_once(
+    told: list[str], wanted: list[str]
+):
+    for make in (varied, lambda headers: varied(varied(headers))):
+        headers = make([("X-Own", "1"), *(("vary", value) for value in told)])
+        assert [value for name, value in headers if name.lower() == "vary"] == wanted
+        assert ("X-Own", "1") in headers
 
 
 # -- reconnects -----------------------------------------------------------------------------------

@@ -245,7 +245,8 @@ def test_a_finished_stream_is_not_run_twice_if_asked():
         raise AssertionError
 
     server = Server(HTTP_LAST_EVENT_ID="[DONE]", **ASKS).run(checked(never, end=True))
-    assert (server.status, server.body, server.told[0][1]) == ("204 No Content", b"", [])
+    assert (server.status, server.body) == ("204 No Content", b"")
+    assert server.told[0][1] == [("Vary", "Accept, Last-Event-ID")]
 
 
 def test_other_reconnects_reach_the_app():
@@ -425,7 +426,8 @@ def test_lines_that_an_app_writes_itself_stay_lines():
         return []
 
     server = Server(**ASKS).run(checked(app))
-    assert (server.body, server.headers) == (b'{"a":1}\n', {"content-type": LINES[1]})
+    headers = {"content-type": LINES[1], "vary": "Accept"}
+    assert (server.body, server.headers) == (b'{"a":1}\n', headers)
 
 
 def test_a_write_by_the_result_is_an_error():
@@ -463,7 +465,7 @@ def test_lines_stay_lines_for_other_clients():
     lines = [b'{"a":1}\n']
     server = Server(HTTP_ACCEPT="*/*").open(Middleware(answering(lines, LINES)))
     assert server.result is lines
-    assert server.told == [("200 OK", [LINES])]
+    assert server.told == [("200 OK", [LINES, ("Vary", "Accept")])]
 
 
 def test_lines_are_said_in_the_dialect():
@@ -537,7 +539,7 @@ def test_a_generator_that_passes_is_closed():
 def shapes(number: int) -> tuple[App, dict[str, Any]]:
     """An app whose answer is none to take over, and a request to it."""
     body = [bytes([number % 256]) * (number % 7), b"", str(number).encode()]
-    types = ["text/html", "application/json", "application/x-ndjson", "text/event-stream", "x/y"]
+    types = ["text/html", "application/json", "text/x-ndjson", "text/event-stream", "x/y"]
     kind = types[number % 5]
     headers = [
         ("Content-Type", kind),

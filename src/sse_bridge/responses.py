@@ -6,6 +6,8 @@ Rules of this file:
 2. A body of chunks becomes an event stream for a client that asks for one, and for no other.
 3. What has a status of 400 or more is no stream, whatever its type says: it passes untouched.
 4. What has no body or is compressed passes untouched, and so does an event stream of a known length: it is whole.
+5. What depends on the request's ``Accept`` says so in ``Vary``: also what passes, or fails, where another client
+   would have got an event stream. But for that, the headers of what passes are the app's own.
 """
 
 from __future__ import annotations
@@ -41,10 +43,14 @@ def take(request: MutableMapping[str, Any]) -> None:
 
 
 class Plan(NamedTuple):
-    """How an answer is taken over: with which options, and with which headers instead of its own."""
+    """How an answer is taken over: with which options, and with which headers instead of its own.
+
+    `varies` is what any answer in its stead is to say as well.
+    """
 
     options: Options
     headers: Headers
+    varies: Headers
 
 
 class Takeover:
@@ -93,14 +99,21 @@ class Takeover:
                 self._warn_of_whole(path)
                 return None
             return Plan(
-                self._framed.for_client(accept), merge_headers(self.options.headers(), headers)
+                self._framed.for_client(accept), merge_headers(self.options.headers(), headers), []
             )
         if not asks_for_events(accept):
             return None
         options = self._lines if is_json(kind) else self.options
-        return Plan(
-            options.for_client(accept), merge_headers(self.options.headers(), _of_chunks(headers))
-        )
+        made = merge_headers(self.options.headers(), _of_chunks(headers))
+        return Plan(options.for_client(accept), made, [VARY])
+
+    def passing(self, status_code: int, headers: Headers) -> Headers:
+        """The headers of an answer that passes: the very ones, unless it might have become an event stream."""
+        named = {name.lower(): value for name, value in headers}
+        kind = media_type(named.get("content-type", ""))
+        if kind not in self._types or kind in self._streams or _has_no_stream(status_code, named):
+            return headers
+        return varied(headers)
 
     def suspect(
         self, path: str, status_code: int, headers: Headers
@@ -144,6 +157,20 @@ class Takeover:
         )
 
 
+VARY = ("Vary", "Accept")
+OVER: Headers = [("Vary", "Accept, Last-Event-ID")]  # of the answer to a reconnect after the end
+
+
+def varied(headers: Headers) -> Headers:
+    """The same headers, which say that the answer depends on the request's ``Accept``."""
+    told = [value for name, value in headers if name.lower() == "vary"]
+    words = {word.strip().lower() for value in told for word in value.split(",")}
+    if words & {"*", "accept"}:
+        return headers
+    others = [pair for pair in headers if pair[0].lower() != "vary"]
+    return [*others, ("Vary", ", ".join([*filter(str.strip, told), "Accept"]))]
+
+
 _OTHER_NAMES = ("text/plain", "application/json", "application/octet-stream", "text/html", "")
 _ROUTES = 100  # so many are warned of, and no more
 
@@ -167,4 +194,4 @@ def _of_chunks(headers: Headers) -> Headers:
     """Headers of a body of chunks that will be another body."""
     gone = ("content-type", "content-length", "etag", "accept-ranges")
     kept = [(name, value) for name, value in headers if name.lower() not in gone]
-    return [*kept, ("Vary", "Accept")]
+    return varied(kept)
