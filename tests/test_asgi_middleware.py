@@ -408,7 +408,9 @@ async def test_a_body_that_looks_like_an_event_stream_is_warned_of_once_and_pass
     for _ in range(2):
         assert (await Server().ask(app)).body == b"data: a\n\ndata: b\n\n"
     [record] = caplog.records
-    assert record.getMessage().startswith("/ answers with an event stream under the media type")
+    assert record.getMessage().startswith(
+        "a route (the level DEBUG tells its path) answers with an"
+    )
 
 
 async def test_another_body_is_not(caplog: pytest.LogCaptureFixture):

@@ -123,7 +123,7 @@ async def answer(send: Send, status_code: int, headers: RawHeaders, body: bytes 
 async def answer_early(
     send: Send, error: Exception, options: Options, more: Iterable[tuple[str, str]] = ()
 ) -> bool:
-    """Answer a failure before the first byte, with `more` headers; False where the server is to make a 500 of it."""
+    """Answer a failure before the first byte, with `more` headers; False where the server is to make it a 500."""
     early = early_answer(error, options)
     if early is None:
         return False
@@ -279,12 +279,12 @@ class _Request:
         named = _named(message)
         accept = _header(self._scope, b"accept")
         scope, status = self._scope, message["status"]
-        return self._takeover.plan(scope["method"], scope["path"], status, named, accept)
+        return self._takeover.plan(scope["method"], scope, status, named, accept)
 
     def _suspicion(self, message: Message) -> Callable[[bytes], None] | None:
         if self._mark.taken:
             return None
-        return self._takeover.suspect(self._scope["path"], message["status"], _named(message))
+        return self._takeover.suspect(self._scope, message["status"], _named(message))
 
     def _passing(self, message: Message) -> Message:
         if not self._concerns(message):

@@ -119,14 +119,13 @@ class Call:
         if self._mark.taken or not self._takeover.concerns(_content_type(headers)):
             return None
         environ = self._environ
-        method, path = environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", "")
-        accept = environ.get("HTTP_ACCEPT", "")
-        return self._takeover.plan(method, path, _code(status), headers, accept)
+        method, accept = environ.get("REQUEST_METHOD", ""), environ.get("HTTP_ACCEPT", "")
+        return self._takeover.plan(method, environ, _code(status), headers, accept)
 
     def _suspicion(self, status: str, headers: Headers) -> Callable[[bytes], None] | None:
         if self._mark.taken or self._environ.get("REQUEST_METHOD") == "HEAD":
             return None
-        return self._takeover.suspect(self._environ.get("PATH_INFO", ""), _code(status), headers)
+        return self._takeover.suspect(self._environ, _code(status), headers)
 
     def _start(self, headers: Headers) -> Callable[[bytes], Any]:
         """Start the answer at the server, under these headers."""
