@@ -84,10 +84,11 @@ def test_any_lines_in_any_pieces_are_the_same_bytes(rows, cuts):
 @example(BOM + b"data: x\n\n", [1, 2, 4])
 @example(BOM + b"Hello", [1, 2, 4])
 @example(b"dat", [1])
+@example(BOM, [])
 @example(b"", [])
 def test_any_bytes_in_any_pieces_are_the_same_bytes(body, cuts):
     unmarked = body.removeprefix(BOM)
-    expected = unmarked if begins_an_event_stream(unmarked) else body
+    expected = body if begins_an_event_stream(unmarked) is False else unmarked
     assert bytes_of(read(EXACT, *pieces(body, cuts))) == expected
 
 
