@@ -21,18 +21,19 @@ MODULES = sorted(
 # The layers, from the bottom up: what of this package a module may import. A `*` is the whole folder.
 # A module of a folder may import the folder's `base`, and its siblings where the folder names itself.
 MAY_IMPORT = {
-    "wire": set(),
+    "shapes": set(),
+    "wire": {"shapes"},
     "framing": {"wire"},
     "fast": set(),
     "payload": {"fast"},
-    "failures": set(),
+    "failures": {"shapes"},
     "parts": set(),
     "surrogates": {"parts"},
     "summary": {"parts", "surrogates"},
     "stream": {"failures", "framing", "parts", "summary", "surrogates"},
-    "adapters/*": {"wire", "payload", "failures", "parts", "surrogates", "adapters/*"},
+    "adapters/*": {"wire", "payload", "failures", "parts", "shapes", "surrogates", "adapters/*"},
     "dialects/*": {"wire", "framing", "payload", "parts", "dialects/*"},
-    "custom": {"adapters/*", "dialects/*", "parts"},
+    "custom": {"adapters/*", "dialects/*", "parts", "shapes"},
     "options": {
         "arguments",
         "custom",
@@ -60,6 +61,7 @@ MAY_IMPORT = {
         "options",
         "adapters/base",
         "parts",
+        "shapes",
         "drivers/*",
     },
     "wsgi": {
@@ -106,6 +108,7 @@ MAY_IMPORT = {
         "media",
         "options",
         "registry",
+        "shapes",
         "wire",
         "drivers/*",
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from sse_bridge.adapters import JsonLines
 from sse_bridge.media import JSON_LINES
 from sse_bridge.options import Options
-from sse_bridge.responses import Takeover
+from sse_bridge.responses import Takeover, route_of, varied
 
 EVENTS = ("Content-Type", "text/event-stream")
 LINES = ("Content-Type", "application/x-ndjson")
@@ -21,7 +22,7 @@ def takeover(*, end: bool = False, chunks: Any = JSON_LINES, **options: Any) -> 
 
 
 def plan(*headers: tuple[str, str], method: str = "GET", code: int = 200, accept: str = "") -> Any:
-    return takeover().plan(method, "/", code, list(headers), accept)
+    return takeover().plan(method, {}, code, list(headers), accept)
 
 
 # -- event streams --------------------------------------------------------------------------------
@@ -51,7 +52,7 @@ def test_an_event_streams_frames_pass_whole():
 
 
 def test_an_adapter_that_was_named_reads_the_frames():
-    taken = takeover(adapter="openai").plan("GET", "/", 200, [EVENTS], "")
+    taken = takeover(adapter="openai").plan("GET", {}, 200, [EVENTS], "")
     assert taken is not None
     assert taken.options.adapter.name == "openai"
 
@@ -130,7 +131,7 @@ def test_headers_of_the_body_that_was_go():
 
 def test_a_type_that_the_user_names_is_text():
     taken = takeover(chunks=["text/x-model"]).plan(
-        "GET", "/", 200, [("Content-Type", "text/x-model")], ASKS
+        "GET", {}, 200, [("Content-Type", "text/x-model")], ASKS
     )
     assert taken is not None
     assert not isinstance(taken.options.adapter, JsonLines)
@@ -138,16 +139,109 @@ def test_a_type_that_the_user_names_is_text():
 
 def test_a_type_that_the_user_names_is_lines_if_json_is_in_it():
     made = takeover(chunks=["application/vnd.model+json"])
-    taken = made.plan("GET", "/", 200, [("Content-Type", "application/vnd.model+json")], ASKS)
+    taken = made.plan("GET", {}, 200, [("Content-Type", "application/vnd.model+json")], ASKS)
     assert taken is not None
     assert isinstance(taken.options.adapter, JsonLines)
-    assert made.plan("GET", "/", 200, [LINES], ASKS) is None
+    assert made.plan("GET", {}, 200, [LINES], ASKS) is None
 
 
 @pytest.mark.parametrize("chunks", ["text/plain", [5], ["plain"]])
 def test_what_are_no_media_types_is_told_at_once(chunks: Any):
     with pytest.raises(TypeError, match="chunks must be media types"):
         takeover(chunks=chunks)
+
+
+# -- what a route is called -----------------------------------------------------------------------
+
+
+class Request:
+    endpoint = "chat"
+
+
+def endpoint() -> None: ...
+
+
+@pytest.mark.parametrize(
+    "request_, name",
+    [
+        ({"path": "/u/alice"}, None),
+        ({"path": "/u/alice", "endpoint": endpoint}, "the route endpoint"),
+        ({"endpoint": object()}, None),
+        ({"PATH_INFO": "/u/alice", "werkzeug.request": Request}, "the route chat"),
+        ({"werkzeug.request": object()}, None),
+    ],
+)
+def test_a_route_is_called_as_its_developer_calls_it_and_by_no_path(request_: Any, name: Any):
+    assert route_of(request_) == name
+
+
+def test_a_route_is_warned_of_once_whatever_stands_in_its_paths(caplog: pytest.LogCaptureFixture):
+    made, length = takeover(), ("Content-Length", "1")
+    for number in range(3):
+        made.plan("GET", {"path": f"/{number}", "endpoint": endpoint}, 200, [EVENTS, length], "")
+    [record] = caplog.records
+    assert record.getMessage().startswith("the event stream of the route endpoint has")
+
+
+def test_a_route_without_a_name_is_told_by_its_path_at_debug_only(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+    for _ in range(2):
+        takeover().plan("GET", {"path": "/u/a\nb"}, 200, [EVENTS, ("Content-Length", "1")], "")
+    warning, debug, *_ = caplog.records
+    assert (warning.levelno, debug.levelno) == (logging.WARNING, logging.DEBUG)
+    assert "/u/" not in warning.getMessage()
+    assert debug.getMessage().endswith("the path '/u/a\\nb'")
+
+
+# -- what depends on the request's Accept ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [200, 201, 206])
+def test_lines_that_pass_say_that_another_client_may_get_something_else(code: int):
+    assert takeover().passing(code, [LINES]) == [LINES, ("Vary", "Accept")]
+
+
+@pytest.mark.parametrize(
+    "code, headers",
+    [
+        (200, [EVENTS, ("Content-Length", "1")]),
+        (200, [("Content-Type", "text/html")]),
+        (200, []),
+        (404, [LINES]),
+        (204, [LINES]),
+        (200, [LINES, ("Content-Encoding", "gzip")]),
+        (200, [LINES, ("Vary", "accept")]),
+    ],
+)
+def test_other_headers_that_pass_are_the_very_ones(code: int, headers: Any):
+    assert takeover().passing(code, headers) is headers
+
+
+def test_an_answer_in_the_stead_of_a_stream_of_chunks_says_so_too():
+    assert plan(LINES, accept=ASKS).varies == [("Vary", "Accept")]
+    assert plan(EVENTS, accept=ASKS).varies == []
+
+
+@pytest.mark.parametrize(
+    "told, wanted",
+    [
+        ([], ["Accept"]),
+        ([""], ["Accept"]),
+        (["Cookie"], ["Cookie, Accept"]),
+        (["Accept-Encoding"], ["Accept-Encoding, Accept"]),
+        (["Cookie", "Origin"], ["Cookie, Origin, Accept"]),
+        (["Cookie, ACCEPT"], ["Cookie, ACCEPT"]),
+        (["Cookie", "accept"], ["Cookie", "accept"]),
+        (["*"], ["*"]),
+    ],
+)
+def test_accept_joins_what_an_answer_varies_by_and_stands_there_once(
+    told: list[str], wanted: list[str]
+):
+    for make in (varied, lambda headers: varied(varied(headers))):
+        headers = make([("X-Own", "1"), *(("vary", value) for value in told)])
+        assert [value for name, value in headers if name.lower() == "vary"] == wanted
+        assert ("X-Own", "1") in headers
 
 
 # -- reconnects -----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pickle
 
 import pytest
 
+from sse_bridge.shapes import shape
 from sse_bridge.wire import (
     Decoder,
     ServerSentEvent,
@@ -99,7 +100,9 @@ def test_an_int_that_python_refuses_to_write_out_is_shown_by_its_size():
 def test_a_lone_surrogate_is_refused(field, value):
     with pytest.raises(ValueError, match=f"{field} has a lone surrogate") as refused:
         ServerSentEvent(**{field: value})
-    assert repr(value) in str(refused.value)
+    at = 1 if value[0] == "a" else 0
+    told = f"cannot carry: {value[at]!r} at {at} in a str of {len(value)} characters"
+    assert told in str(refused.value)
 
 
 @pytest.mark.parametrize("field", ["data", "event", "id", "comment"])
@@ -107,7 +110,7 @@ def test_a_lone_surrogate_is_refused(field, value):
 def test_what_is_no_text_is_a_type_error(field, value):
     with pytest.raises(TypeError, match=f"{field} must be a str or None") as refused:
         ServerSentEvent(**{field: value})
-    assert repr(value) in str(refused.value)
+    assert str(refused.value).endswith(f"got {shape(value)}")
 
 
 def test_a_huge_value_is_shown_in_part():

@@ -245,7 +245,8 @@ def test_a_finished_stream_is_not_run_twice_if_asked():
         raise AssertionError
 
     server = Server(HTTP_LAST_EVENT_ID="[DONE]", **ASKS).run(checked(never, end=True))
-    assert (server.status, server.body, server.told[0][1]) == ("204 No Content", b"", [])
+    assert (server.status, server.body) == ("204 No Content", b"")
+    assert server.told[0][1] == [("Vary", "Accept, Last-Event-ID")]
 
 
 def test_other_reconnects_reach_the_app():
@@ -425,7 +426,8 @@ def test_lines_that_an_app_writes_itself_stay_lines():
         return []
 
     server = Server(**ASKS).run(checked(app))
-    assert (server.body, server.headers) == (b'{"a":1}\n', {"content-type": LINES[1]})
+    headers = {"content-type": LINES[1], "vary": "Accept"}
+    assert (server.body, server.headers) == (b'{"a":1}\n', headers)
 
 
 def test_a_write_by_the_result_is_an_error():
@@ -463,7 +465,7 @@ def test_lines_stay_lines_for_other_clients():
     lines = [b'{"a":1}\n']
     server = Server(HTTP_ACCEPT="*/*").open(Middleware(answering(lines, LINES)))
     assert server.result is lines
-    assert server.told == [("200 OK", [LINES])]
+    assert server.told == [("200 OK", [LINES, ("Vary", "Accept")])]
 
 
 def test_lines_are_said_in_the_dialect():
@@ -537,7 +539,7 @@ def test_a_generator_that_passes_is_closed():
 def shapes(number: int) -> tuple[App, dict[str, Any]]:
     """An app whose answer is none to take over, and a request to it."""
     body = [bytes([number % 256]) * (number % 7), b"", str(number).encode()]
-    types = ["text/html", "application/json", "application/x-ndjson", "text/event-stream", "x/y"]
+    types = ["text/html", "application/json", "text/x-ndjson", "text/event-stream", "x/y"]
     kind = types[number % 5]
     headers = [
         ("Content-Type", kind),
@@ -571,7 +573,8 @@ def test_an_event_stream_that_was_read_whole_is_warned_of_once(caplog: pytest.Lo
     for _ in range(2):
         assert Server(PATH_INFO="/chat").run(app).body == FRAMES
     [record] = caplog.records
-    assert "/chat has a Content-Length" in record.getMessage()
+    assert "the event stream of a route" in record.getMessage()
+    assert "has a Content-Length" in record.getMessage()
 
 
 # -- event streams under another name -------------------------------------------------------------
@@ -594,7 +597,7 @@ def test_a_body_that_looks_like_one_is_warned_of_once_and_passes(
     if pieces[1:2] == [b"data"]:
         return  # too little to tell
     [record] = caplog.records
-    assert "/chat" in record.getMessage()
+    assert "a route (the level DEBUG tells its path) answers" in record.getMessage()
     assert f"streams=('{kind.partition(';')[0]}',)" in record.getMessage()
 
 

@@ -17,7 +17,7 @@ from .early import early_answer
 from .media import JSON_LINES
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import Unavailable
-from .responses import MARK, Mark, Plan, Takeover, take
+from .responses import MARK, OVER, Mark, Plan, Takeover, take
 
 __all__ = ["EventStream", "Middleware"]
 
@@ -120,12 +120,14 @@ async def answer(send: Send, status_code: int, headers: RawHeaders, body: bytes 
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def answer_early(send: Send, error: Exception, options: Options) -> bool:
-    """Answer a failure before the first byte; whether it is answered, and not the server's to make a 500 of."""
+async def answer_early(
+    send: Send, error: Exception, options: Options, more: Iterable[tuple[str, str]] = ()
+) -> bool:
+    """Answer a failure before the first byte, with `more` headers; False where the server is to make it a 500."""
     early = early_answer(error, options)
     if early is None:
         return False
-    headers = [("Content-Type", "text/plain; charset=utf-8"), *early.headers]
+    headers = [("Content-Type", "text/plain; charset=utf-8"), *early.headers, *more]
     await answer(send, early.status_code, raw(headers), early.message.encode())
     return True
 
@@ -174,7 +176,7 @@ class Middleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
         elif self._is_over(scope):
-            await answer(send, 204, [])
+            await answer(send, 204, raw(OVER))
         else:
             await _Request(self._takeover, scope, receive, send).run(self.app)
 
@@ -200,6 +202,7 @@ class _Request:
         self._look: Callable[[bytes], None] | None = None  # at the beginning of what passes
         self._stream: AppStream | None = None
         self._options = takeover.options
+        self._varies: list[tuple[str, str]] = []  # what any answer in the stream's stead says, too
         self._full: Unavailable | None = None
         self._cancelling = current_home().scope()
 
@@ -229,12 +232,15 @@ class _Request:
         elif self._full is None and error is not None:
             raise error
         if self._full is not None:
-            await answer(self._server_send, 503, [_retry_after(self._full)])
+            headers = [_retry_after(self._full), *raw(self._varies)]
+            await answer(self._server_send, 503, headers)
 
     async def _answer_early(self, failure: Exception) -> bool:
         stream = self._stream
         is_early = stream is not None and not stream.has_begun
-        return is_early and await answer_early(self._server_send, failure, self._options)
+        return is_early and await answer_early(
+            self._server_send, failure, self._options, self._varies
+        )
 
     async def _send(self, message: Message) -> None:
         """What the app sends."""
@@ -257,8 +263,9 @@ class _Request:
         if plan is None:
             self._passes = True
             self._look = self._suspicion(message)
-            await self._server_send(message)
+            await self._server_send(self._passing(message))
             return
+        self._varies = plan.varies
         try:
             self._open({**message, "headers": raw(plan.headers)}, plan.options)
         except Unavailable as full:
@@ -267,28 +274,41 @@ class _Request:
             await current_home().pause()
 
     def _plan(self, message: Message) -> Plan | None:
-        headers = message.get("headers", ())
-        if not any(
-            name.lower() == b"content-type" and self._takeover.concerns(value.decode("latin-1"))
-            for name, value in headers
-        ):
+        if not self._concerns(message):
             return None
-        named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        named = _named(message)
         accept = _header(self._scope, b"accept")
         scope, status = self._scope, message["status"]
-        return self._takeover.plan(scope["method"], scope["path"], status, named, accept)
+        return self._takeover.plan(scope["method"], scope, status, named, accept)
 
     def _suspicion(self, message: Message) -> Callable[[bytes], None] | None:
         if self._mark.taken:
             return None
-        headers = message.get("headers", ())
-        named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-        return self._takeover.suspect(self._scope["path"], message["status"], named)
+        return self._takeover.suspect(self._scope, message["status"], _named(message))
+
+    def _passing(self, message: Message) -> Message:
+        if not self._concerns(message):
+            return message
+        headers = _named(message)
+        passing = self._takeover.passing(message["status"], headers)
+        return message if passing is headers else {**message, "headers": raw(passing)}
+
+    def _concerns(self, message: Message) -> bool:
+        return any(
+            name.lower() == b"content-type" and self._takeover.concerns(value.decode("latin-1"))
+            for name, value in message.get("headers", ())
+        )
 
     def _open(self, start: Message, options: Options) -> None:
         begin, write = _ways(self._server_send, start)
         self._mark.taken, self._options = True, options
         self._stream = AppStream(options, self._cancelling, self._inbox, begin, write)
+
+
+def _named(message: Message) -> list[tuple[str, str]]:
+    """The headers of a message that starts an answer, as text."""
+    pairs = message.get("headers", ())
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs]
 
 
 def _header(scope: Scope, wanted: bytes) -> str:

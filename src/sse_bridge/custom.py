@@ -11,6 +11,7 @@ from typing import Any, get_args
 from .adapters.base import Adapter, Parts, Reader
 from .dialects.base import Dialect
 from .parts import Part
+from .shapes import noted
 
 _PARTS = get_args(Part)
 _OF_A_DIALECT = ("name", "headers", "passes", "takes_objects")
@@ -79,7 +80,7 @@ class _CheckedReader:
 def _parts(method: Callable[..., Any], given: Any) -> Parts:
     is_sequence = isinstance(given, (tuple, list)) and not isinstance(given, _PARTS)
     if not is_sequence or not all(isinstance(part, _PARTS) for part in given):
-        raise TypeError(f"{_named(method)} must give a tuple of parts, got {given!r:.200}")
+        raise TypeError(f"{_named(method)} must give a tuple of parts, got {noted(given)}")
     return tuple(given)
 
 
@@ -93,7 +94,7 @@ class _CheckedVoice:
         said = self._voice(part)
         if not isinstance(said, (bytes, bytearray)):
             raise TypeError(
-                f"{_named(self._voice)} must give bytes for {part!r}, got {said!r:.200}"
+                f"{_named(self._voice)} must give bytes for {noted(part)}, got {noted(said)}"
             )
         return bytes(said)
 

@@ -14,6 +14,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from .shapes import noted
+
 
 class UpstreamError(Exception):
     """The model's service failed, in a way that it told in band or that a limit of patience told for it.
@@ -84,14 +86,10 @@ def upstream_cut(message: str = _CUT) -> UpstreamError:
 
 def no_chunk(line: bytes) -> UpstreamError:
     """What a stream fails with that begins with an object, one line of JSON, where only a model can speak."""
-    value = json.loads(line)
-    shape = f"a JSON value of type {type(value).__name__}"
-    if isinstance(value, dict):  # its fields, and none of their values: they may be a user's
-        shape = f"an object with the fields {', '.join(map(repr, list(value)[:20]))}"
     message = (
-        f"the source began with {shape}, which is no chunk of a model, and the dialect has no place for it: if the "
-        "service refused, its words are in there; if the object is yours, yield a ServerSentEvent, or give "
-        'dialect="plain"'
+        f"the source began with {noted(json.loads(line))}, which is no chunk of a model, and the dialect has no "
+        "place for it: if the service refused, its words are in there; if the object is yours, yield a "
+        'ServerSentEvent, or give dialect="plain"'
     )
     return UpstreamError(message, retryable=False)
 

@@ -43,7 +43,7 @@ from .flask_views import (
 )
 from .options import Options, Words, options_of
 from .registry import Place, Unavailable, reserved, streams
-from .responses import take
+from .responses import route_of, take
 from .wsgi import Headers, is_finished
 
 __all__ = ["EventSourceResponse", "event_stream"]
@@ -315,7 +315,7 @@ class _Body(Body):
                 "an after_request function of %s reads the answer of %s: its stream comes as one block, when all "
                 "is over. Have it leave answers alone for which response.is_streamed is true",
                 reader,
-                request.path,
+                route_of(request.environ) or "a route",
             )
         yield from iter(self.__next__, None)
 

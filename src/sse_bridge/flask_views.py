@@ -29,6 +29,7 @@ from .interrupt import Interrupted
 from .media import EVENTS
 from .options import Options
 from .registry import Place, streams
+from .shapes import noted
 from .wire import Decoder, ServerSentEvent
 
 _VALUES = (str, bytes, bytearray, dict, list, tuple, type(None))
@@ -184,7 +185,7 @@ class _Late:
         if isinstance(given, AnyResponse) or is_flasks(given):
             raise TypeError(
                 f"the status was sent already (the view took longer than `hold`), so the view must "
-                f"give a source, got {given!r:.200}"
+                f"give a source, got {noted(given)}"
             )
         return given
 

@@ -6,12 +6,14 @@ Rules of this file:
 2. A body of chunks becomes an event stream for a client that asks for one, and for no other.
 3. What has a status of 400 or more is no stream, whatever its type says: it passes untouched.
 4. What has no body or is compressed passes untouched, and so does an event stream of a known length: it is whole.
+5. What depends on the request's ``Accept`` says so in ``Vary``: also what passes, or fails, where another client
+   would have got an event stream. But for that, the headers of what passes are the app's own.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -40,11 +42,25 @@ def take(request: MutableMapping[str, Any]) -> None:
         request[MARK].taken = True
 
 
+def route_of(request: Mapping[str, Any]) -> str | None:
+    """What the app calls the route of this request, a scope or an environ; None where its framework does not say.
+
+    The log is told this and no path: that is the client's, and may hold a user's words.
+    """
+    endpoint = request.get("endpoint") or getattr(request.get("werkzeug.request"), "endpoint", None)
+    name = getattr(endpoint, "__qualname__", endpoint)
+    return f"the route {name}" if isinstance(name, str) else None
+
+
 class Plan(NamedTuple):
-    """How an answer is taken over: with which options, and with which headers instead of its own."""
+    """How an answer is taken over: with which options, and with which headers instead of its own.
+
+    `varies` is what any answer in its stead is to say as well.
+    """
 
     options: Options
     headers: Headers
+    varies: Headers
 
 
 class Takeover:
@@ -81,67 +97,95 @@ class Takeover:
         return media_type(content_type) in self._types
 
     def plan(
-        self, method: str, path: str, status_code: int, headers: Headers, accept: str
+        self,
+        method: str,
+        request: Mapping[str, Any],
+        status_code: int,
+        headers: Headers,
+        accept: str,
     ) -> Plan | None:
-        """How to take over the answer with these headers; None to let it pass."""
+        """How to take over the answer to this request with these headers; None to let it pass."""
         named = {name.lower(): value for name, value in headers}
         kind = media_type(named.get("content-type", ""))
         if kind not in self._types or method == "HEAD" or _has_no_stream(status_code, named):
             return None
         if kind in self._streams:
             if "content-length" in named:
-                self._warn_of_whole(path)
+                self._warn_of_whole(request)
                 return None
             return Plan(
-                self._framed.for_client(accept), merge_headers(self.options.headers(), headers)
+                self._framed.for_client(accept), merge_headers(self.options.headers(), headers), []
             )
         if not asks_for_events(accept):
             return None
         options = self._lines if is_json(kind) else self.options
-        return Plan(
-            options.for_client(accept), merge_headers(self.options.headers(), _of_chunks(headers))
-        )
+        made = merge_headers(self.options.headers(), _of_chunks(headers))
+        return Plan(options.for_client(accept), made, [VARY])
+
+    def passing(self, status_code: int, headers: Headers) -> Headers:
+        """The headers of an answer that passes: the very ones, unless it might have become an event stream."""
+        named = {name.lower(): value for name, value in headers}
+        kind = media_type(named.get("content-type", ""))
+        if kind not in self._types or kind in self._streams or _has_no_stream(status_code, named):
+            return headers
+        return varied(headers)
 
     def suspect(
-        self, path: str, status_code: int, headers: Headers
+        self, request: Mapping[str, Any], status_code: int, headers: Headers
     ) -> Callable[[bytes], None] | None:
         """What is to be shown the beginning of an answer that passes; None where it is no event stream surely."""
-        if (
-            not 200 <= status_code < 300
-            or status_code in _WITHOUT_BODY
-            or path in self._told
-            or len(self._told) >= _ROUTES
-        ):
+        if not 200 <= status_code < 300 or status_code in _WITHOUT_BODY or self._is_told(request):
             return None
         named = {name.lower(): value for name, value in headers}
         kind = media_type(named.get("content-type", ""))
         if kind not in _OTHER_NAMES or "content-length" in named or "content-encoding" in named:
             return None
-        return partial(self._warn_if_hidden, path, kind)
+        return partial(self._warn_if_hidden, request, kind)
 
-    def _warn_of_whole(self, path: str) -> None:
-        if path not in self._told and len(self._told) < _ROUTES:
-            self._told.add(path)
-            _log.warning(
+    def _warn_of_whole(self, request: Mapping[str, Any]) -> None:
+        if not self._is_told(request):
+            self._warn(
+                request,
                 "the event stream of %s has a Content-Length, and passes as it is: it was whole before its first "
                 "byte left. If it should be live, something reads it: an after_request function, perhaps",
-                path,
             )
 
-    def _warn_if_hidden(self, path: str, kind: str, beginning: bytes) -> None:
+    def _warn_if_hidden(self, request: Mapping[str, Any], kind: str, beginning: bytes) -> None:
         """Say once a route that its body looks like an event stream, and what to do, if it does."""
-        if path in self._told or not isinstance(beginning, (bytes, bytearray, memoryview)):
+        if self._is_told(request) or not isinstance(beginning, (bytes, bytearray, memoryview)):
             return
-        if not bytes(beginning[:6]).startswith((b"data:", b"event:")):
-            return
-        self._told.add(path)
-        _log.warning(
-            "%s answers with an event stream under the media type %s: it passes as it is, without keep-alives, "
-            'watch or ending. Give it the media type "text/event-stream", or the middleware streams=(%r,)',
-            path,
-            kind,
-            kind,
-        )
+        if bytes(beginning[:6]).startswith((b"data:", b"event:")):
+            self._warn(
+                request,
+                "%s answers with an event stream under the media type %s: it passes as it is, without keep-alives, "
+                'watch or ending. Give it the media type "text/event-stream", or the middleware streams=(%r,)',
+                kind,
+                kind,
+            )
+
+    def _is_told(self, request: Mapping[str, Any]) -> bool:
+        return len(self._told) >= _ROUTES or (route_of(request) or _path_of(request)) in self._told
+
+    def _warn(self, request: Mapping[str, Any], message: str, *about: str) -> None:
+        """Warn of this request's route, which stands first in the message; once."""
+        route, path = route_of(request), _path_of(request)
+        self._told.add(route or path)
+        _log.warning(message, route or "a route (the level DEBUG tells its path)", *about)
+        _log.debug("the last warning is of an answer to the path %r", path)
+
+
+VARY = ("Vary", "Accept")
+OVER: Headers = [("Vary", "Accept, Last-Event-ID")]  # of the answer to a reconnect after the end
+
+
+def varied(headers: Headers) -> Headers:
+    """The same headers, which say that the answer depends on the request's ``Accept``."""
+    told = [value for name, value in headers if name.lower() == "vary"]
+    words = {word.strip().lower() for value in told for word in value.split(",")}
+    if words & {"*", "accept"}:
+        return headers
+    others = [pair for pair in headers if pair[0].lower() != "vary"]
+    return [*others, ("Vary", ", ".join([*filter(str.strip, told), "Accept"]))]
 
 
 _OTHER_NAMES = ("text/plain", "application/json", "application/octet-stream", "text/html", "")
@@ -158,6 +202,11 @@ def _media_types(name: str, given: Any) -> frozenset[str]:
     return frozenset(map(media_type, types))
 
 
+def _path_of(request: Mapping[str, Any]) -> str:
+    path = request.get("path", request.get("PATH_INFO", ""))
+    return path if isinstance(path, str) else ""
+
+
 def _has_no_stream(status_code: int, named: dict[str, str]) -> bool:
     encoding = named.get("content-encoding", "identity").strip().lower()
     return not 200 <= status_code < 400 or status_code in _WITHOUT_BODY or encoding != "identity"
@@ -167,4 +216,4 @@ def _of_chunks(headers: Headers) -> Headers:
     """Headers of a body of chunks that will be another body."""
     gone = ("content-type", "content-length", "etag", "accept-ranges")
     kept = [(name, value) for name, value in headers if name.lower() not in gone]
-    return [*kept, ("Vary", "Accept")]
+    return varied(kept)

@@ -18,6 +18,8 @@ import codecs
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from .shapes import noted
+
 # Every Python converts this many digits, whatever sys.set_int_max_str_digits() says.
 _RETRY_DIGITS = 640
 _RETRY_LIMIT = 10**_RETRY_DIGITS
@@ -119,13 +121,15 @@ def lines(name: str, text: str) -> str:
 
 def _text(field: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{field} must be a str or None, got {_show(value)}")
+        raise TypeError(f"{field} must be a str or None, got {noted(value)}")
     if not value.isascii():
         try:
             value.encode()
-        except UnicodeEncodeError:
-            message = f"{field} has a lone surrogate, which UTF-8 cannot carry: {_show(value)}"
-            raise ValueError(message) from None
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"{field} has a lone surrogate, which UTF-8 cannot carry: {value[error.start]!r} "
+                f"at {error.start} in {noted(value)}"
+            ) from None
     # A subclass (a str enum) may format itself as something else than it was checked as.
     return str.__str__(value)
 

@@ -20,7 +20,7 @@ from .failures import UpstreamError, diagnose
 from .media import JSON_LINES
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import ShuttingDown, TooManyStreams, Unavailable
-from .responses import Takeover, take
+from .responses import OVER, Takeover, take
 from .wsgi_whole import WholeCall, keeps_to_its_thread
 
 __all__ = ["EventStream", "Middleware", "ShuttingDown", "TooManyStreams", "headers", "stream"]
@@ -159,7 +159,7 @@ class Middleware:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if "HTTP_LAST_EVENT_ID" in environ and self._is_over(environ):
-            start_response("204 No Content", [])
+            start_response("204 No Content", list(OVER))
             return ()
         kind = WholeCall if self._whole else wsgi_middleware.Call
         return kind(self._takeover, environ, start_response).run(self.app)

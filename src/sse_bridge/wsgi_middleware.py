@@ -3,7 +3,8 @@
 Rules of this file:
 
 1. An answer that passes is the app's own: its arguments of `start_response`, its `write`, its very result object;
-   but of one that may hide an event stream under another name the beginning is looked at.
+   but of one that may hide an event stream under another name the beginning is looked at, and one that another
+   client would get as an event stream says so in ``Vary``.
 2. An event stream is not started at the server before its body was made: a failure before that is raised instead.
 3. Once a result is walked as a stream it is not started anew: whoever tries is raised what they tried to tell.
 4. A result is closed once, through the very object that the app returned.
@@ -37,21 +38,27 @@ StartResponse = Callable[..., Any]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
-def refuse(start_response: StartResponse, full: Unavailable) -> tuple[()]:
-    """Answer at `max_streams`."""
+def refuse(
+    start_response: StartResponse, full: Unavailable, more: Iterable[tuple[str, str]] = ()
+) -> tuple[()]:
+    """Answer at `max_streams`, with `more` headers."""
     headers = [
         ("Content-Type", "text/plain"),  # PEP 3333's checker wants one, with no body too
         ("Content-Length", "0"),
         ("Retry-After", str(full.retry_after)),
+        *more,
     ]
     start_response("503 Service Unavailable", headers)
     return ()
 
 
 def answer_early(
-    start_response: StartResponse, error: Exception, options: Options
+    start_response: StartResponse,
+    error: Exception,
+    options: Options,
+    more: Iterable[tuple[str, str]] = (),
 ) -> tuple[bytes] | None:
-    """Answer a failure before the first byte; None where it is for the server to make a 500 of it.
+    """Answer a failure before the first byte, with `more` headers; None where the server is to make a 500 of it.
 
     That is not so for an OSError, whosever it is: to a server that is its connection's, and it closes that.
     """
@@ -63,7 +70,7 @@ def answer_early(
         early = EarlyAnswer(500, "Internal Server Error", None)
     body = early.message.encode()
     headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-    start_response(_status_line(early.status_code), headers + early.headers)
+    start_response(_status_line(early.status_code), [*headers, *early.headers, *more])
     return (body,)
 
 
@@ -112,19 +119,19 @@ class Call:
         if self._mark.taken or not self._takeover.concerns(_content_type(headers)):
             return None
         environ = self._environ
-        method, path = environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", "")
-        accept = environ.get("HTTP_ACCEPT", "")
-        return self._takeover.plan(method, path, _code(status), headers, accept)
+        method, accept = environ.get("REQUEST_METHOD", ""), environ.get("HTTP_ACCEPT", "")
+        return self._takeover.plan(method, environ, _code(status), headers, accept)
 
     def _suspicion(self, status: str, headers: Headers) -> Callable[[bytes], None] | None:
         if self._mark.taken or self._environ.get("REQUEST_METHOD") == "HEAD":
             return None
-        return self._takeover.suspect(self._environ.get("PATH_INFO", ""), _code(status), headers)
+        return self._takeover.suspect(self._environ, _code(status), headers)
 
     def _start(self, headers: Headers) -> Callable[[bytes], Any]:
         """Start the answer at the server, under these headers."""
         status, _, *exc_info = self._started
         self._started = ()  # its exc_info leads back here
+        headers = self._takeover.passing(_code(status), headers)
         self._write_on = write = self._server(status, headers, *exc_info)
         return write  # type: ignore[no-any-return]
 
@@ -157,7 +164,7 @@ class Call:
         """The app has raised; where it has begun no stream, that is the server's, as ever."""
         answer = None
         if self._write_on is None and self._plan is not None:
-            answer = answer_early(self._server, error, self._takeover.options)
+            answer = answer_early(self._server, error, self._takeover.options, self._plan.varies)
         if answer is None:
             raise error
         return answer
@@ -195,9 +202,9 @@ class Call:
         except Unavailable as full:
             if not full.source_ran:
                 self._discard(source)
-            return refuse(self._server, full)
+            return refuse(self._server, full, plan.varies)
         except Exception as error:
-            answer = answer_early(self._server, error, plan.options)
+            answer = answer_early(self._server, error, plan.options, plan.varies)
             if answer is None:
                 raise
             return answer

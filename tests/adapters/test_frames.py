@@ -18,6 +18,7 @@ from sse_bridge.adapters.frames import LINE_LIMIT, begins_an_event_stream
 from sse_bridge.drivers.threads import Body
 from sse_bridge.options import Options
 from sse_bridge.parts import Frame, Raw, Relayed
+from sse_bridge.shapes import shape
 
 FRAMES, EXACT = Frames(), Frames(exact=True)
 BOM = b"\xef\xbb\xbf"
@@ -83,10 +84,11 @@ def test_any_lines_in_any_pieces_are_the_same_bytes(rows, cuts):
 @example(BOM + b"data: x\n\n", [1, 2, 4])
 @example(BOM + b"Hello", [1, 2, 4])
 @example(b"dat", [1])
+@example(BOM, [])
 @example(b"", [])
 def test_any_bytes_in_any_pieces_are_the_same_bytes(body, cuts):
     unmarked = body.removeprefix(BOM)
-    expected = unmarked if begins_an_event_stream(unmarked) else body
+    expected = body if begins_an_event_stream(unmarked) is False else unmarked
     assert bytes_of(read(EXACT, *pieces(body, cuts))) == expected
 
 
@@ -166,10 +168,10 @@ def test_the_error_after_half_a_frame_is_not_swallowed_by_it():
 
 
 @pytest.mark.parametrize("chunk", [{"a": 1}, 3, ["data: x\n\n"]])
-def test_what_is_not_framed_text_is_refused_and_shown(chunk):
+def test_what_is_not_framed_text_is_refused_and_its_shape_shown(chunk):
     with pytest.raises(TypeError, match='adapter="frames" takes str or bytes') as raised:
         read(FRAMES, chunk)
-    assert repr(chunk) in str(raised.value)
+    assert str(raised.value).endswith(f"got {shape(chunk)}")
 
 
 # -- lines without their ends ---------------------------------------------------------------------

@@ -473,13 +473,15 @@ def test_without_it_the_error_names_it():
 # -- errors ---------------------------------------------------------------------------------------
 
 
-def test_the_error_shows_the_chunk_but_not_a_whole_book():
-    with pytest.raises(SerializationError, match=r"cannot write .*'answer': 42") as raised:
-        object_json({"answer": 42, "x": object()})
+def test_the_error_shows_the_chunks_shape_and_quotes_none_of_it():
+    with pytest.raises(
+        SerializationError, match=r"cannot write a dict with the fields 'answer', 'x'"
+    ) as raised:
+        object_json({"answer": "a secret", "x": object()})
     assert "not JSON serializable" in str(raised.value)
-    with pytest.raises(SerializationError) as raised:
+    assert "secret" not in str(raised.value)
+    with pytest.raises(SerializationError, match="cannot write a list of length 2"):
         object_json(["x" * 10_000, math.nan])
-    assert len(str(raised.value)) < 500
 
 
 # -- what can be written at all -------------------------------------------------------------------

@@ -215,7 +215,7 @@ def test_a_mapping_that_looks_like_an_event_is_json_with_one_warning_a_process()
     [warning] = ran.stderr.splitlines()
     assert warning.startswith("WARNING sse_bridge ")
     assert "ServerSentEvent(**chunk)" in warning
-    assert "'event': 'e'" in warning
+    assert "a dict with the fields 'event', 'data' is sent as JSON" in warning
 
 
 def test_the_fields_of_a_whole_answer_ask_about_stream_true():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -66,38 +67,72 @@ def test_it_is_looked_for_among_the_first_frames_only():
     assert seen(*[event("x")] * (FIRST_EVENTS - 1), WORD).name == "openai"
 
 
-@pytest.mark.parametrize(
-    "events, over, failed",
-    [
-        ([WORD], False, False),
-        ([WORD, DONE], True, False),
-        ([WORD, DONE, WORD], False, False),
-        ([WORD, event({"error": {"message": "m"}})], True, True),
-        ([WORD, event({"id": "x", "error": {"message": "m"}}), DONE], True, True),
-        ([WORD, event({"id": "x", "error": None})], False, False),
-        ([WORD, event(openai_chunk({"content": '{"error": {"message": "m"}}'}))], False, False),
-        ([RESPONSE, event(typed("response.output_text.delta", delta="x"))], False, False),
-        ([RESPONSE, event(typed("response.completed"), "response.completed")], True, False),
-        ([RESPONSE, event(typed("response.incomplete"))], True, False),
-        ([RESPONSE, event(typed("response.failed"))], True, True),
-        ([RESPONSE, event(typed("error", message="m"), "error")], True, True),
-        ([MESSAGE, event(typed("message_stop"), "message_stop")], True, False),
-        ([MESSAGE, event(typed("error"), "error")], True, True),
-        ([RUN, event(typed("RUN_FINISHED"))], True, False),
-        ([RUN, event(typed("RUN_ERROR", message="m"))], True, True),
-        ([UI, event(typed("finish"))], True, False),
-        ([UI, event(typed("error", errorText="m")), DONE], True, True),
-        ([event({"text": "x"}, "delta"), event({"code": "x"}, "error")], True, True),
-        ([event({"text": "x"}, "delta"), event("[DONE]", "done")], True, False),
-        ([event("x"), DONE], True, False),
-        ([event("x"), event("oh", "error")], True, True),
-        ([event("x"), event("oh", "error"), event("y")], False, False),
-        ([event("x"), event(typed("error"))], False, False),
-    ],
-)
+ENDS = [
+    ([WORD], False, False),
+    ([WORD, DONE], True, False),
+    ([WORD, DONE, WORD], False, False),
+    ([WORD, event({"error": {"message": "m"}})], True, True),
+    ([WORD, event({"id": "x", "error": {"message": "m"}}), DONE], True, True),
+    ([WORD, event({"id": "x", "error": None})], False, False),
+    ([WORD, event(openai_chunk({"content": '{"error": {"message": "m"}}'}))], False, False),
+    ([RESPONSE, event(typed("response.output_text.delta", delta="x"))], False, False),
+    ([RESPONSE, event(typed("response.completed"), "response.completed")], True, False),
+    ([RESPONSE, event(typed("response.incomplete"))], True, False),
+    ([RESPONSE, event(typed("response.failed"))], True, True),
+    ([RESPONSE, event(typed("error", message="m"), "error")], True, True),
+    ([MESSAGE, event(typed("message_stop"), "message_stop")], True, False),
+    ([MESSAGE, event(typed("error"), "error")], True, True),
+    ([RUN, event(typed("RUN_FINISHED"))], True, False),
+    ([RUN, event(typed("RUN_ERROR", message="m"))], True, True),
+    ([UI, event(typed("finish"))], True, False),
+    ([UI, event(typed("error", errorText="m")), DONE], True, True),
+    ([event({"text": "x"}, "delta"), event({"code": "x"}, "error")], True, True),
+    ([event({"text": "x"}, "delta"), event("[DONE]", "done")], True, False),
+    ([event("x"), DONE], True, False),
+    ([event("x"), event("oh", "error")], True, True),
+    ([event("x"), event("oh", "error"), event("y")], False, False),
+    ([event("x"), event(typed("error"))], False, False),
+]
+
+
+@pytest.mark.parametrize("events, over, failed", ENDS)
 def test_its_own_ends_are_known(events: list[list[bytes]], over: bool, failed: bool):
     sightings = seen(*events)
     assert (sightings.over, sightings.failed) == (over, failed)
+
+
+def in_escapes(lines: list[bytes]) -> list[bytes]:
+    """The same event, with each sign of its JSON's strings as an escape."""
+    return [
+        re.sub(rb'(?<=")[\w.-]+(?=")', escaped, line) if line.startswith(b"data: {") else line
+        for line in lines
+    ]
+
+
+def escaped(word: re.Match[bytes]) -> bytes:
+    return b"".join(b"\\u%04X" % sign for sign in word.group())
+
+
+@pytest.mark.parametrize("events, over, failed", ENDS)
+def test_its_own_ends_are_known_if_they_are_written_in_escapes(
+    events: list[list[bytes]], over: bool, failed: bool
+):
+    plain, sightings = seen(*events), seen(*map(in_escapes, events))
+    assert (sightings.over, sightings.failed) == (over, failed)
+    assert (sightings.name, sightings.was_cut) == (plain.name, plain.was_cut)
+
+
+def test_what_only_looks_like_an_escape_is_none():
+    told = [
+        b'data: {"object":"chat.completion.chunk","choices":[],"x":"\\\\u0065rror","y":"\\u00',
+        b"",
+    ]
+    assert not seen(WORD, told, [b"data: \\u0065rror", b""]).failed
+
+
+@pytest.mark.parametrize("deep", [b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000])
+def test_json_that_nobody_can_read_is_looked_at_as_it_is(deep: bytes):
+    assert not seen(RUN, [b'data: {"\\u0074":' + deep + b"}", b""]).failed
 
 
 def test_a_comment_after_the_end_does_not_undo_it():

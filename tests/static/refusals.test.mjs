@@ -22,6 +22,7 @@ const REFUSALS = {
   "a list that tells nothing": ['{"detail":[{"loc":["body"]}]}', 422, "422 Unprocessable Entity", false],
   "an error in words": ['{"error":"no such model"}', 404, "no such model", false],
   "JSON that is none": ["{", 503, "503 Service Unavailable", true],
+  "an object that could pass for a text": ['{"error":{"trim":1,"message":{"trim":2}}}', 500, "500 Internal Server Error", true],
   "nothing at all": ["", 500, "500 Internal Server Error", true],
 };
 

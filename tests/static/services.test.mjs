@@ -41,20 +41,20 @@ for (const [name, choice, said] of [
 }
 
 for (const [name, failed, expected] of [
-  ["an error in a chunk", { choices: [], error: { message: "m", code: 429 } }, ["m", 429, true]],
+  ["an error in a chunk", { choices: [], error: { message: "m", code: 429 } }, ["m", "429", true]],
   ["a status as text", { choices: [], error: { message: "m", code: "503" } }, ["m", "503", true]],
-  ["credentials that were refused", { choices: [], error: { message: "m", code: 401 } }, ["m", 401, false]],
+  ["credentials that were refused", { choices: [], error: { message: "m", code: 401 } }, ["m", "401", false]],
   ["an error in a chunk without choices", { choices: null, error: { message: "m", code: "rate_limited" } }, ["m", "rate_limited", true]],
   ["a text for an error", { choices: [], error: "m" }, ["m", "error", false]],
   ["a finish reason error", { choices: [{ delta: {}, finish_reason: "error" }] }, ["The stream failed.", "error", false]],
   ["an error in a choice", { choices: [{ delta: {}, finish_reason: "error", error: { message: "m" } }] }, ["m", "error", false]],
   ["a broken network", { choices: [{ delta: {}, finish_reason: "network_error" }] }, ["The stream failed.", "error", false]],
-  ["an error in a delta", { choices: [{ delta: { error: { message: "m", code: 502 } } }] }, ["m", 502, true]],
+  ["an error in a delta", { choices: [{ delta: { error: { message: "m", code: 502 } } }] }, ["m", "502", true]],
   ["Groq's error", { choices: [], x_groq: { error: "m" } }, ["m", "error", false]],
-  ["MiniMax's error", { base_resp: { status_code: 1004, status_msg: "m" } }, ["m", 1004, false]],
-  ["Spark's error", { code: 10013, message: "m" }, ["m", 10013, false]],
+  ["MiniMax's error", { base_resp: { status_code: 1004, status_msg: "m" } }, ["m", "1004", false]],
+  ["Spark's error", { code: 10013, message: "m" }, ["m", "10013", false]],
   ["an error beside its message", { error: true, message: "m", code: "overloaded" }, ["m", "overloaded", true]],
-  ["an error object", { object: "error", message: "m", code: 500 }, ["m", 500, true]],
+  ["an error object", { object: "error", message: "m", code: 500 }, ["m", "500", true]],
   ["Anthropic's error", { type: "error", error: { type: "overloaded_error", message: "m" } }, ["m", "overloaded_error", true]],
   ["an escaped key", null, ["m", "error", false]],
 ]) {
@@ -120,9 +120,43 @@ test("what starts and ends an answer of the AI SDK's is no answer", async () => 
   assert.equal(error.code, "empty_answer");
 });
 
-for (const hostile of ['{"choices":5}', '{"choices":[null,7,"x"]}', '{"choices":[{"delta":7}]}', '{"error":{"message":{},"code":[]}}']) {
-  test(`${hostile} makes no undocumented error`, async () => {
+const deep = (open, close) => `${open.repeat(100_000)}1${close.repeat(100_000)}`;
+const odd = '{"toString":1,"valueOf":1}'; // of which no text can be made
+
+for (const hostile of [
+  '{"choices":5}',
+  '{"choices":[null,7,"x"]}',
+  '{"choices":[{"delta":7}]}',
+  '{"error":{"message":{},"code":[]}}',
+  '{"base_resp":null}',
+  `{"code":${odd},"message":"m"}`,
+  `{"choices":[{"finish_reason":${odd}}]}`,
+  `{"choices":[{"index":${odd},"delta":{"content":[{"type":${odd},"text":"x"}]}}]}`,
+  `{"choices":[{"delta":{"content":${deep("[", "]")}}}]}`,
+  `{"choices":[{"delta":${deep('{"content":', "}")}}]}`,
+]) {
+  test(`${hostile.slice(0, 80)} makes no undocumented error`, async () => {
     const { error } = await textOf(text("Hel") + `data: ${hostile}\n\n` + DONE);
     assert.ok(error === undefined || error instanceof StreamError, String(error));
   });
 }
+
+for (const retryable of ['"no"', "1", "{}", "null"]) {
+  test(`a retryable that is ${retryable} is none, and the code tells`, async () => {
+    for (const [code, may] of [["overloaded", true], ["odd", false]]) {
+      const { error } = await textOf(`data: {"error":{"code":"${code}","retryable":${retryable}}}\n\n`);
+      assert.deepEqual([error.code, error.retryable], [code, may]);
+    }
+  });
+}
+
+test("an error of the AI SDK's that is written in escapes is one", async () => {
+  const body = frame({ type: "text-delta", delta: "Hel" }) + 'data: {"t\\u0079pe":"\\u0065rror","errorText":"m"}\n\n';
+  const { seen, error } = await collect(textDeltas(readEvents(made(body + DONE), { dialect: "ai-sdk" })));
+  assert.deepEqual([seen, error?.message], [["Hel"], "m"]);
+});
+
+test("a delta of the AI SDK's that is no text adds nothing", async () => {
+  const body = ["Hel", { then: 1 }, true, ["x"]].map((delta) => frame({ type: "text-delta", delta })).join("");
+  assert.deepEqual((await collect(textDeltas(readEvents(made(body + DONE), { dialect: "ai-sdk" })))).seen, ["Hel"]);
+});

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..parts import Finish, Part, Reasoning
+from ..shapes import named
 from .base import get, real_reason, text_of
 from .calls import Calls
 from .objects import OBJECTS, ObjectWriter
@@ -160,7 +161,7 @@ def look_for_more(thing: Any, known: frozenset[str], missed: Missed) -> None:
     """Tell of the fields that say something and are none of those."""
     for name, value in fields_of(thing):
         if value and name not in known and not name.startswith("_"):
-            missed(f"the field {name!r:.40}")
+            missed(f"the field {named(name)}")
 
 
 def _look_at_message(message: Any, missed: Missed) -> None:

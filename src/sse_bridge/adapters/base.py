@@ -78,15 +78,18 @@ def get(thing: Any, name: str) -> Any:
 NO_REASON = "the model's stream ended without a finish_reason: it may have been cut"
 
 
+_THINGS = 20  # a service that makes up a new one for each chunk does not fill the log
+
+
 class Once:
-    """Warns of each thing once a stream; `message` has a place for it."""
+    """Warns of each thing once a stream, and of no more than `_THINGS`; `message` has a place for it."""
 
     def __init__(self, log: logging.Logger, message: str) -> None:
         self._log, self._message = log, message
         self._told: frozenset[str] = frozenset()
 
     def __call__(self, what: str) -> None:
-        if what not in self._told:
+        if what not in self._told and len(self._told) < _THINGS:
             self._told |= {what}
             self._log.warning(self._message, what)
 

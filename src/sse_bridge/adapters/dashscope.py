@@ -13,6 +13,7 @@ from typing import Any
 
 from ..failures import UpstreamError
 from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, Usage
+from ..shapes import noted
 from .answers import say_words
 from .base import (
     NO_REASON,
@@ -84,7 +85,7 @@ class DashScopeReader:
             return ()
         if not isinstance(chunk, dict) or "output" not in chunk:
             raise refusal_in(chunk) or TypeError(
-                f"the dashscope adapter takes DashScope's responses, got {chunk!r:.200}"
+                f"the dashscope adapter takes DashScope's responses, got {noted(chunk)}"
             )
         parts = tuple(self._say(chunk))
         error = failure_in(chunk)

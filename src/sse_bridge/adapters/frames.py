@@ -19,6 +19,7 @@ from typing import Any
 
 from ..failures import no_answer
 from ..parts import Raw
+from ..shapes import noted
 from ..surrogates import Pieces
 from ..wire import FIELDS, ServerSentEvent
 from .base import Parts, Reader, Wish
@@ -143,7 +144,7 @@ class _Bytes:
         if looks_like_event(chunk):
             return event_of(chunk, self._write).encode()
         raise TypeError(
-            f'adapter="frames" takes str or bytes that are framed already, got {chunk!r:.200}'
+            f'adapter="frames" takes str or bytes that are framed already, got {noted(chunk)}'
         )
 
 
@@ -204,6 +205,7 @@ class _NoStream:
         except ValueError:
             told = None
         message = (
-            f"the upstream's body is no event stream, and no answer: it begins with {self._head!r}"
+            "the upstream's body is no event stream, and no answer: it begins with no field of an event, but "
+            f"{noted(self._head)}"
         )
         raise told or no_answer(message)

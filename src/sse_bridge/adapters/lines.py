@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ..parts import Part
+from ..shapes import noted
 from ..surrogates import Pieces
 from .base import Adapter, Parts, Reader, Wish, broken
 
@@ -59,4 +60,6 @@ def _value(line: bytearray) -> Any:
     try:
         return json.loads(line)
     except ValueError as error:
-        raise ValueError(f"a line of the body is no JSON: {bytes(line)!r:.200}") from error
+        raise ValueError(
+            f"a line of the body is no JSON, but {noted(bytes(line))}: {error}"
+        ) from error

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..failures import SDKS, SerializationError
 from ..payload import encoder, escape_line
+from ..shapes import noted
 
 Default = Callable[[Any], Any]
 Write = Callable[[Any], bytes]
@@ -189,7 +190,7 @@ def _library_value(value: Any, json_default: Default | None) -> Any:
 
 
 def _refused(chunk: Any, error: Exception) -> SerializationError:
-    return SerializationError(f"cannot write {_shown(chunk)} as JSON: {error}")
+    return SerializationError(f"cannot write {noted(chunk)} as JSON: {error}")
 
 
 OBJECTS = ObjectWriter()  # all that have no `json_default` share it
@@ -199,11 +200,3 @@ object_json = OBJECTS.write
 def object_writer(json_default: Default | None) -> ObjectWriter:
     """The writer for this `json_default`; the one that all share for none."""
     return OBJECTS if json_default is None else ObjectWriter(json_default)
-
-
-def _shown(chunk: Any) -> str:
-    try:
-        shown = repr(chunk)
-    except Exception:  # what is too deep for JSON may be too deep for repr
-        return f"an object of type {type(chunk).__name__}"
-    return shown if len(shown) <= 200 else f"{shown[:200]}..."

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..failures import SerializationError, upstream_cut
 from ..parts import Broken, Choice, Finish, Native, Part, Usage
+from ..shapes import noted
 from .answers import Answer
 from .base import NO_REASON, Once, Parts, Reader, Wish, broken, get, numbered, read_usage
 from .objects import tells_its_fields
@@ -169,7 +170,7 @@ class OpenAIReader:
             return self._no_chunk(chunk)
         if self._is_forgotten(chunk):
             raise TypeError(
-                f"a chunk is a whole answer: did you forget stream=True? Got {chunk!r:.200}"
+                f"a chunk is a whole answer: did you forget stream=True? Got {noted(chunk)}"
             )
         said = self._heard(chunk, self._once)
         look_around(chunk, self._once)
@@ -195,7 +196,7 @@ class OpenAIReader:
             raise refusal
         if not self.spoke or not tells_its_fields(type(chunk)):
             raise TypeError(
-                f'adapter="openai" takes chunks of chat.completions, got {chunk!r:.200}'
+                f'adapter="openai" takes chunks of chat.completions, got {noted(chunk)}'
             )
         usage = self._usage_of(chunk)
         if usage is None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..parts import Frame, Part, Value
+from ..shapes import noted
 from ..surrogates import whole
 from ..wire import ServerSentEvent
 from . import dashscope, events
@@ -96,22 +97,22 @@ class PlainReader:
     def pair(self, chunk: tuple[Any, ...]) -> Parts:
         if _is_field_of_an_answer(chunk):
             raise TypeError(
-                f"the source gives the fields of a whole answer: did you forget stream=True? Got {chunk!r:.200}"
+                f"the source gives the fields of a whole answer: did you forget stream=True? Got {noted(chunk)}"
             )
         return self.object(chunk)
 
     def stream(self, chunk: Any) -> Parts:
         raise TypeError(
             "a chunk is itself a stream: did you forget `yield from` (or, in an async generator, `async for`)? "
-            f"Got {chunk!r:.200}"
+            f"Got {noted(chunk)}"
         )
 
     def _warn_if_framed(self, chunk: str) -> None:
         if not self._warned and _looks_framed(chunk):
             self._warned = True
             _log.warning(
-                'the text %.80r looks framed already and is sent as text; give adapter="frames" to pass frames',
-                chunk,
+                '%s looks framed already and is sent as text; give adapter="frames" to pass frames',
+                noted(chunk),
             )
 
     def object(self, chunk: Any) -> tuple[Part, ...]:
@@ -171,6 +172,6 @@ def _warn_of_event(chunk: Mapping[Any, Any]) -> None:
     if not _event_warned:
         _event_warned = True
         _log.warning(
-            "the mapping %.200r is sent as JSON; to send an event, yield ServerSentEvent(**chunk)",
-            chunk,
+            "%s is sent as JSON; to send an event, yield ServerSentEvent(**chunk)",
+            noted(chunk),
         )

@@ -2,13 +2,15 @@
 
 Rules of this file:
 
-1. Nothing is kept, and hardly anything decoded: each line is looked at for a few marks.
+1. Nothing is kept, and hardly anything decoded: each line is looked at for a few marks. JSON with their letters in
+   escapes, as no service writes it, is first written out.
 2. Who speaks an unknown protocol is not judged by it: only ``[DONE]`` is an end to everybody, and an event named
    ``error``, with nothing behind it, a failure.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -47,6 +49,8 @@ _BY_WORD = (
 
 FIRST_EVENTS = 200  # that are asked for their protocol
 _TYPE = re.compile(rb'"type"\s*:\s*"([\w.-]{1,60})"')
+# A letter, an underscore, a hyphen, a dot, which no service escapes; what many do escape, as `<`, is in no mark.
+_ESCAPED = re.compile(rb"\\u00(?:[4-7]|2[dDeE])")
 # What may be a failure or a reason to finish in a chunk of OpenAI's: then it is read, to know.
 _TELLING = re.compile(rb'"(?:error|finish_reason|base_resp)"\s*:\s*[^\sn]')
 _TEXT = re.compile(rb'\{"text"\s*:\s*"')
@@ -89,7 +93,7 @@ class Sightings:
             if not line:
                 self._event = b""
             elif line.startswith(b"data:"):
-                self._see_data(line[5:].strip())
+                self._see_data(_written_out(line[5:].strip()))
             elif line.startswith(b"event:"):
                 self._event = line[6:].strip()
 
@@ -126,6 +130,16 @@ class Sightings:
             self.failed = self.over = True
         elif words & protocol.finished:
             self.over = True
+
+
+def _written_out(data: bytes) -> bytes:
+    """The same JSON with its letters as such, for whoever looks for words in it."""
+    if b"\\u00" not in data or not _ESCAPED.search(data):
+        return data
+    try:
+        return json.dumps(json.loads(data)).encode()
+    except (ValueError, RecursionError):  # no JSON, or too deep for anybody
+        return data
 
 
 def _words(event: bytes, data: bytes) -> set[bytes]:

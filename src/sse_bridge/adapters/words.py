@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..parts import Reasoning
+from ..shapes import named
 from .base import get, items, text_of
 
 Missed = Callable[[str], None]  # told of what a piece has and we have no place for
@@ -63,7 +64,7 @@ def _say_piece(piece: Any, missed: Missed) -> Iterator[str | Reasoning]:
         yield Reasoning(words) if is_thinking else words
     elif not is_known:  # the known may be empty
         first = next(iter(piece), None) if isinstance(piece, dict) else None
-        missed(f"content of type {kind or first!r:.40}")
+        missed(f"content of type {named(kind or first)}")
 
 
 def _all_text(thing: Any, fields: tuple[str, ...] = _FIELDS) -> str:

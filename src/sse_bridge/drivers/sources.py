@@ -10,6 +10,7 @@ from functools import partial
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, cast
 
+from ..shapes import noted
 from .waiting import Home
 
 _log = logging.getLogger("sse_bridge")
@@ -26,10 +27,10 @@ def check_source(source: Any) -> None:
     if _is_answer(source):
         raise TypeError(
             f"source must give chunks, but this {type(source).__name__} is an answer already: "
-            f"did you forget stream=True? Got {source!r:.200}"
+            f"did you forget stream=True? Got {noted(source)}"
         )
     if not (_is_iterable(source) or inspect.isawaitable(source) or callable(source)):
-        raise TypeError(f"{_WANTED}, got {source!r:.200}")
+        raise TypeError(f"{_WANTED}, got {noted(source)}")
 
 
 def check_opened(source: Any) -> None:
@@ -38,7 +39,7 @@ def check_opened(source: Any) -> None:
         return
     check_source(source)
     if not _is_iterable(source):
-        raise TypeError(f"{_WANTED}; the callable or awaitable gave {source!r:.200}")
+        raise TypeError(f"{_WANTED}; the callable or awaitable gave {noted(source)}")
 
 
 def _is_answer(source: Any) -> bool:

@@ -9,6 +9,8 @@
  * 3. Whoever stops reading ends the connection: by `break`, by `return()`, by the signal, by an error.
  * 4. No request is sent twice, unless the caller asked for it.
  * 5. A page that is left ends its connections: in the browser's cache for going back they would go on for a minute.
+ * 6. What a stream says may be of any type and depth. It is parsed before it is looked at, and nothing makes text of it
+ *    but `wordOf`: so only the errors below come of it.
  */
 
 const LONGEST_TIMER = 2 ** 31 - 1; // milliseconds; setTimeout takes more for 1
@@ -17,6 +19,7 @@ const CLOSED = Symbol("closed"); // why a stream was stopped whose reader called
 const AFTERWARDS = 1000; // milliseconds that a body may take to end after its last frame
 const LONGEST_REFUSAL = 5000; // milliseconds that the body of an error may take
 const LARGEST_REFUSAL = 100_000; // characters that are read of it
+const DEEPEST = 99; // levels of JSON in which words are looked for; the stack has an end
 
 // -- errors -----------------------------------------------------------------------------------------
 
@@ -40,7 +43,7 @@ export class HTTPError extends SSEError {
     const { error, message, msg, status_msg, detail } = body;
     const said = [error?.message, error, message, msg, status_msg, detail?.message, detail?.[0]?.msg, detail];
     if (type.startsWith("text/plain") && body.length < 500) said.push(body);
-    const sentence = said.find((told) => told?.trim?.()) ?? `${status} ${statusText}`.trim();
+    const sentence = said.find((told) => isString(told) && told.trim()) ?? `${status} ${statusText}`.trim();
     super(ok ? `No event stream, but ${type || "no type"}: ${sentence}` : sentence, {
       code: ok ? "not_a_stream" : "http_error",
       retryable: [408, 429, 500, 502, 503, 504].includes(status),
@@ -169,8 +172,8 @@ const mayPass = (code) => RETRYABLE.includes(code) || /^(408|429|5\d\d)$|rate.?l
 function failure(told) {
   const { message, msg, status_msg, code, status_code, type, retryable } = isObject(told) ? told : { message: told };
   const said = [message, msg, status_msg].find(isString) ?? "The stream failed.";
-  const word = [code, status_code, type].find((word) => isString(word) || typeof word === "number") ?? "error";
-  return new StreamError(said, { code: word, retryable: retryable ?? mayPass(word) });
+  const word = [code, status_code, type].map(wordOf).find(Boolean) ?? "error";
+  return new StreamError(said, { code: word, retryable: typeof retryable === "boolean" ? retryable : mayPass(word) });
 }
 
 function parsed(text) {
@@ -184,12 +187,15 @@ function parsed(text) {
 const isObject = (value) => typeof value === "object" && value !== null;
 const isString = (value) => typeof value === "string";
 
+/** Text from what should be text, numbers too; of all else none can be made safely. */
+const wordOf = (value) => (isString(value) || typeof value === "number" ? String(value) : "");
+
 /** The text in a message's content: a text, or a list of typed pieces, of which thinking is not for the answer. */
-function textIn(content) {
-  if (Array.isArray(content)) return content.map(textIn).join("");
-  if (!isObject(content)) return isString(content) || typeof content === "number" ? String(content) : "";
+function textIn(content, depth = 0) {
+  if (!isObject(content) || depth > DEEPEST) return wordOf(content);
+  if (Array.isArray(content)) return content.map((piece) => textIn(piece, depth + 1)).join("");
   const { type, text, refusal, content: inner, value } = content;
-  return /think|thought|reason/.test(type) ? "" : textIn(text ?? refusal ?? inner ?? value);
+  return /think|thought|reason/.test(wordOf(type)) ? "" : textIn(text ?? refusal ?? inner ?? value, depth + 1);
 }
 
 /** The text in a delta or a message. */
@@ -199,9 +205,10 @@ function wordsIn(message) {
 }
 
 /** Whether there is anything at all in what a choice says. */
-function isSaid(value) {
-  if (!isObject(value)) return isString(value) ? value !== "" : typeof value === "number";
-  return Object.entries(value).some(([name, inner]) => !["index", "role", "type"].includes(name) && isSaid(inner));
+function isSaid(value, depth = 0) {
+  if (!isObject(value) || depth > DEEPEST) return wordOf(value) !== "";
+  const said = Object.entries(value).filter(([name]) => !["index", "role", "type"].includes(name));
+  return said.some(([, inner]) => isSaid(inner, depth + 1));
 }
 
 /** The payload of an event that has to be a JSON object; some gateways keep alive with empty data. */
@@ -262,7 +269,7 @@ const DIALECTS = {
       return isSaid(told?.usage) || choicesOf(told ?? {}).some((choice) => isFinished(choice) || hasWords(choice));
     },
     text(event, memory) {
-      const { delta, message, text } = choicesOf(json(event)).find(({ index }) => !Number(index ?? 0)) ?? {};
+      const { delta, message, text } = choicesOf(json(event)).find(({ index }) => !Number(wordOf(index))) ?? {};
       const said = wordsIn(delta) || textIn(text);
       memory.length = (memory.length ?? 0) + said.length;
       return said || wordsIn(message).slice(memory.length); // behind deltas, a message is the whole answer again
@@ -270,19 +277,19 @@ const DIALECTS = {
   },
   "ai-sdk": {
     ending({ data }) {
-      const told = /"(error|abort)"/.test(data) && (parsed(data) ?? {});
+      const told = parsed(data) ?? {};
       if (told.type === "error") return failure({ message: told.errorText });
       if (told.type === "abort") return failure({ message: told.reason, code: "abort" });
       return data === "[DONE]";
     },
-    says: ({ data }) => !/^(start|finish|message-metadata)|-(start|end)$/.test(parsed(data)?.type ?? "start"),
+    says: ({ data }) => !/^(start|finish|message-metadata)|-(start|end)$/.test(wordOf(parsed(data)?.type) || "start"),
     chunk(event) {
       const part = json(event);
       return part.type === "finish" ? { finish: part } : part.type ? { delta: part } : {};
     },
     text(event) {
       const part = json(event);
-      return part.type === "text-delta" && part.delta;
+      return part.type === "text-delta" && wordOf(part.delta);
     },
   },
 };
@@ -300,19 +307,19 @@ function errorIn(told) {
   const places = [told, told.x_groq, ...choicesOf(told).flatMap((choice) => [choice, choice.delta])];
   const error = places.find((place) => place?.error)?.error;
   if (error) return isObject(error) ? error : { ...told, message: isString(error) ? error : told.message };
-  const failed = choicesOf(told).find(({ finish_reason }) => /^(network_)?error$/i.test(finish_reason));
+  const failed = choicesOf(told).find(({ finish_reason }) => /^(network_)?error$/i.test(wordOf(finish_reason)));
   const isError = told.object === "error" || told.type === "error" || (!told.choices && isRefusal(told));
-  return failed ?? (isRefusal(told.base_resp) ? told.base_resp : isError ? told : undefined);
+  return failed ?? (isRefusal(told.base_resp ?? {}) ? told.base_resp : isError ? told : undefined);
 }
 
 /** Whether it gives a number for what went wrong, and words. */
-const isRefusal = ({ code, status_code = code, message, msg, status_msg } = {}) =>
-  /^[1-9]\d*$/.test(status_code) && Number(status_code) !== 200 && isString(message ?? msg ?? status_msg);
+const isRefusal = ({ code, status_code = code, message, msg, status_msg }) =>
+  /^(?!200$)[1-9]\d*$/.test(wordOf(status_code)) && isString(message ?? msg ?? status_msg);
 
 /** Warn of what a wrong dialect makes of an answer: nothing, and no error. */
 function compare({ event, data }, dialect = "plain") {
   const isDelta = event === "delta" || event === "reasoning";
-  const isOdd = dialect === "delta" ? event === "message" && data : isDelta || /"choices": ?\[/.test(data) !== (dialect === "openai");
+  const isOdd = dialect === "delta" ? event === "message" && data : isDelta || Boolean(parsed(data)?.choices) !== (dialect === "openai");
   if (isOdd) console.warn(`fetch-sse: this does not look like the dialect ${dialect}:`, event, data);
 }
 
