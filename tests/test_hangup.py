@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import os
@@ -12,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +20,7 @@ import pytest
 
 from certificates import certificate
 from sse_bridge import hangup
-from sse_bridge.hangup import AsgiWatch, BlindWatch, DescriptorWatch, client_descriptor, watch
+from sse_bridge.hangup import BlindWatch, DescriptorWatch, client_descriptor, watch
 
 PATIENCE = 5.0  # seconds until what must come is given up on
 
@@ -505,75 +504,3 @@ def test_a_platform_without_the_kernels_word_leaves_it_to_the_writes(
 @pytest.mark.parametrize("environ", [{"wsgi.input": io.BytesIO(b"x")}])
 def test_a_request_that_came_over_no_connection_has_no_watch(environ: dict[str, Any]):
     assert watch(environ) is None
-
-
-# -- through a2wsgi -------------------------------------------------------------------------------
-
-
-class AsgiBody:
-    """a2wsgi's body: what the ASGI server tells, in order; then nothing until the end."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, *messages: dict[str, Any]) -> None:
-        self.loop = loop
-        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        for message in messages:
-            self.say(message)
-
-    def say(self, message: dict[str, Any]) -> None:
-        self.loop.call_soon_threadsafe(self._messages.put_nowait, message)
-
-    async def receive(self) -> dict[str, Any]:
-        return await self._messages.get()
-
-    def read(self) -> bytes:
-        return b"the body"
-
-
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop, ready = asyncio.new_event_loop(), Future[None]()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    loop.call_soon_threadsafe(ready.set_result, None)
-    ready.result(PATIENCE)
-    yield loop
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(PATIENCE)
-    loop.run_until_complete(asyncio.sleep(0))
-    loop.close()
-
-
-def test_through_a2wsgi_the_servers_message_tells(loop: asyncio.AbstractEventLoop, told: Told):
-    body = AsgiBody(loop)
-    environ = {"wsgi.input": body}
-    watched = watch(environ)
-    assert isinstance(watched, AsgiWatch)
-    assert not watched.is_doubtful()
-    watched.start(told.doubt, told.gone)
-    body.say({"type": "http.request", "body": b"", "more_body": False})
-    assert told.words == []
-    body.say({"type": "http.disconnect"})
-    told.wait_for("gone")
-    assert environ["wsgi.input"].read() == b"the body"  # the app still has it
-    watched.stop()
-
-
-def test_through_a2wsgi_who_has_left_already_is_known(loop: asyncio.AbstractEventLoop, told: Told):
-    watched = watch({"wsgi.input": AsgiBody(loop, {"type": "http.disconnect"})})
-    assert watched is not None
-    assert watched.is_doubtful()
-    assert watched.has_left(within=0)
-    watched.start(told.doubt, told.gone)
-    told.wait_for("gone")
-    watched.stop()
-
-
-def test_through_a2wsgi_nothing_is_told_after_stop(loop: asyncio.AbstractEventLoop, told: Told):
-    body = AsgiBody(loop)
-    watched = watch({"wsgi.input": body})
-    assert watched is not None
-    watched.start(told.doubt, told.gone)
-    watched.stop()
-    body.say({"type": "http.disconnect"})
-    asyncio.run_coroutine_threadsafe(asyncio.sleep(0.01), loop).result(PATIENCE)
-    assert told.words == []

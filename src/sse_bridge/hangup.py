@@ -16,7 +16,6 @@ Rules of this file:
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import io
 import os
@@ -25,14 +24,14 @@ import stat
 import sys
 import time
 from _thread import RLock
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from . import servers
 from .drivers.greenlets import start_system_thread
 from .drivers.watches import Watch
+from .hangup_a2wsgi import AsgiWatch
 
 Call = Callable[[], None]
 
@@ -176,56 +175,6 @@ class BlindWatch:
         return False
 
     def stop(self) -> None: ...
-
-
-class AsgiWatch(BlindWatch):
-    """Watches through the ASGI server that a2wsgi stands on: its own message tells."""
-
-    second_ping: float | None = None
-
-    def __init__(self, environ: dict[str, Any]) -> None:
-        self._body = environ["wsgi.input"]
-        # What `receive` gives next would be the request's body: so it is read, and kept for the app.
-        environ["wsgi.input"] = io.BytesIO(body := self._body.read())
-        if isinstance(getattr(self._body, "buffer", None), bytearray):
-            self._body.buffer += body  # for an app that had got hold of it before
-        self._left = False
-        self._gone: Call = _nobody
-        self._listening = self._in_loop(self._listen())
-        self._in_loop(_turns()).result()  # whoever has left already is known then
-
-    def start(self, doubt: Call, gone: Call) -> None:
-        self._gone = gone
-        if self._left:  # it was told to nobody, maybe
-            gone()
-
-    def is_doubtful(self) -> bool:
-        return self._left
-
-    def has_left(self, within: float) -> bool:
-        return self._left
-
-    def stop(self) -> None:
-        self._gone = _nobody
-        self._listening.cancel()
-
-    async def _listen(self) -> None:
-        # A server may repeat the end of the body; one that does so twice says no more.
-        for _ in range(2):
-            message = await self._body.receive()
-            if message["type"] == "http.disconnect":
-                self._left = True
-                self._gone()
-                return
-
-    def _in_loop(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._body.loop)
-
-
-async def _turns() -> None:
-    """As many turns of the loop as it takes to hear what is known there."""
-    for _ in range(3):
-        await asyncio.sleep(0)
 
 
 class _Watcher:
