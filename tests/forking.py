@@ -25,8 +25,9 @@ from typing import Any
 import sse_bridge
 from driving import on_anyio
 from sse_bridge import Ending, hangup, interrupt
-from sse_bridge.drivers import pursuit, threads
+from sse_bridge.drivers import pursuit, threads, writes
 from sse_bridge.drivers.threads import Body
+from sse_bridge.drivers.walkers import own_threads
 from sse_bridge.options import Options
 from sse_bridge.registry import streams
 
@@ -176,7 +177,9 @@ def with_locks_held() -> Any:
         streams._lock,
         threads._background._lock,
         pursuit._pursuit._changed,
-        hangup._watcher._lock,
+        hangup._watcher.lock,
+        writes._lookout._changed,
+        own_threads._lock,
         interrupt._quiet,
         sse_bridge.stopping._shutdown._lock,
     ]

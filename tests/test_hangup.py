@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import os
+import select
 import socket
 import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +21,7 @@ import pytest
 
 from certificates import certificate
 from sse_bridge import hangup
-from sse_bridge.hangup import AsgiWatch, BlindWatch, DescriptorWatch, client_descriptor, watch
+from sse_bridge.hangup import BlindWatch, DescriptorWatch, client_descriptor, watch
 
 PATIENCE = 5.0  # seconds until what must come is given up on
 
@@ -162,6 +162,97 @@ def test_a_tls_client_that_says_goodbye_has_left(tmp_path: Path, told: Told):
     told.wait_for("doubt", "gone")
     watched.stop()
     server.close()
+
+
+# -- a client that does not read --------------------------------------------------------------------
+
+
+def write_on(sock: socket.socket) -> None:
+    """What a server's thread does that has much to write."""
+    while True:
+        sock.sendall(b"x" * 65536)
+
+
+def is_blocked_in_a_write(sock: socket.socket) -> bool:
+    return not select.select([], [sock], [], 0.05)[1]
+
+
+def fill(sock: socket.socket) -> None:
+    """Until the kernel takes no more."""
+    sock.settimeout(0.05)
+    with pytest.raises(TimeoutError):
+        write_on(sock)
+    sock.settimeout(None)
+
+
+def read_all(sock: socket.socket) -> None:
+    while sock.recv(65536):
+        pass
+
+
+def test_a_write_that_blocks_fails_when_its_connection_is_broken_off(
+    connection: Connection, watched: DescriptorWatch
+):
+    with ThreadPoolExecutor(1) as server:
+        writing = server.submit(write_on, connection.server)
+        while not is_blocked_in_a_write(connection.server):
+            pass
+        watched.break_off()
+        assert isinstance(writing.exception(PATIENCE), BrokenPipeError)
+
+
+def test_a_write_over_tls_fails_likewise(tmp_path: Path):
+    made, plain = certificate(tmp_path), Connection()
+    with ThreadPoolExecutor(1) as server_side:
+        shaking = server_side.submit(made.proof().wrap_socket, plain.server, server_side=True)
+        client = made.trust().wrap_socket(plain.client, server_hostname="127.0.0.1")
+        server = shaking.result(PATIENCE)
+        watched = watch({"gunicorn.socket": server})
+        assert watched is not None
+        writing = server_side.submit(write_on, server)
+        while not is_blocked_in_a_write(server):
+            pass
+        watched.break_off()
+        assert isinstance(writing.exception(PATIENCE), OSError)
+    watched.stop()
+    client.close()
+    server.close()
+
+
+def test_what_was_broken_off_ends_in_a_reset_and_not_like_a_whole_answer(
+    connection: Connection, watched: DescriptorWatch
+):
+    fill(connection.server)
+    watched.break_off()
+    watched.stop()
+    connection.server.close()
+    with pytest.raises(ConnectionResetError):
+        read_all(connection.client)
+
+
+def test_after_stop_nothing_is_broken_off(connection: Connection, watched: DescriptorWatch):
+    watched.stop()
+    watched.break_off()
+    connection.server.sendall(b"the next answer")
+    assert connection.client.recv(100) == b"the next answer"
+
+
+def test_a_client_that_has_left_cannot_be_broken_off_and_nothing_is_raised(
+    connection: Connection, watched: DescriptorWatch
+):
+    connection.reset()
+    watched.break_off()
+
+
+@pytest.mark.parametrize(("protocol", "breaks"), [("HTTP/1.1", True), ("HTTP/2.0", False)])
+def test_a_connection_that_many_streams_share_is_not_for_one_of_them_to_break_off(
+    connection: Connection, protocol: str, breaks: bool
+):
+    environ = {"gunicorn.socket": connection.server, "SERVER_PROTOCOL": protocol}
+    watched = watch(environ)
+    assert watched is not None
+    assert watched.breaks is breaks
+    watched.stop()
 
 
 # -- before the start, and after the stop ---------------------------------------------------------
@@ -483,6 +574,7 @@ def test_where_a_server_shows_no_handle_a_second_ping_follows_each():
     assert isinstance(watched, BlindWatch)
     assert watched.second_ping == 0.02
     assert not watched.is_doubtful()
+    assert not watched.breaks
 
 
 def test_without_descriptors_left_the_writes_tell(
@@ -505,75 +597,3 @@ def test_a_platform_without_the_kernels_word_leaves_it_to_the_writes(
 @pytest.mark.parametrize("environ", [{"wsgi.input": io.BytesIO(b"x")}])
 def test_a_request_that_came_over_no_connection_has_no_watch(environ: dict[str, Any]):
     assert watch(environ) is None
-
-
-# -- through a2wsgi -------------------------------------------------------------------------------
-
-
-class AsgiBody:
-    """a2wsgi's body: what the ASGI server tells, in order; then nothing until the end."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, *messages: dict[str, Any]) -> None:
-        self.loop = loop
-        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        for message in messages:
-            self.say(message)
-
-    def say(self, message: dict[str, Any]) -> None:
-        self.loop.call_soon_threadsafe(self._messages.put_nowait, message)
-
-    async def receive(self) -> dict[str, Any]:
-        return await self._messages.get()
-
-    def read(self) -> bytes:
-        return b"the body"
-
-
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop, ready = asyncio.new_event_loop(), Future[None]()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    loop.call_soon_threadsafe(ready.set_result, None)
-    ready.result(PATIENCE)
-    yield loop
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(PATIENCE)
-    loop.run_until_complete(asyncio.sleep(0))
-    loop.close()
-
-
-def test_through_a2wsgi_the_servers_message_tells(loop: asyncio.AbstractEventLoop, told: Told):
-    body = AsgiBody(loop)
-    environ = {"wsgi.input": body}
-    watched = watch(environ)
-    assert isinstance(watched, AsgiWatch)
-    assert not watched.is_doubtful()
-    watched.start(told.doubt, told.gone)
-    body.say({"type": "http.request", "body": b"", "more_body": False})
-    assert told.words == []
-    body.say({"type": "http.disconnect"})
-    told.wait_for("gone")
-    assert environ["wsgi.input"].read() == b"the body"  # the app still has it
-    watched.stop()
-
-
-def test_through_a2wsgi_who_has_left_already_is_known(loop: asyncio.AbstractEventLoop, told: Told):
-    watched = watch({"wsgi.input": AsgiBody(loop, {"type": "http.disconnect"})})
-    assert watched is not None
-    assert watched.is_doubtful()
-    assert watched.has_left(within=0)
-    watched.start(told.doubt, told.gone)
-    told.wait_for("gone")
-    watched.stop()
-
-
-def test_through_a2wsgi_nothing_is_told_after_stop(loop: asyncio.AbstractEventLoop, told: Told):
-    body = AsgiBody(loop)
-    watched = watch({"wsgi.input": body})
-    assert watched is not None
-    watched.start(told.doubt, told.gone)
-    watched.stop()
-    body.say({"type": "http.disconnect"})
-    asyncio.run_coroutine_threadsafe(asyncio.sleep(0.01), loop).result(PATIENCE)
-    assert told.words == []

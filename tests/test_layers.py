@@ -49,7 +49,8 @@ MAY_IMPORT = {
     "servers": {"registry"},
     "stopping": {"registry", "servers"},
     "interrupt": set(),
-    "hangup": {"drivers/greenlets", "drivers/watches", "servers"},
+    "hangup": {"drivers/greenlets", "drivers/watches", "hangup_a2wsgi", "servers"},
+    "hangup_a2wsgi": set(),
     "testing/*": {"wire", "summary", "registry", "stopping", "drivers/*", "testing/*"},
     "drivers/*": {
         "failures",

@@ -1,38 +1,41 @@
 """Has this WSGI client hung up? Watched while nothing is written to it.
 
 WSGI has no word for it, so each server's own handle on the connection is used, by its file descriptor and
-for nothing but asking the kernel: not a byte is read, and the server's own socket is never touched.
+for nothing but asking the kernel: not a byte is read, and the server's own socket is never touched. But where a
+client does not read, that is how to end the write in which it holds the server's thread.
 
 Rules of this file:
 
 1. What is watched is a duplicate of the descriptor: the server may close its own, and the number be used again.
-2. A live duplicate holds back the server's own FIN: it is closed before the body ends.
+2. A live duplicate holds back the server's own FIN: it is closed with the body, which a server closes first.
 3. A client that closed only its sending side looks like one that left, until something is written to it.
    So such a one is *doubtful*: a ping is written, and the kernel then tells a client that left.
 4. One thread watches for the whole process. It starts with the first watch and does not survive a fork.
 5. It tells, and forgets a watch, under one lock: after `stop` nothing is told, and no event of a connection
-   that is over touches the next one, which may have been given the same number.
+   that is over touches the next one, which may have been given the same number. Nor does `break_off`.
 """
 
 from __future__ import annotations
 
-import asyncio
+import _socket
 import importlib
 import io
 import os
 import select
+import socket
 import stat
+import struct
 import sys
 import time
 from _thread import RLock
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from . import servers
 from .drivers.greenlets import start_system_thread
 from .drivers.watches import Watch
+from .hangup_a2wsgi import AsgiWatch
 
 Call = Callable[[], None]
 
@@ -55,7 +58,9 @@ def watch(environ: dict[str, Any]) -> Watch | None:
     descriptor = client_descriptor(environ) if _RDHUP else None
     if descriptor is not None:
         try:
-            return DescriptorWatch(descriptor)
+            # Streams of HTTP/2 share a connection: it is not for one of them to end.
+            shared = environ.get("SERVER_PROTOCOL", "").startswith("HTTP/2")
+            return DescriptorWatch(descriptor, breaks=not shared)
         except OSError:  # no descriptor left for the duplicate
             return BlindWatch()
     return None if isinstance(body, io.BytesIO) else BlindWatch()
@@ -96,8 +101,9 @@ class DescriptorWatch:
 
     second_ping: float | None = None
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, breaks: bool = True) -> None:
         self.every: float | None = None
+        self.breaks = breaks
         self.descriptor = os.dup(descriptor)
         self._doubted = self._told = False
         self._doubt: Call = _nobody
@@ -141,12 +147,18 @@ class DescriptorWatch:
             time.sleep(0.002)  # not in a poll: under gevent others must have their turn
         return True
 
+    def break_off(self) -> None:
+        with _watcher.lock:
+            if self.descriptor >= 0:
+                _break_off(self.descriptor)
+
     def stop(self) -> None:
-        if self.descriptor >= 0:
-            _watcher.remove(self.descriptor)
-            self._doubt = self._gone = _nobody
-            descriptor, self.descriptor = self.descriptor, -1
-            os.close(descriptor)
+        with _watcher.lock:
+            if self.descriptor >= 0:
+                _watcher.remove(self.descriptor)
+                self._doubt = self._gone = _nobody
+                descriptor, self.descriptor = self.descriptor, -1
+                os.close(descriptor)
 
     def _look_less_often(self) -> None:
         """One that closed its sending side only may read on for long."""
@@ -161,11 +173,25 @@ class DescriptorWatch:
         return sum(event for _, event in poll.poll(0))
 
 
+def _break_off(descriptor: int) -> None:
+    """Whoever is blocked in writing to it fails; what the kernel still has to send is thrown away at the end."""
+    connection = _socket.socket(fileno=descriptor)  # the system's own, also under gevent
+    try:
+        # Its end is a reset: where only that marks the end of the body, this one must not look whole.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:  # the client has left meanwhile
+        pass
+    finally:
+        connection.detach()
+
+
 class BlindWatch:
     """Stands for a watch where the server shows no handle: there, only a failed write tells."""
 
     every: float | None = None
     second_ping: float | None = 0.02
+    breaks: bool = False
 
     def start(self, doubt: Call, gone: Call) -> None: ...
     def check(self) -> None: ...
@@ -175,57 +201,8 @@ class BlindWatch:
     def has_left(self, within: float) -> bool:
         return False
 
+    def break_off(self) -> None: ...
     def stop(self) -> None: ...
-
-
-class AsgiWatch(BlindWatch):
-    """Watches through the ASGI server that a2wsgi stands on: its own message tells."""
-
-    second_ping: float | None = None
-
-    def __init__(self, environ: dict[str, Any]) -> None:
-        self._body = environ["wsgi.input"]
-        # What `receive` gives next would be the request's body: so it is read, and kept for the app.
-        environ["wsgi.input"] = io.BytesIO(body := self._body.read())
-        if isinstance(getattr(self._body, "buffer", None), bytearray):
-            self._body.buffer += body  # for an app that had got hold of it before
-        self._left = False
-        self._gone: Call = _nobody
-        self._listening = self._in_loop(self._listen())
-        self._in_loop(_turns()).result()  # whoever has left already is known then
-
-    def start(self, doubt: Call, gone: Call) -> None:
-        self._gone = gone
-        if self._left:  # it was told to nobody, maybe
-            gone()
-
-    def is_doubtful(self) -> bool:
-        return self._left
-
-    def has_left(self, within: float) -> bool:
-        return self._left
-
-    def stop(self) -> None:
-        self._gone = _nobody
-        self._listening.cancel()
-
-    async def _listen(self) -> None:
-        # A server may repeat the end of the body; one that does so twice says no more.
-        for _ in range(2):
-            message = await self._body.receive()
-            if message["type"] == "http.disconnect":
-                self._left = True
-                self._gone()
-                return
-
-    def _in_loop(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._body.loop)
-
-
-async def _turns() -> None:
-    """As many turns of the loop as it takes to hear what is known there."""
-    for _ in range(3):
-        await asyncio.sleep(0)
 
 
 class _Watcher:
@@ -234,13 +211,13 @@ class _Watcher:
     def __init__(self) -> None:
         # Re-entrant: the garbage collector may stop a forgotten watch at any moment.
         # The system's own, also under gevent, for the watching thread is no greenlet.
-        self._lock = RLock()
+        self.lock = RLock()
         self._epoll: Any = None
         self._watches: dict[int, DescriptorWatch] = {}
 
     def add(self, watch: DescriptorWatch) -> bool:
         """Watch from now on; False where the system has nothing left for it."""
-        with self._lock:
+        with self.lock:
             try:
                 self._ensure_running()
                 self._epoll.register(watch.descriptor, (watch.wants or 0) | select.EPOLLONESHOT)
@@ -250,7 +227,7 @@ class _Watcher:
         return True
 
     def remove(self, descriptor: int) -> None:
-        with self._lock:
+        with self.lock:
             if self._watches.pop(descriptor, None) is not None:
                 self._epoll.unregister(descriptor)
 
@@ -263,7 +240,7 @@ class _Watcher:
     def _run(self, epoll: Any) -> None:
         while True:
             for descriptor, _ in epoll.poll():
-                with self._lock:
+                with self.lock:
                     self._look(epoll, descriptor)
 
     def _look(self, epoll: Any, descriptor: int) -> None:

@@ -25,6 +25,7 @@ class Watch:
     """The watch on a client that does not leave."""
 
     every = second_ping = None
+    breaks = False
     stopped = 0
 
     def start(self, doubt: Any, gone: Any) -> None: ...
@@ -32,6 +33,7 @@ class Watch:
     def is_doubtful(self) -> bool:
         return False
 
+    def break_off(self) -> None: ...
     def has_left(self, within: float) -> bool:
         return False
 
@@ -98,7 +100,8 @@ def test_a_cancel_that_raises_keeps_no_place_and_no_source(error: BaseException)
 
 def test_a_watch_that_cannot_be_stopped_keeps_no_place_and_no_source():
     watch = Watch()
-    watch.stop = raising(OSError("the descriptor is gone"))  # type: ignore[method-assign]
+    stop = once(watch.stop, OSError("the descriptor is gone"))
+    watch.stop = stop  # type: ignore[method-assign]
     answer = Answer(watch)
     next(answer.body)
     with pytest.raises(OSError, match="the descriptor is gone"):

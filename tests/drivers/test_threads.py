@@ -9,6 +9,8 @@ import logging
 import threading
 import weakref
 from collections.abc import AsyncIterator, Iterator
+from math import inf
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from sse_bridge import Ending, Summary
 from sse_bridge.drivers.handover import ROOM
 from sse_bridge.drivers.threads import Body, _Background, background_home
 from sse_bridge.drivers.waiting import run_in
+from sse_bridge.drivers.writes import BATCH_BYTES
 from sse_bridge.options import Options
 from sse_bridge.registry import streams
 
@@ -345,3 +348,132 @@ def test_a_loop_that_breaks_all_the_same_is_made_anew():
     assert second is not first
     assert run_in(second, asyncio.sleep(0, "runs"), contextvars.copy_context()) == "runs"
     broken(background, second)
+
+
+# -- a client that does not read ------------------------------------------------------------------
+
+
+class Client:
+    """A watch on one that is there, but does not read."""
+
+    every = second_ping = None
+    breaks = True
+
+    def __init__(self) -> None:
+        self.broken_off = threading.Event()
+        self.stopped = False
+
+    def start(self, doubt: Any, gone: Any) -> None:
+        self.hang_up = gone
+
+    def check(self) -> None: ...
+    def is_doubtful(self) -> bool:
+        return False
+
+    def has_left(self, within: float) -> bool:
+        return False
+
+    def break_off(self) -> None:
+        self.broken_off.set()
+        self.hang_up()  # as the kernel has it then
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def body_for(client: Client, source: Any, **options: Any) -> Body:
+    context = contextvars.copy_context()
+    return Body(source, Options(**options), context, watch=lambda: client)
+
+
+def endless() -> Iterator[str]:
+    while True:
+        yield "x" * 1000
+
+
+PATIENCE = 10.0
+
+
+@pytest.mark.parametrize("asked_again", [False, True])
+def test_a_write_that_takes_longer_than_send_timeout_is_broken_off_and_the_ending_is_slow(
+    asked_again: bool,
+):
+    client, ends = Client(), Ends()
+    body = body_for(client, endless(), send_timeout=0.01, on_end=ends)
+    next(body)
+    assert client.broken_off.wait(PATIENCE)
+    if asked_again:  # by a server that does not mind what its write came to
+        list(body)
+    body.close()
+    assert [summary.ending for summary in ends.summaries] == [Ending.SLOW]
+    assert client.stopped
+
+
+def test_a_server_that_waits_for_the_source_is_not_writing():
+    client, made, bodies = Client(), threading.Event(), []
+
+    def source() -> Iterator[str]:
+        yield "a"
+        made.wait(PATIENCE)
+        writes = bodies[0]._writes
+        while writes.since < inf:  # until the server's thread is back
+            pass
+        yield str(writes.look(monotonic() + 3600.0) < inf)
+
+    body = body_for(client, source(), ping=None)
+    bodies.append(body)
+    assert next(body) == b"data: a\n\n"
+    made.set()
+    assert next(body).startswith(b"data: True\n\n")
+    body.close()
+    assert not client.broken_off.is_set()
+
+
+def test_without_a_send_timeout_or_where_nothing_can_be_broken_off_no_write_is_looked_at():
+    blind = Client()
+    blind.breaks = False
+    for client, timeout in ((Client(), None), (blind, 0.01)):
+        body = body_for(client, ["a"], send_timeout=timeout)
+        assert body._writes is None
+        list(body)
+        body.close()
+        assert client.stopped
+
+
+def test_what_ends_the_body_is_a_write_too_and_the_ending_stays():
+    client, ends = Client(), Ends()
+    body = body_for(client, ["a"], send_timeout=0.05, on_end=ends)
+    list(body)
+    assert not client.stopped
+    assert client.broken_off.wait(PATIENCE)  # in the mark of its end, say
+    body.close()
+    assert [summary.ending for summary in ends.summaries] == [Ending.FINISHED]
+    assert client.stopped
+
+
+def test_a_body_that_ended_and_is_dropped_without_a_close_holds_nothing_of_its_client():
+    client = Client()
+    body = body_for(client, ["a"])
+    list(body)
+    del body
+    gc.collect()
+    assert client.stopped
+
+
+def test_a_failure_that_is_raised_instead_of_an_answer_holds_nothing_of_its_client():
+    client = Client()
+
+    def source() -> Iterator[str]:
+        raise LookupError("early")
+        yield
+
+    with pytest.raises(LookupError):
+        body_for(client, source())
+    assert client.stopped
+
+
+def test_one_large_frame_is_given_in_writes_that_a_slow_reader_can_take():
+    text = "x" * (3 * BATCH_BYTES)
+    pieces = list(body_of([text, "y"]))
+    assert max(map(len, pieces)) <= BATCH_BYTES
+    assert f"data: {text}\n\ndata: y\n\n".encode() in b"".join(pieces)

@@ -37,8 +37,8 @@ CODES = {ending: code for code, ending in enumerate(Ending, 1)}
 TWICE = 255
 _lock = threading.Lock()
 
-# Pools of the servers and frameworks: each grows when it likes, up to a size of its own.
-POOLS = re.compile(r"ThreadPoolExecutor-|AnyIO worker|asyncio_")
+# Pools of the servers and frameworks, and the one of `on_end`: each grows when it likes, up to a size of its own.
+POOLS = re.compile(r"ThreadPoolExecutor-|AnyIO worker|asyncio_|sse_bridge on_end_")
 
 logging.basicConfig(level=logging.WARNING)
 logging.getLogger("sse_bridge").setLevel(logging.INFO)

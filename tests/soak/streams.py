@@ -97,7 +97,7 @@ def soak(server: str, streams: int, *, warm_up: int = WARM_UP, seed: int = 1) ->
         figures.faults += grown(figures)
         check_told(figures, [*first, *rest], json.loads(ask(process, "/told")))
         check_log(figures, process.log(mark), rest)
-    figures.drawn = Counter(f"{d.way} ({d.expected(server) or 'no stream'})" for d in rest)
+    figures.drawn = Counter(f"{d.way} ({d.expected or 'no stream'})" for d in rest)
     return figures
 
 
@@ -169,7 +169,7 @@ def grown(figures: Figures) -> Iterator[str]:
 def check_told(figures: Figures, drawn: list[Drawn], told: list[str]) -> None:
     """`on_end` was called once for each stream, with the ending that was drawn."""
     for stream in drawn:
-        if (said := told[stream.number]) != (due := stream.expected(figures.server)):
+        if (said := told[stream.number]) != (due := stream.expected):
             figures.faults.append(f"{stream}: on_end said {said!r}, not {due!r}")
 
 

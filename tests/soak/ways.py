@@ -38,7 +38,7 @@ WEIGHTS = {
 # What `on_end` says; an answer to HEAD is no stream.
 ENDINGS = {
     "finish": "finished", "failure": "failed", "leave": "gone", "reset": "gone", "early leave": "gone",
-    "stall": "stalled", "head": "", "refusal": "failed",
+    "stall": "stalled", "slow": "slow", "head": "", "refusal": "failed",
 }  # fmt: skip
 
 
@@ -58,10 +58,9 @@ class Drawn:
         query = f"number={self.number}&dialect={self.dialect}"
         return f"/streams/{self.kind}/{self.place}/{way}?{query}"
 
-    def expected(self, server: str) -> str:
+    @property
+    def expected(self) -> str:
         """What `on_end` must say."""
-        if self.way == "slow":  # WSGI knows no limit of a write: there the reader leaves in the end
-            return "slow" if server == "uvicorn" else "gone"
         return ENDINGS[self.way]
 
 
@@ -144,13 +143,10 @@ def leave_early(server: Server, drawn: Drawn) -> None:
 
 
 def stop_reading(server: Server, drawn: Drawn) -> None:
-    """Read no more, and stay until the server gives up; where it never does, leave in the end."""
+    """Read no more, and stay until the server gives up."""
     with server.connect(PATIENCE).request("GET", drawn.path) as response:
         assert response.read_piece()
-        if drawn.expected(server.name) == "gone":
-            time.sleep(0.4)
-        else:
-            wait_until_told(server, drawn)
+        wait_until_told(server, drawn)
 
 
 def wait_until_told(server: Server, drawn: Drawn) -> None:

@@ -210,9 +210,9 @@ def test_head_gives_headers_and_no_stream(app_of: Any, source: Source):
             stream.summary  # noqa: B018
 
 
-def test_a_slow_reader_is_given_up_on():
+def test_a_slow_reader_is_given_up_on(app_of: Any, kind: str):
     source = Source(then="go on")
-    app = APPS["starlette"](source.task, send_timeout=0.05)
+    app = app_of(getattr(source, kind), send_timeout=0.05)
     with Client(app).stream("GET", "/") as stream:
         until = time.monotonic() + 10
         while stream.ending is None:

@@ -34,6 +34,7 @@ from .connection import Connection
 from .farewell import await_on_end, call_on_end
 from .waiting import Home, Stead
 from .workers import Job, Worker
+from .writes import BATCH_BYTES
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Begin = Callable[[], Awaitable[None]]
@@ -44,7 +45,6 @@ _log = logging.getLogger("sse_bridge")
 # Of the loop, that it takes to hear of a client that has left already: the server reads its end a turn
 # or two after its request, and each middleware on the way takes a turn more.
 TURNS = 5
-BATCH_BYTES = 64 * 1024  # no single write is larger
 
 
 def drive(

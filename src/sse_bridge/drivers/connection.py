@@ -131,7 +131,7 @@ class Connection:
     def step(self, now: float) -> bytes:
         """Whatever is ready, as bytes; then what time demands."""
         if self.handover.gone:
-            self.stream.gone()
+            self.part()
             return b""
         data = self.resolve_doubt(now) if self.handover.doubted else b""
         now += self._skipped
@@ -152,8 +152,12 @@ class Connection:
         self.handover.doubted = False
         data = self.probe(now)
         if not data:
-            self.stream.gone()
+            self.part()
         return data
+
+    def part(self) -> None:
+        """Nobody hears the stream any more: if it has no ending yet, the client has left, or was given up."""
+        self.stream.gone(Ending.SLOW if self.handover.slow else Ending.GONE)
 
     def probe(self, now: float) -> bytes:
         """A ping, if the stream has such: writing it may tell that the client has left."""

@@ -50,6 +50,7 @@ class Handover:
         "gone",
         "pokes",
         "shutting_down",
+        "slow",
         "wake_source",
         "wake_writer",
     )
@@ -59,6 +60,7 @@ class Handover:
         self.wake_source: Callable[[], None] = nobody
         self.ended: Ended | None = None
         self.gone = False
+        self.slow = False
         self.doubted = False
         self.shutting_down = False
         self._ready: list[Sequence[Part]] = []  # a deque takes 600 bytes more in each idle stream
@@ -143,6 +145,11 @@ class Handover:
         """The client left."""
         self.gone = True
         self.poke_writer()
+
+    def give_up(self) -> None:
+        """The client does not read what it is sent: it is taken as gone."""
+        self.slow = True
+        self.hang_up()
 
     def doubt(self) -> None:
         """The client may have left: only writing to it can tell."""

@@ -24,6 +24,7 @@ from .waiting import Home, ThreadSignal
 from .walkers import Threads, own_threads
 from .watches import Watch, sleep
 from .workers import ThreadWorker
+from .writes import BATCH_BYTES, Writes, batches, forget, look_at
 
 _log = logging.getLogger("sse_bridge")
 
@@ -52,6 +53,8 @@ class Body(Iterator[bytes]):
     ) -> None:
         self._signal = ThreadSignal()
         self._released = True
+        self._watch: Watch | None = None
+        self._writes: Writes | None = None
         self._beside = threads is own_threads
         self._connection = Connection(
             source,
@@ -62,7 +65,6 @@ class Body(Iterator[bytes]):
             leave=leave,
             threads=threads,
         )
-        self._watch: Watch | None = None
         self._stream = self._connection.stream
         self._first = self._connection.open(monotonic())
         self._released = False
@@ -70,38 +72,54 @@ class Body(Iterator[bytes]):
         self._watch = watch()
         self._doubtful = self._watch is not None and self._watch.is_doubtful()
         self._begin()
+        self._batches: Iterator[bytes] | None = batches(self._first)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        if self._first:
-            first, self._first = self._first, b""
-            return first
-        data = self._next_bytes()
-        if not data:
+        """What the server is to write next. It writes until it calls again, or `close`."""
+        writes = self._writes
+        if writes is not None:
+            writes.since = inf
+        data = self._next_batch() if self._batches is not None else self._next_bytes()
+        if len(data) > BATCH_BYTES:
+            self._batches = batches(data)
+            data = next(self._batches)
+        elif not data:
             self._release()
-            raise CutShort if self._stream.cut else StopIteration
-        return data
+        if writes is not None:
+            writes.since = monotonic()  # of what ends the body, too
+        if data:
+            return data
+        raise CutShort if self._stream.cut else StopIteration
 
     def close(self) -> None:
         """The server is through with it: if the stream has no ending yet, the client has left."""
-        self._stream.gone()
-        self._release()
+        try:
+            self._forget_client()
+        finally:
+            self._connection.part()
+            self._release()
 
     def __del__(self) -> None:
         # A body that was made and then neither walked nor closed must not leave its source running.
         # That takes time and locks, and the collector may be running on any thread at all.
         if not self._released and self._connection.farewell.is_ours:
             threading.Thread(target=self.close, name="sse_bridge forgotten", daemon=True).start()
+        else:
+            self._forget_client()
 
     # -- inside -----------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         """Start the watch and the source; but for a client that may have left, write to it first."""
+        handover, timeout = self._connection.handover, self._connection.options.send_timeout
         if self._watch is not None:
-            handover = self._connection.handover
             self._watch.start(handover.doubt, handover.hang_up)
+            if self._watch.breaks and timeout < inf:
+                self._writes = Writes(timeout, self._watch, handover.give_up)
+                look_at(self._writes)
         if self._doubtful:
             self._first += self._connection.resolve_doubt(monotonic())
             return
@@ -112,8 +130,16 @@ class Body(Iterator[bytes]):
         while self._stream.held and self._stream.ending is None:
             self._first += self._step_or_sleep()
         if (refusal := self._connection.refusal) is not None:
+            self._forget_client()
             self._release()
             raise refusal
+
+    def _next_batch(self) -> bytes:
+        """What is left of bytes that are too many for one write, or else what comes next."""
+        for batch in self._batches or ():
+            return batch
+        self._batches = None
+        return self._next_bytes()
 
     def _next_bytes(self) -> bytes:
         if self._doubtful:
@@ -127,7 +153,7 @@ class Body(Iterator[bytes]):
         """Something was written: by now it is known whether there is anybody to start the source for."""
         self._doubtful = False
         if self._watch is not None and self._watch.has_left(DOUBT):
-            self._stream.gone()
+            self._connection.part()
         elif self._stream.ending is None:
             self._connection.begin()
 
@@ -161,17 +187,15 @@ class Body(Iterator[bytes]):
         if self._released:
             return
         connection, since = self._connection, monotonic()
-        if not connection.farewell.is_ours:
-            self._disown()
+        if (
+            not connection.farewell.is_ours
+        ):  # a forked child's copy: the stream goes on in its parent
+            self._released = True
             return
         if self._beside and isinstance(connection.worker, ThreadWorker):
             explain(self._stream.error)
         try:
-            try:
-                if self._watch is not None:
-                    self._watch.stop()
-            finally:
-                connection.conclude(since)
+            connection.conclude(since)
             while not connection.worker.done and monotonic() < (
                 until := connection.patience(since)
             ):
@@ -179,9 +203,10 @@ class Body(Iterator[bytes]):
         finally:
             self._let_go()
 
-    def _disown(self) -> None:
-        """A forked child is through with its copy: the stream is its parent's, and goes on there."""
-        self._released = True
+    def _forget_client(self) -> None:
+        """Hold nothing of the connection any more, which is the server's to end."""
+        if self._writes is not None:
+            forget(self._writes)
         if self._watch is not None:
             self._watch.stop()
 

@@ -19,6 +19,10 @@ class Watch(Protocol):
     def second_ping(self) -> float | None:
         """Seconds after which a second ping follows each, where only writing tells."""
 
+    @property
+    def breaks(self) -> bool:
+        """Whether `break_off` can end a write."""
+
     def start(self, doubt: Callable[[], None], gone: Callable[[], None]) -> None:
         """From now on call `doubt` for a client that may have left, `gone` for one that has."""
 
@@ -30,6 +34,9 @@ class Watch(Protocol):
 
     def has_left(self, within: float) -> bool:
         """Whether the client has surely left, or does so within so many seconds."""
+
+    def break_off(self) -> None:
+        """End the connection: whoever is writing to it fails, and nothing more reaches the client."""
 
     def stop(self) -> None:
         """Nothing is called any more, and nothing of the connection is held."""
@@ -52,6 +59,10 @@ class HandedOn:
     def second_ping(self) -> float | None:
         return self._watch.second_ping
 
+    @property
+    def breaks(self) -> bool:
+        return self._watch.breaks
+
     def start(self, doubt: Callable[[], None], gone: Callable[[], None]) -> None:
         self._doubt, self._gone = doubt, gone
         if not self._started:
@@ -68,6 +79,9 @@ class HandedOn:
 
     def has_left(self, within: float) -> bool:
         return self._watch.has_left(within)
+
+    def break_off(self) -> None:
+        self._watch.break_off()
 
     def stop(self) -> None:
         self._doubt = self._gone = _nobody

@@ -4,7 +4,7 @@ Rules of this file:
 
 1. The app finds the connection where werkzeug's server has it, and so watches it as in production.
 2. As on every server the status leaves with the first bytes of the body, or with its end.
-3. Once the client has left a write fails, and then the body is closed.
+3. Once the client has left, or was given up, a write fails, and then the body is closed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable
+from time import monotonic
 from typing import Any
 
 from ..drivers.waiting import ThreadSignal
@@ -24,6 +25,12 @@ from .request import Request
 
 App = Callable[..., Iterable[bytes]]
 Head = tuple[int, list[tuple[str, str]]]
+
+LOOK = 0.02  # seconds between two looks whether a client that does not read was given up
+
+
+class _Unheard(BrokenPipeError):
+    """There is nobody to write to."""
 
 
 class WsgiServer:
@@ -86,9 +93,8 @@ class WsgiServer:
                 self._write(piece)
             self._send_head()
             self._answer.finish()
-        except BrokenPipeError:
-            if not self._answer.gone:
-                raise
+        except _Unheard:
+            pass
         finally:
             if hasattr(body, "close"):
                 body.close()
@@ -108,10 +114,17 @@ class WsgiServer:
             return
         self._send_head()
         while not self._answer.has_room:
-            self._signal.wait()
+            self._signal.wait(monotonic() + LOOK)
+            self._fail_if_given_up()
         if self._answer.gone:
-            raise BrokenPipeError("the client has left")
+            raise _Unheard("the client has left")
         self._answer.put(piece)
+
+    def _fail_if_given_up(self) -> None:
+        try:
+            self._here.send(b"")
+        except OSError as error:
+            raise _Unheard("the connection was broken off") from error
 
     def _send_head(self) -> None:
         if self._answer.status_code is None:

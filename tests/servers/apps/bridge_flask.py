@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Flask, Response, request, stream_with_context
-from story import PINGS, RUNS, source_for, stream_options
+from story import ENDINGS, PINGS, RUNS, resident, source_for, stream_options
 
 from sse_bridge.flask import EventSourceResponse, event_stream
 
@@ -35,6 +35,16 @@ def runs() -> str:
 @app.get("/pings")
 def pings() -> str:
     return str(PINGS.get(request.args["key"], ""))
+
+
+@app.get("/ending")
+def ending() -> str:
+    return str(ENDINGS.get(request.args["key"], ""))
+
+
+@app.get("/memory")
+def memory() -> str:
+    return str(resident())
 
 
 @app.get("/health")

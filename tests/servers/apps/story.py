@@ -132,7 +132,7 @@ def source_for(name: str, kind: str, options: Options) -> Any:
 def stream_options(options: Options) -> dict[str, Any]:
     """The library's options that a test gives in the query."""
     made: dict[str, Any] = {}
-    for name in ("ping", "hold", "stall_timeout", "send_timeout"):
+    for name in ("ping", "hold", "stall_timeout", "max_duration", "send_timeout"):
         if name in options:
             made[name] = float(options[name])
     for name in ("retry", "max_streams"):

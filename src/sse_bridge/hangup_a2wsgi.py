@@ -1,0 +1,157 @@
+"""Has this client of a2wsgi hung up? The ASGI server that it stands on says so, to whoever asks for its messages.
+
+Those are the request's body first, and only then that the client has left.
+
+Rules of this file:
+
+1. Whoever reads, the app or the listener, does so in the server's loop, one at a time. The app gets every message.
+2. For the listener no more than `AHEAD` bytes are read of a body that the app has not read: as it reads on, so does
+   the listener. Beyond that only a failed write tells that the client has left.
+3. Nothing waits for a body that does not come, but an app that reads it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from concurrent.futures import Future
+from typing import Any
+
+AHEAD = 64 * 1024
+ENDS = 3  # a server may repeat the end of the body; one that has said it so often says no more
+LOOK = 0.5  # seconds between two looks at what the last write has told
+
+Message = MutableMapping[str, Any]
+Call = Callable[[], None]
+
+
+class ReadAhead:
+    """An ASGI `receive` for the app, which `listen` reads ahead of; `left` is called when the client has left.
+
+    `transport` is the server's connection, where its `receive` is a method of what has one, as uvicorn's is.
+    """
+
+    def __init__(self, receive: Callable[[], Awaitable[Message]], left: Call) -> None:
+        self.transport = getattr(getattr(receive, "__self__", None), "transport", None)
+        self._receive = receive
+        self._left = left
+        self._ahead: deque[Message] = deque()
+        self._bytes = 0
+        self._ends = 0
+        self._turn = asyncio.Lock()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def receive(self) -> Message:
+        """The next message that the app has not had."""
+        while not self._ahead:
+            async with self._turn:
+                if not self._ahead:
+                    await self._read()
+        message = self._ahead.popleft()
+        self._bytes -= len(message.get("body", b""))
+        if self._bytes < AHEAD:
+            self._room.set()
+        return message
+
+    async def listen(self) -> None:
+        """Read on until the client leaves."""
+        while self._ends < ENDS:
+            await self._room.wait()
+            async with self._turn:
+                await self._read()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more of the body came than is read ahead, so that nobody listens."""
+        return self._bytes >= AHEAD
+
+    async def _read(self) -> None:
+        message = await self._receive()
+        self._ahead.append(message)
+        self._bytes += len(message.get("body", b""))
+        if self.is_full:
+            self._room.clear()
+        if message["type"] == "http.disconnect":
+            self._ends = ENDS
+            self._left()
+        elif not message.get("more_body", False):
+            self._ends += 1
+
+
+class AsgiWatch:
+    """Watches through the ASGI server: its own message tells."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        body = environ["wsgi.input"]
+        self._loop: asyncio.AbstractEventLoop = body.loop
+        self._left = False
+        self._gone: Call = _nobody
+        self._reader = ReadAhead(body.receive, self._tell)
+        body.receive = self._reader.receive
+        self._transport = self._reader.transport
+        self._listening = self._in_loop(self._reader.listen())
+        self._in_loop(_turns()).result()  # whoever has left already is known then
+
+    @property
+    def every(self) -> float | None:
+        return LOOK if self._is_deaf else None
+
+    @property
+    def second_ping(self) -> float | None:
+        return 0.02 if self._is_deaf else None
+
+    @property
+    def breaks(self) -> bool:
+        return self._transport is not None
+
+    def start(self, doubt: Call, gone: Call) -> None:
+        self._gone = gone
+        if self._left:  # it was told to nobody, maybe
+            gone()
+
+    def check(self) -> None:
+        """Tell what a failed write has told the server."""
+        transport = self._transport
+        if transport is not None and self._reader.is_full and transport.is_closing():
+            self._tell()
+
+    def is_doubtful(self) -> bool:
+        return self._left
+
+    def has_left(self, within: float) -> bool:
+        return self._left
+
+    def break_off(self) -> None:
+        self._loop.call_soon_threadsafe(self._abort)
+
+    def stop(self) -> None:
+        self._gone = _nobody
+        self._transport = None
+        self._listening.cancel()
+
+    @property
+    def _is_deaf(self) -> bool:
+        return self._reader.is_full and self._transport is not None
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _tell(self) -> None:
+        self._left = True
+        self._gone()
+
+    def _in_loop(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+
+async def _turns() -> None:
+    """As many turns of the loop as it takes to hear what is known there."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+def _nobody() -> None:
+    """Nobody is to be told."""
