@@ -226,7 +226,7 @@ class _Request:
             except Exception as failure:
                 if not await self._answer_early(failure):
                     raise
-        elif self._full is None and error is not None:
+        elif error is not None and (self._full is None or not isinstance(error, Exception)):
             raise error
         if self._full is not None:
             await answer(self._server_send, 503, [_retry_after(self._full)])

@@ -50,7 +50,7 @@ class Connection:
         source: Any,
         options: Options,
         context: contextvars.Context,
-        wake_writer: Callable[[], None],
+        wake_writer: Callable[[], object],
         home: Callable[[], Home],
         *,
         leave: Callable[[], None] = lambda: None,
@@ -86,7 +86,7 @@ class Connection:
             return self.stream.start(now + self._skipped)
         except BaseException:  # a dialect that cannot begin
             streams.leave(self.handover.shut_down)
-            self._stop_source()
+            self._discard()
             raise
 
     def begin(self) -> None:
@@ -200,11 +200,16 @@ class Connection:
             return Summary(self.stream.ending or Ending.FAILED, error=self.stream.error or error)
 
     def _stop_source(self) -> None:
-        if self.begun:
-            if self.handover.ended is None:
-                self._cancel()
-                self.worker.stop()
-            return
+        if not self.begun and hasattr(type(self.source), "__aiter__"):
+            self.handover.close()  # its task finds that, and only closes it: which may take a while
+            self.begin()
+        elif not self.begun:
+            self._discard()
+        elif self.handover.ended is None:
+            self._cancel()
+            self.worker.stop()
+
+    def _discard(self) -> None:
         try:
             self._threads.discard(self.source, self.home)
         finally:

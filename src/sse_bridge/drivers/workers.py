@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from ..adapters.base import Parts, Reader
 from ..registry import streams
 from . import pursuit, sources
-from .farewell import Farewell, await_on_end, call_on_end
+from .farewell import Farewell, call_in_loop, call_on_end
 from .handover import Handover, nobody
 from .waiting import Home, Running, Scope, ThreadSignal
 from .walkers import Place, Threads, own_threads
@@ -215,15 +215,16 @@ class LoopWorker(_Worker):
         farewell = self._farewell
         if farewell.on_end is None:
             return
-        while farewell.summary is None:
+        try:
+            await self._home.outlast(self._wait_for_summary)
+        finally:
+            on_end, summary = farewell.claim(), farewell.summary
+            if on_end is not None and summary is not None:
+                await call_in_loop(on_end, summary, self._home)
+
+    async def _wait_for_summary(self) -> None:
+        while self._farewell.summary is None:
             await self._signal.wait()
-        on_end, summary = farewell.claim(), farewell.summary
-        if on_end is None:
-            return
-        if inspect.iscoroutinefunction(on_end):
-            await await_on_end(on_end, summary)
-        else:
-            await self._home.in_thread(lambda: call_on_end(on_end, summary, lambda: self._home))
 
 
 class TaskWorker(LoopWorker):
