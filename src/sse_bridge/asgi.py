@@ -48,7 +48,7 @@ class EventStream:
         **options: Unpack[Words],
     ) -> None:
         check_source(source)
-        self._source = OneRequest(source)
+        self._source = OneRequest(source, "EventStream")
         check_status_code("status_code", status_code)
         pairs = checked_headers(headers)
         self._options = options_of(options, "EventStream")
