@@ -48,7 +48,7 @@ class EventStream:
         **options: Unpack[Words],
     ) -> None:
         check_source(source)
-        self._source = OneRequest(source)
+        self._source = OneRequest(source, "EventStream")
         check_status_code("status_code", status_code)
         pairs = checked_headers(headers)
         self._options = options_of(options, "EventStream")
@@ -229,7 +229,7 @@ class _Request:
             except Exception as failure:
                 if not await self._answer_early(failure):
                     raise
-        elif self._full is None and error is not None:
+        elif error is not None and (self._full is None or not isinstance(error, Exception)):
             raise error
         if self._full is not None:
             headers = [_retry_after(self._full), *raw(self._varies)]

@@ -57,7 +57,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class EventSourceResponse(Response):
-    """A response that streams `source` to the client, and stops it when the client leaves.
+    """A response that streams `source` to one client, and stops it when that leaves.
 
     It starts the source and waits out `hold` when it is made.
 
@@ -120,6 +120,12 @@ class EventSourceResponse(Response):
         if headers is not None:
             _fill_headers(self, options)
         _attach(self, source, options, stage)
+
+    def get_app_iter(self, environ: Any) -> Any:
+        """Werkzeug's own; raises `RuntimeError` where the stream was given to a request already."""
+        if isinstance(self.response, _Body):
+            self.response.serve()
+        return super().get_app_iter(environ)
 
 
 @overload
@@ -303,10 +309,22 @@ def _attach(response: AnyResponse, source: Any, options: Options, stage: Stage |
 
 
 class _Body(Body):
-    """A body that says so if the app reads it whole before the server gets it."""
+    """A body for one walk, that says so if the app reads it whole before the server gets it."""
+
+    _served = _walked = False
+
+    def serve(self) -> None:
+        """Say that a request is answered with it; raises `RuntimeError` for a second one."""
+        if self._served:
+            raise RuntimeError(_TWICE)
+        self._served = True
 
     def __iter__(self) -> Iterator[bytes]:
-        return self if _after_request_function() is None else self._read_there()
+        if self._walked:
+            raise RuntimeError(_TWICE)
+        self._walked = True
+        read_there = _after_request_function() is not None
+        return self._read_there() if read_there else iter(self.__next__, None)
 
     def _read_there(self) -> Iterator[bytes]:
         """Something in ``after_request`` has it: it may look at each piece as it comes, or read it all at once."""
@@ -318,6 +336,9 @@ class _Body(Body):
                 route_of(request.environ) or "a route",
             )
         yield from iter(self.__next__, None)
+
+
+_TWICE = "this EventSourceResponse streams to one request, and was served already; make one for each request"
 
 
 def _after_request_function() -> str | None:

@@ -24,7 +24,14 @@ from starlette.types import Message, Receive, Scope, Send
 from .arguments import check_media_type, check_status_code, checked_headers
 from .asgi import answer, is_finished, raw, respond
 from .drivers.anyio import current_home
-from .drivers.sources import check_source, discard, has_method, is_sdk_answer, takes_no_arguments
+from .drivers.sources import (
+    OneRequest,
+    check_source,
+    discard,
+    has_method,
+    is_sdk_answer,
+    takes_no_arguments,
+)
 from .early import early_answer
 from .failures import diagnose
 from .media import EVENTS, media_type
@@ -42,12 +49,14 @@ _UNSAID: Any = object()
 class EventSourceResponse(Response):
     """A response that streams `source` to the client, and stops it when the client leaves.
 
-    Arguments: `source`, any iterable, async iterable, awaitable of one, or callable that gives one;
-    `status_code` (default 200), `headers`, which win over ours, and `background`, as in Starlette; `media_type`,
-    for whoever had a `StreamingResponse` here, must be ``"text/event-stream"``; `options`, see the option table.
+    Arguments: `source`, any iterable, async iterable, awaitable of one, which serves one request, or callable that
+    gives one, which is called for each; `status_code` (default 200), `headers`, which win over ours, and
+    `background`, as in Starlette; `media_type`, for whoever had a `StreamingResponse` here, must be
+    ``"text/event-stream"``; `options`, see the option table.
     What the source raises within `hold` is raised before the response has started, for the app's own
     exception handlers; a failure of the model's service for which there is none as ``HTTPException``, with the
-    status that fits; ``HTTPException(503)`` at `max_streams`.
+    status that fits; ``HTTPException(503)`` at `max_streams`; ``RuntimeError`` when a source is to serve a second
+    request.
     """
 
     media_type = EVENTS
@@ -93,7 +102,7 @@ class EventSourceResponse(Response):
         headers: Mapping[str, str] | None,
         background: BackgroundTask | None,
     ) -> None:
-        self._source, self._options = source, options
+        self._source, self._options = OneRequest(source, "EventSourceResponse"), options
         # Taken here: what a handler that runs in Starlette's thread pool set would be gone in __call__.
         self._context = contextvars.copy_context()
         self.status_code, self.background = status_code, background
@@ -112,7 +121,7 @@ class EventSourceResponse(Response):
         if scope["type"] == "websocket":
             scope, receive, send = {**scope, "method": "GET"}, *_denying(receive, send)
         if is_finished(scope):
-            discard(self._source, current_home)
+            self._source.discard(current_home)
             await answer(send, 204, [])
         else:
             await self._stream(scope, receive, send)
@@ -120,7 +129,7 @@ class EventSourceResponse(Response):
             await self.background()
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
-        source, headers = self._source, self.raw_headers
+        source, headers = self._source.take(), self.raw_headers
         try:
             await respond(
                 source,
@@ -130,7 +139,7 @@ class EventSourceResponse(Response):
                 send,
                 self.status_code,
                 headers,
-                self._context,
+                self._context.copy(),  # a callable's sources may run at once
             )
         except Unavailable as full:
             if not full.source_ran:

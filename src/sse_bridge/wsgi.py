@@ -95,7 +95,7 @@ class EventStream:
         **options: Unpack[Words],
     ) -> None:
         check_source(source)
-        self._source = OneRequest(source)
+        self._source = OneRequest(source, "EventStream")
         check_status("status", status)
         pairs = checked_headers(headers)
         self._options = options_of(options, "EventStream")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import logging
 from typing import Any
@@ -243,3 +244,32 @@ def test_an_observer_sees_the_connections_of_its_context_only():
     assert seen == [inside[0]]
     for made, worker in (inside, outside):
         close(made, worker)
+
+
+class Opened:
+    """A source that is open already, and takes a while to close."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def __aiter__(self) -> Any:
+        raise AssertionError("it is not asked for anything")
+
+    async def aclose(self) -> None:
+        await asyncio.sleep(0.01)
+        self.closed = True
+
+
+def test_an_open_source_that_was_never_begun_is_closed_in_a_task_that_is_waited_for():
+    source, told, signal = Opened(), [], ThreadSignal()
+    options = Options(on_end=told.append)
+    made = Connection(source, options, contextvars.copy_context(), signal.set, background_home)
+    made.open(0.0)
+    made.stream.gone()
+    made.conclude(0.0)
+    assert made.patience(0.0) == options.cleanup_timeout
+    while not made.worker.done:
+        signal.wait()
+    assert made.release() is None
+    assert source.closed
+    assert [summary.ending for summary in told] == [Ending.GONE]

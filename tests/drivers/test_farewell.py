@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sse_bridge import Ending, Summary
-from sse_bridge.drivers.farewell import Farewell, await_on_end, call_on_end
+from sse_bridge.drivers.farewell import Farewell, call_in_loop, call_on_end
+from sse_bridge.drivers.on_asyncio import current_home
 from sse_bridge.drivers.threads import background_home
 
 SUMMARY = Summary(Ending.FINISHED)
@@ -51,7 +52,10 @@ def test_what_an_async_one_raises_is_logged(caplog: pytest.LogCaptureFixture):
     async def on_end(summary: Summary) -> None:
         raise LookupError("async")
 
-    asyncio.run(await_on_end(on_end, SUMMARY))
+    async def body() -> None:
+        await call_in_loop(on_end, SUMMARY, current_home())
+
+    asyncio.run(body())
     assert "on_end raised" in caplog.text
 
 

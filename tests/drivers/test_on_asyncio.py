@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import threading
 import weakref
@@ -46,8 +47,6 @@ def test_a_task_that_nobody_keeps_is_kept_by_its_home():
         async def task() -> None:
             await asyncio.sleep(0.01)
             done.set()
-
-        import contextvars
 
         home.spawn(task, contextvars.copy_context())
         gc.collect()
@@ -104,3 +103,123 @@ def test_what_may_block_has_a_bounded_pool_of_our_own_and_holds_up_nothing_of_th
     asyncio.run(main())
     assert most <= POOL_THREADS
     assert names == {"sse_bridge on_end"}
+
+
+def test_a_task_that_is_cancelled_before_its_first_step_begins_and_is_cancelled_at_its_first_wait():
+    async def body() -> None:
+        steps: list[str] = []
+
+        async def task() -> None:
+            steps.append("began")
+            try:
+                await asyncio.sleep(0)
+            finally:
+                steps.append("cancelled")
+
+        running = current_home().start(task, contextvars.copy_context())
+        running.cancel()
+        await asyncio.wait([running])
+        assert running.cancelled()
+        assert steps == ["began", "cancelled"]
+
+    asyncio.run(body())
+
+
+def test_a_wait_that_outlasts_being_cancelled_is_over_first_and_raises_that_then():
+    async def body() -> None:
+        event, steps = asyncio.Event(), []
+
+        async def wait() -> None:
+            await current_home().outlast(event.wait)
+
+        waiting = asyncio.create_task(wait())
+        for _ in range(3):
+            await asyncio.sleep(0)
+            waiting.cancel()
+            steps.append(waiting.done())
+        event.set()
+        await asyncio.wait([waiting])
+        assert steps == [False, False, False]
+        assert waiting.cancelled()
+
+    asyncio.run(body())
+
+
+def test_a_call_in_a_thread_is_made_and_waited_for_although_its_task_is_cancelled():
+    async def body() -> None:
+        made, go_on = [], threading.Event()
+
+        def call() -> None:
+            go_on.wait(5)
+            made.append(True)
+
+        calling = asyncio.create_task(current_home().in_thread(call))
+        await asyncio.sleep(0)
+        calling.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.wait([calling])
+        assert calling.cancelled()
+        assert made == [True]
+
+    asyncio.run(body())
+
+
+def test_a_scope_lets_the_cancelling_of_others_out_that_comes_with_its_own():
+    async def body() -> None:
+        scope = current_home().scope()
+        task = asyncio.create_task(scope.run(asyncio.Event().wait))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        scope.cancel()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    asyncio.run(body())
+
+
+def test_a_scope_does_not_cancel_once_more_what_others_have_cancelled_already():
+    async def body() -> None:
+        steps: list[str] = []
+        scope = current_home().scope()
+
+        async def run() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                steps.append("cleanup")
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                steps.append("cleaned up")
+
+        task = asyncio.create_task(scope.run(run))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.sleep(0)
+        scope.cancel()
+        await asyncio.wait([task])
+        assert steps == ["cleanup", "cleaned up"]
+
+    asyncio.run(body())
+
+
+def test_a_scope_is_cancelled_although_a_timeout_within_it_was_just_taking_back_its_own():
+    async def body() -> None:
+        scope = current_home().scope()
+        task: asyncio.Task[None]
+
+        async def run() -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                scope.cancel()
+                task.uncancel()
+            await asyncio.Event().wait()
+
+        task = asyncio.create_task(scope.run(run))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait_for(task, 5)
+        assert task.cancelling() == 0
+
+    asyncio.run(body())

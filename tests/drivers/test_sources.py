@@ -153,13 +153,25 @@ def test_an_object_that_can_only_be_cancelled_is_cancelled():
 
 
 def test_a_factory_gives_each_request_its_own_source():
-    one = sources.OneRequest(lambda request: [request])
+    one = sources.OneRequest(lambda request: [request], "EventStream")
     assert one.take("first")() == ["first"]
     assert one.take("second")() == ["second"]
 
 
 def test_a_source_is_given_out_once():
-    one = sources.OneRequest(["a"])
+    one = sources.OneRequest(["a"], "EventStream")
     assert one.take(None) == ["a"]
     with pytest.raises(RuntimeError, match="serves one request"):
         one.take(None)
+
+
+def test_a_callable_that_asks_for_no_request_gives_a_source_to_each():
+    one = sources.OneRequest(lambda: ["a"], "EventSourceResponse")
+    assert [one.take()(), one.take()()] == [["a"], ["a"]]
+
+
+def test_a_source_that_was_discarded_is_taken_by_nobody():
+    one = sources.OneRequest(["a"], "EventSourceResponse")
+    one.discard(pytest.fail)
+    with pytest.raises(RuntimeError, match="this EventSourceResponse was given a source"):
+        one.take()

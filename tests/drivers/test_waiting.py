@@ -202,3 +202,13 @@ def test_what_is_raised_there_is_raised_here():
 
     with pytest.raises(LookupError, match="there"):
         run_in(background_home(), fail(), contextvars.copy_context())
+
+
+def test_what_a_loop_that_is_over_is_to_await_is_an_error_and_no_wait_for_ever():
+    loop = asyncio.new_event_loop()
+    loop.close()
+
+    async def never() -> None: ...
+
+    with pytest.raises(RuntimeError, match="the event loop is over"):
+        run_in(AsyncioHome(loop, 0), never(), contextvars.copy_context())

@@ -4,7 +4,7 @@ Rules of this file:
 
 1. The request's task is the writer. The source and the listener are tasks or threads outside its scopes.
 2. `receive` is listened to from the first moment to the last, also while the status is on hold.
-3. Cleanup is waited for under a shield, so a server that cancels the request cannot cut it short.
+3. Cleanup is waited for whatever cancels the request, so a server that does cannot cut it short.
 4. A write that does not wait costs no timer.
 5. A stream that cannot tell its failure lacks the end of its body: the server then cuts the connection.
 6. While the writer sleeps, an async source's task that is about to wait writes what it has said itself: that costs
@@ -16,7 +16,6 @@ Rules of this file:
 from __future__ import annotations
 
 import contextvars
-import inspect
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
@@ -31,7 +30,8 @@ from ..registry import streams
 from ..summary import Ending, Summary
 from . import on_asyncio
 from .connection import Connection
-from .farewell import await_on_end, call_on_end
+from .farewell import call_in_loop
+from .handover import nobody
 from .waiting import Home, Stead
 from .workers import Job, Worker
 from .writes import BATCH_BYTES
@@ -141,12 +141,14 @@ class Writer:
             await self._write_all(data)
         finally:
             self._stead = None  # it leads back here
-            if self._unfinished is not None:
-                self._unfinished.close()
             self._stream.gone()  # unless it has an ending: then it is too late for this one
             listening.cancel()
-            await self._release()
-            self._signal.close()
+            try:
+                await self._release()
+            finally:
+                self._signal.close()
+                if self._unfinished is not None:
+                    self._unfinished.close()
         if (refusal := self.connection.refusal) is not None:
             raise refusal
         await self._end_answer()
@@ -206,7 +208,7 @@ class Writer:
         assert self._stead is not None, "the writer runs"
         try:
             self._unfinished = self._stead.begin(writing)
-        except Exception as error:
+        except BaseException as error:
             self._unfinished = _raise(error)
         return self._unfinished is not None
 
@@ -263,13 +265,10 @@ class Writer:
             return
         connection.conclude(since)
         try:
-            if not connection.worker.done:
-                with anyio.CancelScope(shield=True):
-                    await self._wait_for_cleanup(since)
+            await outlast(self._home, lambda: self._wait_for_cleanup(since))
         finally:
             on_end, summary = connection.release(), connection.farewell.summary
-        if on_end is not None and summary is not None:
-            with anyio.move_on_after(connection.options.cleanup_timeout, shield=True):
+            if on_end is not None and summary is not None:
                 await self._call_on_end(on_end, summary)
 
     async def _wait_for_cleanup(self, since: float) -> None:
@@ -278,16 +277,43 @@ class Writer:
             await self._signal.wait(until)
 
     async def _call_on_end(self, on_end: Callable[[Summary], Any], summary: Summary) -> None:
-        if inspect.iscoroutinefunction(on_end):
-            await await_on_end(on_end, summary)
-            return
-        context = self.connection.context.copy()
-        await self._home.in_thread(
-            lambda: context.run(call_on_end, on_end, summary, lambda: self._home)
-        )
+        """In a task of its own, for which the request waits no longer than for any cleanup."""
+        done = False
+
+        async def call() -> None:
+            nonlocal done
+            try:
+                await call_in_loop(on_end, summary, self._home)
+            finally:
+                done = True
+                self._signal.set()
+
+        async def wait() -> None:
+            while not done and monotonic() < until:
+                await self._signal.wait(until)
+
+        until = monotonic() + self.connection.options.cleanup_timeout
+        calling = self._home.start(call, self.connection.context.copy())
+        try:
+            await outlast(self._home, wait)
+        finally:
+            calling.cancel()
 
 
-async def _raise(error: Exception) -> None:
+async def outlast(
+    home: Home, wait: Callable[[], Awaitable[object]], hear: Callable[[], None] = nobody
+) -> None:
+    """Wait to the end, whatever cancels the request: `hear` is called then, and it is raised when all is over."""
+    try:
+        await wait()
+    except anyio.get_cancelled_exc_class():
+        hear()
+        with anyio.CancelScope(shield=True):
+            await home.outlast(wait)
+        raise
+
+
+async def _raise(error: BaseException) -> None:
     try:
         raise error
     finally:

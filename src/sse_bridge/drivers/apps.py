@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextvars
 from collections import deque
 from collections.abc import MutableMapping
+from functools import partial
 from types import NoneType
 from typing import Any
 
@@ -23,7 +24,7 @@ from ..failures import upstream_cut
 from ..options import Options
 from ..registry import ShuttingDown
 from ..servers import is_stopping
-from .anyio import Begin, Receive, Write, Writer, current_home
+from .anyio import Begin, Receive, Write, Writer, current_home, outlast
 from .waiting import Home, Running, Scope
 from .workers import Job, LoopWorker
 
@@ -74,9 +75,7 @@ class AppWorker(LoopWorker):
                 await self._wait_for_room()
 
     async def end(self, error: BaseException | None) -> None:
-        """The app has returned, or raised, or said all that it has to say."""
-        if self._told:
-            return
+        """The app has returned, or raised, or said all that it has to say; called once."""
         self._told = True
         rest: Parts = ()
         if error is None and not self._said_all:
@@ -94,6 +93,11 @@ class AppWorker(LoopWorker):
         finally:
             del error  # it leads back here
             self._finish()
+
+    def _forget(self) -> None:
+        super()._forget()
+        if self._cancelling is not None:
+            self._cancelling.cancel()
 
     def _why_it_is_cut(self) -> Exception | None:
         """Why an app has returned before the end of its body; None where nobody is left to be told."""
@@ -128,6 +132,8 @@ class AppStream:
         self._first = self._writer.open()
         self._over = anyio.Event()
         self._ending: Running | None = None
+        self._telling: Running | None = None
+        self._giving_up: Running | None = None
         self._error: BaseException | None = None
         self._given_up = False
         self._running = home.start(self._run, contextvars.copy_context())
@@ -154,12 +160,11 @@ class AppStream:
         if self._ending is not None:
             self._ending.cancel()
         told = self._worker.done
+        if self._inbox.is_over or not isinstance(error, (Exception, NoneType)):
+            self._give_up()
+        self._tell(error)
         try:
-            with anyio.CancelScope(shield=True):
-                await self._worker.end(error)
-                if self._inbox.is_over or not isinstance(error, (Exception, NoneType)):
-                    await self._give_up_soon()
-                await self._over.wait()
+            await outlast(self._home, self._over.wait, self._hang_up)
             if self._error is not None and not self._given_up:
                 raise self._error
             if error is not None and (told or not isinstance(error, Exception)):
@@ -167,18 +172,34 @@ class AppStream:
         finally:
             del error  # it leads back here
 
+    def _tell(self, error: BaseException | None) -> None:
+        """The app's last word; a task of its own sees that `on_end` is called, whatever cancels the app's."""
+        if self._telling is None:
+            tell = partial(self._worker.end, error)
+            self._telling = self._home.start(tell, contextvars.copy_context())
+
+    def _hang_up(self) -> None:
+        self._writer.connection.handover.hang_up()
+        self._give_up()
+
+    def _give_up(self) -> None:
+        if self._giving_up is None:
+            self._giving_up = self._home.start(self._give_up_soon, contextvars.copy_context())
+
     async def _give_up_soon(self) -> None:
         """Nobody is to read any more: a write that waits for that is not waited for."""
-        with anyio.move_on_after(GRACE):
-            await self._over.wait()
-        if not self._over.is_set():
-            self._given_up = True
-            self._running.cancel()
+        try:
+            with anyio.move_on_after(GRACE):
+                await self._over.wait()
+        finally:
+            if not self._over.is_set():
+                self._given_up = True
+                self._running.cancel()
 
     async def _end_soon(self) -> None:
         """The app may still raise what ended its body; for what it does after that the client does not wait."""
         await anyio.sleep(GRACE)
-        await self._worker.end(None)
+        self._tell(None)
 
     async def _run(self) -> None:
         try:

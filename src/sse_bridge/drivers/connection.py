@@ -50,7 +50,7 @@ class Connection:
         source: Any,
         options: Options,
         context: contextvars.Context,
-        wake_writer: Callable[[], None],
+        wake_writer: Callable[[], object],
         home: Callable[[], Home],
         *,
         leave: Callable[[], None] = lambda: None,
@@ -74,7 +74,8 @@ class Connection:
         self.source = source
         self.begun = False
         self._skipped = 0.0  # seconds
-        self._is_ended = self._is_told = False
+        self.concluded = False
+        self._is_ended = False
         job = self._job(source, context)
         self.worker = self._worker_for(job) if worker is None else worker(job)
         if (observe := observer.get()) is not None:
@@ -89,7 +90,7 @@ class Connection:
             return self.stream.start(now + self._skipped)
         except BaseException:  # a dialect that cannot begin
             streams.leave(self.handover.shut_down)
-            self._end_source()
+            self._discard()
             raise
 
     def begin(self) -> None:
@@ -176,8 +177,8 @@ class Connection:
         finally:
             self._stop_worker()
         self._at_pauses = None  # it leads back to the driver: nothing should wait for the collector
-        if not self._is_told:
-            self._is_told = True
+        if not self.concluded:
+            self.concluded = True
             log_ending(summary, held=self.stream.held)
 
     def patience(self, since: float) -> float:
@@ -218,17 +219,22 @@ class Connection:
         if self._is_ended:
             return
         self._is_ended = True
-        if self.begun:
-            if self.handover.ended is None:
-                self._cancel()
-            return
+        if not self.begun and hasattr(type(self.source), "__aiter__"):
+            self.handover.close()  # its task finds that, and only closes it: which may take a while
+            self.begin()
+        elif not self.begun:
+            self._discard()
+        elif self.handover.ended is None:
+            self._cancel()
+
+    def _discard(self) -> None:
         try:
             self._threads.discard(self.source, self.home)
         finally:
             self.context.run(self._leave)
 
     def _stop_worker(self) -> None:
-        if self.begun and self.handover.ended is None:
+        if self.begun and self.handover.ended is None and not self.handover.closed:
             self.worker.stop()
         self.handover.close()
         self.worker.conclude()

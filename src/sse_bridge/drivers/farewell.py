@@ -54,7 +54,15 @@ def call_on_end(
         _log.exception("on_end raised")
 
 
-async def await_on_end(on_end: Callable[[Summary], Any], summary: Summary) -> None:
+async def call_in_loop(on_end: Callable[[Summary], Any], summary: Summary, home: Home) -> None:
+    """Await it in this task; what is not async may block, and is called beside the loop."""
+    if inspect.iscoroutinefunction(on_end):
+        await _await_on_end(on_end, summary)
+    else:
+        await home.in_thread(lambda: call_on_end(on_end, summary, lambda: home))
+
+
+async def _await_on_end(on_end: Callable[[Summary], Any], summary: Summary) -> None:
     try:
         await on_end(summary)
     except BaseException:

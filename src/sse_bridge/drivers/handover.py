@@ -55,9 +55,9 @@ class Handover:
         "wake_writer",
     )
 
-    def __init__(self, wake_writer: Callable[[], None]) -> None:
+    def __init__(self, wake_writer: Callable[[], object]) -> None:
         self.wake_writer = wake_writer
-        self.wake_source: Callable[[], None] = nobody
+        self.wake_source: Callable[[], object] = nobody
         self.ended: Ended | None = None
         self.gone = False
         self.slow = False

@@ -21,6 +21,9 @@ from .waiting import Scope, TaskSignal
 _enter_task, _leave_task = asyncio.tasks._enter_task, asyncio.tasks._leave_task
 
 
+GRACE = 0.1  # seconds that a task has which others have cancelled already
+
+
 class AsyncioSignal:
     """Wakes one sleeping asyncio task, with one timer that is moved as seldom as possible."""
 
@@ -78,26 +81,37 @@ class AsyncioScope:
 
     def __init__(self) -> None:
         self._task: asyncio.Task[Any] | None = None
-        self._cancelled = False
+        self._cancelled = self._cancelled_it = False
+        self._cancelling = 0  # how often others had cancelled the task before
 
     async def run(self, body: Callable[[], Awaitable[None]]) -> None:
-        self._task = asyncio.current_task()
+        self._task = task = asyncio.current_task()
+        assert task is not None
+        self._cancelling = task.cancelling()
         try:
             if not self._cancelled:
                 await body()
         except asyncio.CancelledError:
-            if not self._cancelled:
+            if not self._cancelled_it or task.cancelling() > self._cancelling + 1:  # others do, too
                 raise
         finally:
-            if self._cancelled and self._task is not None:
-                self._task.uncancel()
+            if self._cancelled_it:
+                task.uncancel()
             self._task = None
 
     def cancel(self) -> None:
-        if not self._cancelled:
-            self._cancelled = True
-            if self._task is not None:
-                self._task.cancel()
+        if self._cancelled:
+            return
+        self._cancelled = True
+        if self._task is not None and self._task.cancelling() > self._cancelling:
+            # A second time would cut its cleanup. But it may be a timeout of its own, which takes that back.
+            self._task.get_loop().call_later(GRACE, self._cancel_it)
+        else:
+            self._cancel_it()
+
+    def _cancel_it(self) -> None:
+        if self._task is not None:
+            self._cancelled_it = self._task.cancel()
 
 
 class AsyncioStead:
@@ -137,14 +151,15 @@ class AsyncioHome:
         self._thread_id = thread_id
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
-    def soon(self, call: Callable[[], object]) -> None:
+    def soon(self, call: Callable[[], object]) -> bool:
         if threading.get_ident() == self._thread_id:
             call()
-        else:
-            try:
-                self.loop.call_soon_threadsafe(call)
-            except RuntimeError:  # the loop is closed: nobody is left to hear it
-                pass
+            return True
+        try:
+            self.loop.call_soon_threadsafe(call)
+        except RuntimeError:  # the loop is closed: nobody is left to hear it
+            return False
+        return True
 
     def spawn(
         self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
@@ -156,7 +171,9 @@ class AsyncioHome:
     def start(
         self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
     ) -> asyncio.Task[None]:
-        return self.loop.create_task(run(), context=context)
+        beginning = _begin(run)
+        beginning.send(None)
+        return self.loop.create_task(beginning, context=context)
 
     def signal(self) -> TaskSignal:
         return AsyncioSignal(self.loop)
@@ -182,7 +199,21 @@ class AsyncioHome:
         except RuntimeError:  # the interpreter is on its way out, and starts no thread any more
             context.run(call)
         else:
-            await running
+            await self.outlast(lambda: asyncio.wait([running]))
+
+    async def outlast(self, wait: Callable[[], Awaitable[object]]) -> None:
+        cancelled: asyncio.CancelledError | None = None
+        while True:
+            try:
+                await wait()
+                break
+            except asyncio.CancelledError as error:
+                cancelled = cancelled or error
+        try:
+            if cancelled is not None:
+                raise cancelled
+        finally:
+            del cancelled  # it leads back here
 
     async def within(self, seconds: float, writing: Coroutine[Any, Any, None]) -> bool:
         # Nearly every write gets done in its first step: then no timer was made for it. One that waits
@@ -229,6 +260,18 @@ class _Late:
 def _turn() -> Generator[None, None, None]:
     """What asyncio.sleep(0) does, without its own frame."""
     yield
+
+
+async def _begin(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Stepped once before it is a task: asyncio forgets a coroutine whose task is cancelled before it has begun."""
+    try:
+        await _turn()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        assert task is not None
+        task.uncancel()
+        task.cancel()
+    await run()
 
 
 @types.coroutine

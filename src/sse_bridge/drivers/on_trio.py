@@ -56,14 +56,15 @@ class TrioHome:
         self._token = trio.lowlevel.current_trio_token()
         self._thread_id = threading.get_ident()
 
-    def soon(self, call: Callable[[], object]) -> None:
+    def soon(self, call: Callable[[], object]) -> bool:
         if threading.get_ident() == self._thread_id:
             call()
-        else:
-            try:
-                self._token.run_sync_soon(call)
-            except trio.RunFinishedError:  # nobody is left to hear it
-                pass
+            return True
+        try:
+            self._token.run_sync_soon(call)
+        except trio.RunFinishedError:  # nobody is left to hear it
+            return False
+        return True
 
     def spawn(
         self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
@@ -101,7 +102,12 @@ class TrioHome:
         await trio.lowlevel.checkpoint()
 
     async def in_thread(self, call: Callable[[], None]) -> None:
-        await trio.to_thread.run_sync(call)
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(call)
+
+    async def outlast(self, wait: Callable[[], Awaitable[object]]) -> None:
+        with trio.CancelScope(shield=True):
+            await wait()
 
     async def within(self, seconds: float, writing: Coroutine[Any, Any, None]) -> bool:
         with trio.move_on_after(seconds) as scope:

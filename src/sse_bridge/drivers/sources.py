@@ -161,27 +161,35 @@ def report_cleanup(error: BaseException) -> None:
 
 
 class OneRequest:
-    """A source for each request, from a callable; or the one that was given, once."""
+    """A source for each request, from a callable; or the one that was given to `owner`, once."""
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, owner: str) -> None:
         self._source = source
         self._factory = callable(source) and not _is_iterable(source)
         self._runs_later = _runs_later(source)
-        self._taken = False
+        self._owner = owner
+        self._claims = [True]
 
-    def take(self, request: Any) -> Any:
+    def take(self, *request: Any) -> Any:
+        """The source for a request, with which a callable is called; raises `RuntimeError` for a second one."""
         if self._factory:
-            return self._source(request) if self._runs_later else partial(self._source, request)
-        if self._taken:
+            return self._source(*request) if self._runs_later else partial(self._source, *request)
+        if not self._claim():
             raise RuntimeError(
-                "this EventStream was given a source, which serves one request; "
+                f"this {self._owner} was given a source, which serves one request; "
                 "give it a callable to serve many"
             )
-        self._taken = True
         return self._source
 
     def discard(self, home: Callable[[], Home]) -> None:
         """Nothing is to be run for this request."""
-        if not (self._factory or self._taken):
-            self._taken = True
+        if not self._factory and self._claim():
             discard(self._source, home)
+
+    def _claim(self) -> bool:
+        """Whether the caller is the first: two threads may ask at once."""
+        try:
+            self._claims.pop()  # atomic
+        except IndexError:
+            return False
+        return True

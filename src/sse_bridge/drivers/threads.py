@@ -212,7 +212,7 @@ class Body(Iterator[bytes]):
 
     def _let_go(self) -> None:
         connection, summary = self._connection, self._connection.farewell.summary
-        if summary is None:  # not even that was reached
+        if not connection.concluded or summary is None:  # not even that was reached
             return
         on_end = connection.release()
         context = connection.context.copy()

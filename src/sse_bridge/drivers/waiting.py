@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextvars
+import inspect
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -69,13 +70,16 @@ class Scope(Protocol):
 class Home(Protocol):
     """An event loop, for whoever is inside or outside it."""
 
-    def soon(self, call: Callable[[], object]) -> None:
-        """Make this call in the loop: at once when already there."""
+    def soon(self, call: Callable[[], object]) -> bool:
+        """Make this call in the loop: at once when already there; False where that loop is over."""
 
     def spawn(
         self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
     ) -> None:
-        """Run this as a task of its own, which the loop keeps; called in the loop."""
+        """Run this as a task of its own, which the loop keeps; called in the loop.
+
+        It begins in any case: who is cancelled before its first step is cancelled at its first wait.
+        """
 
     def start(
         self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
@@ -96,14 +100,20 @@ class Home(Protocol):
         """Let others have a turn."""
 
     async def in_thread(self, call: Callable[[], None]) -> None:
-        """Make a call that may block, beside the loop, in this task's context."""
+        """Make a call that may block, beside the loop, in this task's context; it is waited for in any case."""
+
+    async def outlast(self, wait: Callable[[], Awaitable[object]]) -> None:
+        """Wait to the end, calling `wait` again if need be, whatever cancels this task: that is raised then."""
 
     async def within(self, seconds: float, writing: Coroutine[Any, Any, None]) -> bool:
         """Await this, but not for longer; whether it got done."""
 
 
 def run_in(home: Home, awaitable: Awaitable[Any], context: contextvars.Context) -> Any:
-    """Await this in that loop, in `context`, while the calling thread waits; gives or raises what it does."""
+    """Await this in that loop, in `context`, while the calling thread waits; gives or raises what it does.
+
+    Raises `RuntimeError` where that loop is over.
+    """
     future: concurrent.futures.Future[Any] = concurrent.futures.Future()
     signal = ThreadSignal()
     future.add_done_callback(lambda _: signal.set())
@@ -114,7 +124,10 @@ def run_in(home: Home, awaitable: Awaitable[Any], context: contextvars.Context) 
         except BaseException as error:
             future.set_exception(error)
 
-    home.soon(lambda: home.spawn(run, context))
+    if not home.soon(lambda: home.spawn(run, context)):
+        if inspect.iscoroutine(awaitable):
+            awaitable.close()
+        raise RuntimeError("the event loop is over, and awaits nothing any more")
     while not future.done():
         signal.wait()
     return future.result()

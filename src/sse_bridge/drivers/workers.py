@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from ..adapters.base import Parts, Reader
 from ..registry import streams
 from . import pursuit, sources
-from .farewell import Farewell, await_on_end, call_on_end
+from .farewell import Farewell, call_in_loop, call_on_end
 from .handover import Handover, nobody
 from .pursuit import Place
 from .waiting import Home, Running, Scope, ThreadSignal
@@ -116,9 +116,9 @@ class ThreadWorker(_Worker):
         self._place = self._threads.spawn(self._context, self._run)
 
     def stop(self) -> None:
-        self._handover.close()
         if self._interrupts and self._place is not None:
             pursuit.pursue(self._place, lambda: self.done or self.cleaning)
+        self._handover.close()
 
     def conclude(self) -> None:
         self._signal.set()
@@ -210,15 +210,16 @@ class LoopWorker(_Worker):
         farewell = self._farewell
         if not farewell.is_due:
             return
-        while farewell.summary is None:
+        try:
+            await self._home.outlast(self._wait_for_summary)
+        finally:
+            on_end, summary = farewell.claim(self), farewell.summary
+            if on_end is not None and summary is not None:
+                await call_in_loop(on_end, summary, self._home)
+
+    async def _wait_for_summary(self) -> None:
+        while self._farewell.summary is None:
             await self._signal.wait()
-        on_end, summary = farewell.claim(self), farewell.summary
-        if on_end is None:
-            return
-        if inspect.iscoroutinefunction(on_end):
-            await await_on_end(on_end, summary)
-        else:
-            await self._home.in_thread(lambda: call_on_end(on_end, summary, lambda: self._home))
 
 
 class TaskWorker(LoopWorker):

@@ -30,7 +30,7 @@ class Bell:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._listeners: set[Callable[[], None]] = set()
+        self._listeners: set[Callable[[], object]] = set()
 
     def ring(self) -> None:
         with self._lock:
@@ -39,7 +39,7 @@ class Bell:
             listener()
 
     @contextmanager
-    def heard_by(self, listener: Callable[[], None]) -> Iterator[None]:
+    def heard_by(self, listener: Callable[[], object]) -> Iterator[None]:
         with self._lock:
             self._listeners.add(listener)
         try:
@@ -54,7 +54,7 @@ class Answer:
 
     def __init__(self) -> None:
         self.bell = Bell()  # for the client
-        self.wake_server: Callable[[], None] = lambda: None
+        self.wake_server: Callable[[], object] = lambda: None
         self.status_code: int | None = None
         self.headers = Headers()
         self.complete = False  # the end of the body has come

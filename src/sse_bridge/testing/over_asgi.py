@@ -202,7 +202,7 @@ class LoopThread:
     def __init__(self, backend: str) -> None:
         self._backend = backend
         self._ready = threading.Event()
-        self._stop: Callable[[], None] = lambda: None
+        self._stop: Callable[[], object] = lambda: None
         self._thread = threading.Thread(target=self._run, name="sse_bridge test loop", daemon=True)
         self._error: BaseException | None = None
         self._place: Place | None = None
