@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "failures": set(),
     "parts": set(),
     "surrogates": {"parts"},
+    "showing": set(),
     "summary": {"parts", "surrogates"},
     "stream": {"failures", "framing", "parts", "summary", "surrogates"},
     "adapters/*": {"wire", "payload", "failures", "parts", "surrogates", "adapters/*"},
@@ -37,6 +38,7 @@ MAY_IMPORT = {
         "arguments",
         "custom",
         "media",
+        "showing",
         "stream",
         "summary",
         "surrogates",
@@ -52,6 +54,7 @@ MAY_IMPORT = {
     "testing/*": {"wire", "summary", "registry", "stopping", "drivers/*", "testing/*"},
     "drivers/*": {
         "failures",
+        "showing",
         "stream",
         "summary",
         "registry",
@@ -71,6 +74,7 @@ MAY_IMPORT = {
         "media",
         "options",
         "responses",
+        "showing",
         "drivers/*",
         "registry",
         "dialects/base",
@@ -78,6 +82,7 @@ MAY_IMPORT = {
     "wsgi_middleware": {
         "early",
         "options",
+        "showing",
         "flask_context",
         "hangup",
         "media",
@@ -97,7 +102,7 @@ MAY_IMPORT = {
         "dialects/base",
     },
     "media": set(),
-    "early": {"failures", "options"},
+    "early": {"failures", "options", "showing"},
     "responses": {"arguments", "media", "options"},
     "flask_context": set(),
     "flask_views": {
@@ -166,7 +171,7 @@ FOREIGN = {
 # No clock, no I/O, no thread.
 PURE = [
     *("wire", "framing", "payload", "failures", "parts", "surrogates", "summary", "stream"),
-    "media",
+    *("media", "showing"),
     *("adapters/*", "dialects/*"),
 ]
 IMPURE = {
