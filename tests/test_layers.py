@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "failures": {"shapes"},
     "parts": set(),
     "surrogates": {"parts"},
+    "showing": set(),
     "summary": {"parts", "surrogates"},
     "stream": {"failures", "framing", "parts", "summary", "surrogates"},
     "adapters/*": {"wire", "payload", "failures", "parts", "shapes", "surrogates", "adapters/*"},
@@ -38,6 +39,7 @@ MAY_IMPORT = {
         "arguments",
         "custom",
         "media",
+        "showing",
         "stream",
         "summary",
         "surrogates",
@@ -54,6 +56,7 @@ MAY_IMPORT = {
     "testing/*": {"wire", "summary", "registry", "stopping", "drivers/*", "testing/*"},
     "drivers/*": {
         "failures",
+        "showing",
         "stream",
         "summary",
         "registry",
@@ -74,6 +77,7 @@ MAY_IMPORT = {
         "media",
         "options",
         "responses",
+        "showing",
         "drivers/*",
         "registry",
         "dialects/base",
@@ -81,6 +85,7 @@ MAY_IMPORT = {
     "wsgi_middleware": {
         "early",
         "options",
+        "showing",
         "flask_context",
         "hangup",
         "media",
@@ -100,7 +105,7 @@ MAY_IMPORT = {
         "dialects/base",
     },
     "media": set(),
-    "early": {"failures", "options"},
+    "early": {"failures", "options", "showing"},
     "responses": {"arguments", "media", "options"},
     "flask_context": set(),
     "flask_views": {
@@ -170,7 +175,7 @@ FOREIGN = {
 # No clock, no I/O, no thread.
 PURE = [
     *("wire", "framing", "payload", "failures", "parts", "surrogates", "summary", "stream"),
-    "media",
+    *("media", "showing"),
     *("adapters/*", "dialects/*"),
 ]
 IMPURE = {

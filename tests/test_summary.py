@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sse_bridge import Ending
 from sse_bridge.parts import Finish, Native, Reasoning, ToolCall, Usage
-from sse_bridge.summary import COLLECT_LIMIT
+from sse_bridge.summary import CALL_COST, COLLECT_LIMIT
 from streams import started
 
 
@@ -68,3 +68,22 @@ def test_collect_is_bounded():
         stream.feed(["x" * (COLLECT_LIMIT // 2)], 0.0)
     stream.finish(1.0)
     assert stream.summary(1.0).text == "x" * COLLECT_LIMIT
+    assert stream.summary(1.0).truncated
+
+
+def test_a_summary_that_has_all_is_not_truncated():
+    stream = started(collect=True)
+    stream.feed(["x" * COLLECT_LIMIT], 0.0)
+    stream.finish(1.0)
+    assert not stream.summary(1.0).truncated
+
+
+def test_a_tool_call_counts_with_its_id_and_its_name():
+    calls = [ToolCall(number, "i" * 50, "n" * 50, "") for number in range(COLLECT_LIMIT // 200 + 1)]
+    stream = started(dialect="delta", collect=True)
+    stream.feed(calls, 0.0)
+    stream.finish(1.0)
+    summary = stream.summary(1.0)
+    assert summary.tool_calls is not None
+    assert len(summary.tool_calls) == COLLECT_LIMIT // (100 + CALL_COST)
+    assert summary.truncated

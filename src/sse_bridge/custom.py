@@ -10,7 +10,19 @@ from typing import Any, get_args
 
 from .adapters.base import Adapter, Parts, Reader
 from .dialects.base import Dialect
-from .parts import Part
+from .parts import (
+    Choice,
+    Finish,
+    Frame,
+    Native,
+    Origin,
+    Part,
+    Raw,
+    Reasoning,
+    ToolCall,
+    Usage,
+    Value,
+)
 from .shapes import noted
 
 _PARTS = get_args(Part)
@@ -81,7 +93,52 @@ def _parts(method: Callable[..., Any], given: Any) -> Parts:
     is_sequence = isinstance(given, (tuple, list)) and not isinstance(given, _PARTS)
     if not is_sequence or not all(isinstance(part, _PARTS) for part in given):
         raise TypeError(f"{_named(method)} must give a tuple of parts, got {noted(given)}")
+    for part in given:
+        _check_fields(method, part)
     return tuple(given)
+
+
+def _check_fields(method: Callable[..., Any], part: Any) -> None:
+    """Raise for a part with a field of another type: dialects write numbers and lines as they are."""
+    for name, kinds in _FIELDS.get(type(part), {}).items():
+        value = getattr(part, name)
+        is_right = type(value) is int and value >= 0 if kinds is int else isinstance(value, kinds)
+        if not is_right:
+            named = "an int of 0 or more" if kinds is int else kinds
+            raise TypeError(
+                f"{_named(method)}: {type(part).__name__}.{name} must be {named}, got {noted(value)}"
+            )
+    _check_line(method, part if type(part) is bytes else getattr(part, "json", b""))
+    for inner in _inside(part):
+        if not isinstance(inner, _PARTS):
+            raise TypeError(f"{_named(method)}: a part is within {type(part).__name__}, got {noted(inner)}")
+        _check_fields(method, inner)
+
+
+def _check_line(method: Callable[..., Any], line: bytes) -> None:
+    if b"\n" in line or b"\r" in line:
+        raise ValueError(f"{_named(method)} must give JSON of one line, got {noted(line)}")
+
+
+def _inside(part: Any) -> tuple[Any, ...]:
+    """The parts in a part."""
+    if type(part) is Choice:
+        return (part.part,)
+    return part.parts if type(part) is Native else ()
+
+
+_FIELDS: dict[type, dict[str, Any]] = {
+    Origin: {"id": str, "created": int, "model": str},
+    Reasoning: {"text": str},
+    ToolCall: {"number": int, "id": str | None, "name": str | None, "arguments": str},
+    Finish: {"reason": str},
+    Usage: {"input_tokens": int, "output_tokens": int, "total_tokens": int},
+    Value: {"json": bytes},
+    Native: {"json": bytes, "finish_reason": str | None, "usage": Usage | None, "parts": tuple},
+    Choice: {"number": int},
+    Frame: {"data": bytes},
+    Raw: {"data": bytes},
+}
 
 
 class _CheckedVoice:

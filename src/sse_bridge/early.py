@@ -8,14 +8,12 @@ Rules of this file:
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import NamedTuple
 
 from .failures import Diagnosis, diagnose, retry_after
 from .options import Options
-
-_log = logging.getLogger("sse_bridge")
+from .showing import report
 
 _SENTENCES = {
     "rate_limited": "The model is asked too often. Try again later.",
@@ -55,10 +53,8 @@ def early_answer(error: BaseException, options: Options) -> EarlyAnswer | None:
     answer = EarlyAnswer(
         diagnosis.status_code, _message(error, diagnosis, options), _after(error, diagnosis)
     )
-    _log.error(
-        "the source failed before its first chunk, and the answer is %d",
-        answer.status_code,
-        exc_info=error,
+    report(
+        error, "the source failed before its first chunk, and the answer is %d", answer.status_code
     )
     return answer
 
@@ -73,5 +69,8 @@ def _after(error: BaseException, diagnosis: Diagnosis) -> str | None:
     return told if told is not None and _AFTER.fullmatch(told) else None
 
 
-# Seconds, which some services give with a fraction, or a date.
-_AFTER = re.compile(r"\d{1,9}(\.\d{1,9})?|[A-Za-z]{3}, [\w :-]{20,30}")
+# Seconds, which some services give with a fraction, or a date as HTTP has it: nothing else fits a header.
+_AFTER = re.compile(
+    r"\d{1,9}(\.\d{1,9})?|[A-Za-z]{3}, \d{1,2}[ -][A-Za-z]{3}[ -]\d{4} \d\d:\d\d:\d\d GMT",
+    re.ASCII,
+)

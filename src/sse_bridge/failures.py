@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .shapes import noted
@@ -204,10 +204,13 @@ _LOST = frozenset(
 
 def diagnose(error: BaseException) -> Diagnosis:
     """What this failure is, by its status, its words and its kind, or by those of what it was raised from."""
-    for cause in _causes(error):
-        if (diagnosis := _diagnosis(cause)) is not None:
-            return diagnosis
-    return Diagnosis("upstream_error", *_CODES["upstream_error"], isinstance(error, UpstreamError))
+    told = None
+    try:
+        told = next(filter(None, map(_diagnosis, _causes(error))), None)
+    except BaseException:  # of a class that lies about itself: then it tells nothing
+        pass
+    is_ours = issubclass(type(error), UpstreamError)
+    return told or Diagnosis("upstream_error", *_CODES["upstream_error"], is_upstream=is_ours)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -218,15 +221,24 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             return
         cause = waiting.pop(0)
         yield cause
-        if isinstance(cause.__cause__, BaseException):
-            waiting.append(cause.__cause__)
-        if isinstance(cause, BaseExceptionGroup):
-            waiting += cause.exceptions
+        if (origin := _origin_of(cause)) is not None:
+            waiting.append(origin)
+        if issubclass(type(cause), BaseExceptionGroup):
+            waiting += _members_of(cause)[:_DEPTH]
+
+
+# As Python itself keeps them, whatever a class has in their place.
+_origin_of: Callable[[BaseException], BaseException | None] = vars(BaseException)[
+    "__cause__"
+].__get__
+_members_of: Callable[[BaseException], tuple[BaseException, ...]] = vars(BaseExceptionGroup)[
+    "exceptions"
+].__get__
 
 
 def _diagnosis(error: BaseException) -> Diagnosis | None:
     """What this error itself tells; None where it tells nothing that we know."""
-    if isinstance(error, (SerializationError, UnicodeEncodeError)):
+    if issubclass(type(error), (SerializationError, UnicodeEncodeError)):
         return Diagnosis("serialization_error", *_CODES["serialization_error"], is_upstream=False)
     words = [_plain(word) for word in _words_of(error)]
     code = _code(error, words)
@@ -237,7 +249,7 @@ def _diagnosis(error: BaseException) -> Diagnosis | None:
         retryable = told
     if _is_apps_own(error):
         return Diagnosis("upstream_error", 502, retryable, is_upstream=False)
-    is_ours = isinstance(error, UpstreamError)
+    is_ours = issubclass(type(error), UpstreamError)
     if code is None and not is_ours and not isinstance(told, bool):
         return None
     is_upstream = is_ours or (code is not None and _is_clients(error))
@@ -262,25 +274,29 @@ def status_of(error: BaseException) -> int | None:
 def as_status(value: Any) -> int | None:
     """A number, or the text of one, that is an HTTP status and a failure's."""
     if isinstance(value, str):
-        value = int(value) if len(value) == 3 and value.isascii() and value.isdigit() else None
+        text = str.__str__(value)
+        value = int(text) if len(text) == 3 and text.isascii() and text.isdigit() else None
     if not isinstance(value, int) or isinstance(value, bool):
         return None
-    return int(value) if 400 <= value <= 599 else None
+    number = int.__int__(value)
+    return number if 400 <= number <= 599 else None
 
 
 def read(thing: Any, name: str) -> Any:
     """A field of an object or a mapping; None where there is none, or none to be had."""
     try:
         return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
-    except Exception:  # a property may raise anything
+    except BaseException:  # a property may raise anything, and the client is yet to be told
         return None
 
 
 def _code(error: BaseException, words: list[str]) -> str | None:
     """Our word for it; None where nothing says that an upstream has failed."""
     own = read(error, "code")
-    if isinstance(error, UpstreamError) and isinstance(own, str) and own in _CODES:
-        return own
+    if issubclass(type(error), UpstreamError) and isinstance(own, str):
+        own = str.__str__(own)
+        if own in _CODES:
+            return own
     status = status_of(error)
     if status in (None, 400, 413, 422) and (said := _first(_CLOSER_WORDS, words)):
         return said
@@ -310,8 +326,8 @@ def _words_of(error: BaseException) -> Iterator[str]:
     for thing in (error, body, read(body, "error")):
         for name in ("code", "type", "status"):
             word = read(thing, name)
-            if isinstance(word, str) and len(word) <= 100:
-                yield word
+            if isinstance(word, str) and len(text := str.__str__(word)) <= 100:
+                yield text
 
 
 def _plain(word: str) -> str:
@@ -320,9 +336,21 @@ def _plain(word: str) -> str:
 
 def _is_clients(error: BaseException) -> bool:
     """Whether it is the error of an HTTP client or an SDK: an app's own may have a status or a code, too."""
-    if _by_kind(error) is not None or any(hasattr(error, field) for field in _OF_CLIENTS):
+    if _by_kind(error) is not None or any(_has(error, field) for field in _OF_CLIENTS):
         return True
-    return any(kind.__module__.partition(".")[0] in SDKS for kind in type(error).__mro__)
+    return any(_package(kind) in SDKS for kind in type(error).__mro__)
+
+
+def _has(error: BaseException, field: str) -> bool:
+    try:
+        return hasattr(error, field)
+    except BaseException:  # it has, as httpx's `request` which nobody has set
+        return True
+
+
+def _package(kind: type) -> str:
+    module: object = kind.__module__  # a class may have put anything there
+    return module.partition(".")[0] if isinstance(module, str) else ""
 
 
 _OF_CLIENTS = ("response", "request", "request_info", "body", "hdrs")
@@ -344,15 +372,16 @@ def retry_after(error: BaseException) -> str | None:
 def _header(headers: Any, name: str) -> str | None:
     try:
         value = headers.get(name)
-    except Exception:  # there are none, or of an odd kind
+        if isinstance(value, str):
+            return str.__str__(value)
+        return str(value) if isinstance(value, (int, float)) else None
+    except BaseException:  # there are none, or of an odd kind
         return None
-    return str(value) if isinstance(value, (str, int, float)) else None
 
 
 def _is_apps_own(error: BaseException) -> bool:
     """Whether it is the framework's word for a status: an app's ``abort()``, say."""
     return any(
-        kind.__name__ == "HTTPException"
-        and kind.__module__.partition(".")[0] in ("werkzeug", "starlette")
+        kind.__name__ == "HTTPException" and _package(kind) in ("werkzeug", "starlette")
         for kind in type(error).__mro__
     )

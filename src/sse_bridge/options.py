@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import math
 import os
 import time
@@ -21,11 +20,10 @@ from .dialects.base import Dialect
 from .dialects.relay import Relay
 from .media import asks_for_events
 from .parts import Start
+from .showing import report
 from .stream import GENERAL_FAILURE, Limits, Stream
 from .summary import Summary
 from .surrogates import whole
-
-_log = logging.getLogger("sse_bridge")
 
 
 class _Unsaid(str):
@@ -198,8 +196,8 @@ class Options:
         try:
             message = self.describe(error)
             return GENERAL_FAILURE if message is None else whole(str(message))
-        except BaseException:  # SystemExit too: the client is yet to be told
-            _log.exception("describe raised")
+        except BaseException as raised:  # SystemExit too: the client is yet to be told
+            report(raised, "describe raised")
             return GENERAL_FAILURE
 
 

@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 from .parts import Finish, Native, Part, Reasoning, ToolCall, Usage
 from .surrogates import whole
 
-COLLECT_LIMIT = 1_000_000  # characters of text, reasoning and arguments that a Summary gathers
+COLLECT_LIMIT = 1_000_000  # characters of text, reasoning and tool calls that a Summary gathers
+CALL_COST = 100  # characters that a tool call counts for, besides its own
+REASON_LIMIT = 1000  # characters of a finish reason
+_TOGETHER = 1000  # so many pieces are kept apart, for a piece takes more memory than its characters
 
 
 class Ending(enum.StrEnum):
@@ -24,7 +27,10 @@ class Ending(enum.StrEnum):
 
 
 class Summary(NamedTuple):
-    """What happened on one stream, for logs, bills and databases; times are in seconds."""
+    """What happened on one stream, for logs, bills and databases; times are in seconds.
+
+    `truncated`, whether more was said than is gathered here.
+    """
 
     ending: Ending
     chunks: int = 0
@@ -39,17 +45,28 @@ class Summary(NamedTuple):
     reasoning: str | None = None
     tool_calls: list[dict[str, str | None]] | None = None
     error: BaseException | None = None
+    truncated: bool = False
 
 
 class Tally:
     """What the Summary of a running stream will tell; `collect`, whether that is also what was said."""
 
-    __slots__ = ("_collected", "bytes", "chunks", "events", "finish_reason", "pings", "usage")
+    __slots__ = (
+        "_collected",
+        "_is_cut",
+        "bytes",
+        "chunks",
+        "events",
+        "finish_reason",
+        "pings",
+        "usage",
+    )
 
     def __init__(self, collect: bool) -> None:
         self.chunks = self.events = self.bytes = self.pings = 0
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
+        self._is_cut = False  # that reason
         self._collected = Collected() if collect else None
 
     def note(self, kind: type, parts: list[Any]) -> None:
@@ -59,14 +76,18 @@ class Tally:
         if kind is Native:
             for part in parts:
                 self.usage = part.usage or self.usage
-                self.finish_reason = part.finish_reason or self.finish_reason
+                self._keep_reason(part.finish_reason)
         elif kind is Usage:
             self.usage = parts[-1]
         elif kind is Finish:
-            self.finish_reason = parts[-1].reason
+            self._keep_reason(parts[-1].reason)
         if self._collected:
             for part in parts:
                 self._collected.add(part)
+
+    def _keep_reason(self, reason: str | None) -> None:
+        if reason:
+            self.finish_reason, self._is_cut = reason[:REASON_LIMIT], len(reason) > REASON_LIMIT
 
     def summary(
         self,
@@ -86,6 +107,7 @@ class Tally:
             usage=_usage_dict(self.usage),
             finish_reason=self.finish_reason and whole(self.finish_reason),
             error=error,
+            truncated=self._is_cut,
         )
         return self._collected.added_to(summary) if self._collected else summary
 
@@ -101,13 +123,13 @@ def _usage_dict(usage: Usage | None) -> dict[str, int] | None:
 
 
 class Collected:
-    """What was said in the first choice, gathered up to a bound."""
+    """What was said in the first choice, gathered up to a bound: all of it, or the beginning and no more."""
 
     def __init__(self) -> None:
-        self.text: list[str] = []
-        self.reasoning: list[str] = []
-        self.tool_calls: dict[int, dict[str, Any]] = {}
+        self.text, self.reasoning = Text(), Text()
+        self.tool_calls: dict[int, Call] = {}
         self.room = COLLECT_LIMIT
+        self.truncated = False
 
     def add(self, part: Part) -> None:
         if isinstance(part, str):
@@ -115,32 +137,81 @@ class Collected:
         elif isinstance(part, Reasoning):
             self._keep(self.reasoning, part.text)
         elif isinstance(part, ToolCall):
-            call = self.tool_calls.setdefault(
-                part.number, {"id": None, "name": None, "arguments": []}
-            )
-            call["id"], call["name"] = call["id"] or part.id, call["name"] or part.name
-            self._keep(call["arguments"], part.arguments)
+            self._add_call(part)
         elif isinstance(part, Native):
             for inner in part.parts:
                 self.add(inner)
 
-    def _keep(self, pieces: list[str], text: str) -> None:
-        if self.room:
-            pieces.append(text[: self.room])
-            self.room -= len(pieces[-1])
+    def _add_call(self, part: ToolCall) -> None:
+        call = self.tool_calls.get(part.number)
+        if call is None:
+            if not self._has_room(CALL_COST):
+                return
+            call = self.tool_calls[part.number] = Call()
+        # Half an id would be another's: it is kept whole, or not at all.
+        if part.id and not call.id and self._has_room(len(part.id)):
+            call.id = part.id
+        if part.name and not call.name and self._has_room(len(part.name)):
+            call.name = part.name
+        self._keep(call.arguments, part.arguments)
+
+    def _keep(self, kept: Text, text: str) -> None:
+        if not text or self.truncated:
+            return
+        kept.add(text[: self.room])
+        self.truncated = len(text) > self.room
+        self.room -= min(len(text), self.room)
+
+    def _has_room(self, size: int) -> bool:
+        """Take room for something that is kept whole; where there is none, nothing more is kept."""
+        self.truncated = self.truncated or size > self.room
+        if not self.truncated:
+            self.room -= size
+        return not self.truncated
 
     def added_to(self, summary: Summary) -> Summary:
         calls = sorted(self.tool_calls.items())
         return summary._replace(
-            text=whole("".join(self.text)),
-            reasoning=whole("".join(self.reasoning)),
-            tool_calls=[_whole_call(**call) for _, call in calls],
+            text=self.text.joined(),
+            reasoning=self.reasoning.joined(),
+            tool_calls=[call.told() for _, call in calls],
+            truncated=summary.truncated or self.truncated,
         )
 
 
-def _whole_call(id: str | None, name: str | None, arguments: list[str]) -> dict[str, str | None]:
-    return {
-        "id": id and whole(id),
-        "name": name and whole(name),
-        "arguments": whole("".join(arguments)),
-    }
+class Call:
+    """A tool call, as far as it was said."""
+
+    __slots__ = ("arguments", "id", "name")
+
+    def __init__(self) -> None:
+        self.id: str | None = None
+        self.name: str | None = None
+        self.arguments = Text()
+
+    def told(self) -> dict[str, str | None]:
+        return {
+            "id": self.id and whole(self.id),
+            "name": self.name and whole(self.name),
+            "arguments": self.arguments.joined(),
+        }
+
+
+class Text:
+    """A text that comes in pieces."""
+
+    __slots__ = ("_blocks", "_pieces")
+
+    def __init__(self) -> None:
+        self._blocks: list[str] = []  # many pieces each, put together
+        self._pieces: list[str] = []
+
+    def add(self, piece: str) -> None:
+        self._pieces.append(piece)
+        if len(self._pieces) == _TOGETHER:
+            self._blocks.append("".join(self._pieces))
+            self._pieces.clear()
+
+    def joined(self) -> str:
+        """All of it, with its halves of characters put together."""
+        return whole("".join((*self._blocks, *self._pieces)))

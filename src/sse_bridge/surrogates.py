@@ -8,6 +8,7 @@ Rules of this file:
 1. Two halves that meet become the character that they are, across chunks too.
 2. One that stays alone becomes U+FFFD: a model's text never ends a stream.
 3. Each text goes its own way: a choice's answer, its reasoning, the arguments of each of its calls.
+4. Each half is looked at twice, when it comes and when it goes, however many texts there are.
 """
 
 from __future__ import annotations
@@ -29,27 +30,28 @@ def whole(text: str) -> str:
 class Pieces:
     """A text that comes in pieces: a half at the end of one waits for the next."""
 
-    def __init__(self) -> None:
-        self._half = ""
+    def __init__(self, half: str = "") -> None:
+        self.half = half  # of a character, that waits
 
     def add(self, text: str) -> str:
         """As much of it as is whole."""
-        text = self._half + text
+        text = self.half + text
         is_cut = "\ud800" <= text[-1:] <= "\udbff"
-        self._half = text[-1] if is_cut else ""
+        self.half = text[-1] if is_cut else ""
         return whole(text[:-1] if is_cut else text)
 
     def rest(self) -> str:
         """What stayed alone."""
-        half, self._half = self._half, ""
+        half, self.half = self.half, ""
         return _LONE if half else ""
 
 
 class Halves:
-    """One stream's texts, each of which may have ended with half a character."""
+    """One stream's texts, each of which may have ended with half a character; only such are kept."""
 
     def __init__(self) -> None:
-        self._texts: dict[tuple[int, type, int], tuple[Part, Pieces]] = {}
+        # By choice and by place in it: the part that ended so, and its half.
+        self._waiting: dict[int, dict[tuple[type, int], tuple[Part, str]]] = {}
 
     def mend(self, part: Part) -> list[Part]:
         """The part as UTF-8 can carry it, behind what has waited for it."""
@@ -63,20 +65,27 @@ class Halves:
         text = _text_of(inner)
         if text is None:
             return [part]
-        place = (choice, type(inner), inner.number if type(inner) is ToolCall else 0)
-        _, pieces = self._texts.setdefault(place, (part, Pieces()))
-        text = pieces.add(text)
+        place = (type(inner), inner.number if type(inner) is ToolCall else 0)
+        text = self._put_together(choice, place, part, text)
         says_more = type(inner) is ToolCall and (inner.id or inner.name)
         return [_mended(part, text)] if text or says_more else []
 
     def rest(self, choice: int | None = None) -> list[Part]:
         """What stayed alone, of one choice or of all: nothing more will come there."""
-        lone = [
-            part
-            for place, (part, pieces) in self._texts.items()
-            if choice in (None, place[0]) and pieces.rest()
-        ]
-        return [_continued(part) for part in lone]
+        if choice is None:
+            places, self._waiting = [*self._waiting.values()], {}
+        else:
+            places = [self._waiting.pop(choice, {})]
+        return [_continued(part) for waiting in places for part, _ in waiting.values()]
+
+    def _put_together(self, choice: int, place: tuple[type, int], part: Part, text: str) -> str:
+        waiting = self._waiting.get(choice, {})
+        _, half = waiting.pop(place, (part, ""))
+        pieces = Pieces(half)
+        text = pieces.add(text)
+        if pieces.half:
+            self._waiting.setdefault(choice, waiting)[place] = (part, pieces.half)
+        return text
 
 
 def _text_of(part: Part) -> str | None:

@@ -21,6 +21,7 @@ from .media import JSON_LINES
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import ShuttingDown, TooManyStreams, Unavailable
 from .responses import OVER, Takeover, take
+from .showing import in_words
 from .wsgi_whole import WholeCall, keeps_to_its_thread
 
 __all__ = ["EventStream", "Middleware", "ShuttingDown", "TooManyStreams", "headers", "stream"]
@@ -51,8 +52,10 @@ def stream(source: Any, environ: Environ, /, **options: Unpack[Words]) -> Iterat
         # To a server that would be its connection's: it closes that, and answers nothing.
         diagnosis = diagnose(error)
         if diagnosis.is_upstream:
-            raise UpstreamError(str(error), status_code=diagnosis.status_code) from error
-        raise RuntimeError(f"the source failed before its first chunk: {error}") from error
+            raise UpstreamError(in_words(error), status_code=diagnosis.status_code) from error
+        raise RuntimeError(
+            f"the source failed before its first chunk: {in_words(error)}"
+        ) from error
 
 
 def open_body(source: Any, environ: Environ, options: Options) -> Iterator[bytes]:

@@ -14,7 +14,6 @@ Rules of this file:
 from __future__ import annotations
 
 import contextvars
-import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -30,8 +29,7 @@ from .media import EVENTS, media_type
 from .options import Options
 from .registry import Unavailable
 from .responses import MARK, Headers, Mark, Plan, Takeover
-
-_log = logging.getLogger("sse_bridge")
+from .showing import report
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -66,7 +64,7 @@ def answer_early(
     if early is None:
         if not isinstance(error, OSError):
             return None
-        _log.error("the source failed before its first chunk", exc_info=error)
+        report(error, "the source failed before its first chunk")
         early = EarlyAnswer(500, "Internal Server Error", None)
     body = early.message.encode()
     headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]

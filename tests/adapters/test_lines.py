@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sse_bridge.adapters import JsonLines, Plain
 from sse_bridge.adapters.base import Wish
 from sse_bridge.adapters.lines import LINE_LIMIT
+from sse_bridge.parts import Broken
 
 VALUES = st.recursive(st.text() | st.integers() | st.booleans(), st.lists, max_leaves=5)
 
@@ -41,3 +42,22 @@ def test_what_is_no_json_is_an_error():
 def test_a_line_without_end_is_refused():
     with pytest.raises(ValueError, match="no lines of JSON"):
         read(b"x" * (LINE_LIMIT + 1))
+
+
+def test_a_line_that_is_too_long_is_refused_where_its_end_has_come_too():
+    with pytest.raises(ValueError, match="no lines of JSON"):
+        read(b'"' + b"x" * LINE_LIMIT + b'"\n')
+
+
+def test_what_the_good_lines_of_a_piece_say_is_said_before_the_failure():
+    reader = JsonLines(Plain()).reader(Wish(takes_objects=True, lines=True))
+    *said, failure = reader.read(b"[1]\n[2]\noops\n[3]\n")
+    assert said == [b"[1]", b"[2]"]
+    assert type(failure) is Broken
+
+
+def test_what_is_neither_bytes_nor_text_is_refused_and_not_made_bytes_of():
+    with pytest.raises(
+        TypeError, match="a body of JSON lines must be bytes or str, got 1000000000000"
+    ):
+        JsonLines(Plain()).reader(Wish()).read(10**12)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import dashscope
-from .base import Parts, Reader, Wish
+from .base import Parts, Reader, Wish, in_turn
 from .objects import is_sdks, tells_its_fields
 from .openai import OpenAIReader
 from .openai_chunk import looks_like_openai
@@ -56,7 +56,7 @@ class AutoReader:
         return self._look(chunk) if read is None else read(chunk)
 
     def end(self) -> Parts:
-        return (*self._plain.end(), *self._openai.end())
+        return in_turn(self._plain.end, self._openai.end)
 
     def _choose(self, chunk: Any) -> Callable[[Any], Parts] | None:
         kind = type(chunk)

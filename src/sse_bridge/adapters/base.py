@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from ..failures import UpstreamError
 from ..parts import Broken, Part, Usage
 from .objects import OBJECTS, ObjectWriter
 
@@ -65,6 +66,17 @@ def broken(said: Iterable[Part], error: Exception) -> Parts:
     return (*before, Broken(error))
 
 
+def in_turn(*says: Callable[[], Parts]) -> Parts:
+    """What each of these says, one after the other; what was said before one of them fails is not lost."""
+    said: list[Part] = []
+    for say in says:
+        try:
+            said += say()
+        except Exception as error:
+            return broken(said, error)
+    return tuple(said)
+
+
 def get(thing: Any, name: str) -> Any:
     """A field of an object or a dict; None where there is none.
 
@@ -78,20 +90,21 @@ def get(thing: Any, name: str) -> Any:
 NO_REASON = "the model's stream ended without a finish_reason: it may have been cut"
 
 
-_THINGS = 20  # a service that makes up a new one for each chunk does not fill the log
+TOLD = 20  # things that a stream is warned of, for a service may have any number of fields
 
 
 class Once:
-    """Warns of each thing once a stream, and of no more than `_THINGS`; `message` has a place for it."""
+    """Warns of each thing once a stream, of `TOLD` of them at most; `message` has a place for it."""
 
     def __init__(self, log: logging.Logger, message: str) -> None:
         self._log, self._message = log, message
         self._told: frozenset[str] = frozenset()
 
     def __call__(self, what: str) -> None:
-        if what not in self._told and len(self._told) < _THINGS:
-            self._told |= {what}
-            self._log.warning(self._message, what)
+        if what in self._told or len(self._told) > TOLD:
+            return
+        self._told |= {what}
+        self._log.warning(self._message, what if len(self._told) <= TOLD else "still others")
 
 
 def items(thing: Any) -> Sequence[Any]:
@@ -103,30 +116,57 @@ def text_of(value: Any) -> str:
     """Text from what should be text: numbers too; nothing from what cannot be meant so."""
     if isinstance(value, str):
         return str.__str__(value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(value)
-    return ""
+    if isinstance(value, float):
+        return float.__repr__(value)
+    return "" if (number := _int_of(value)) is None or abs(number) >= _EXACT else str(number)
+
+
+def shown(value: Any) -> str:
+    """What should be text and is anything, as Python shows it; its type where that cannot be."""
+    try:
+        return text_of(value) or str.__str__(str(value))
+    except Exception:
+        return f"a {type(value).__name__}"
+
+
+def _int_of(value: Any) -> int | None:
+    """The number itself, whatever a subclass shows itself as; of a float, if it is a whole one."""
+    if isinstance(value, float):
+        real = float.__float__(value)
+        return int(real) if real.is_integer() else None
+    return int.__int__(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+_EXACT = 2**53  # a greater number is another one to readers whose numbers are all floats
 
 
 def number_of(value: Any) -> int | None:
     """A place in a list, from what should be one; also the text of one, as some services write."""
     if isinstance(value, str):
-        value = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _NUMBERS:
-        return None
-    return int(value)
+        text = str.__str__(value)
+        value = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    number = _int_of(value)
+    return number if number is not None and 0 <= number < NUMBERS else None
 
 
 def numbered(things: Any) -> Iterator[tuple[int, Any]]:
     """What should be a list of things that have their place in it as ``index``, each with its number."""
     for position, thing in enumerate(items(things)):
         index = number_of(get(thing, "index"))
-        yield position if index is None else index, thing
+        number = position if index is None else index
+        check_number(number)
+        yield number, thing
 
 
-_NUMBERS = 1_000_000  # nothing has so many choices or calls
+def check_number(number: int) -> None:
+    """Raise `UpstreamError` for the number of a choice or a call that no answer has: something is kept for each."""
+    if number >= NUMBERS:
+        raise UpstreamError(
+            f"an answer has fewer than {NUMBERS} choices and calls, got number {number}"
+        )
+
+
+NUMBERS = 10_000  # nothing has so many choices or calls
 
 
 def read_usage(usage: Any, *, final: bool = True) -> Usage | None:
@@ -147,11 +187,13 @@ def _count(usage: Any, *names: str) -> int | None:
     for name in names:
         count = get(usage, name)
         if isinstance(count, str):
-            count = number_of(count)
-        if isinstance(count, float) and math.isfinite(count):
-            count = round(count)
-        if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
-            return int(count)
+            text = str.__str__(count)
+            count = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+        if isinstance(count, float) and math.isfinite(real := float.__float__(count)):
+            count = round(real)
+        number = _int_of(count)
+        if number is not None and 0 <= number < _EXACT:
+            return number
     return None
 
 

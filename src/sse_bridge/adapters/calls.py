@@ -11,6 +11,7 @@ Rules of this file:
 3. A fragment without an id goes on with the call of its number, or with the last, unless it names another: by
    another name, or by the same in the same chunk or after arguments that were whole.
 4. A fragment that says nothing is none.
+5. However many calls there are, each fragment costs the same; there are fewer than `NUMBERS`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 from ..failures import SerializationError
 from ..parts import ToolCall
-from .base import get, items, number_of, text_of
+from .base import check_number, get, items, number_of, shown, text_of
 from .objects import OBJECTS, ObjectWriter
 
 
@@ -38,6 +39,8 @@ class Calls:
     def __init__(self, objects: ObjectWriter = OBJECTS) -> None:
         self._objects = objects
         self._calls: dict[int, _Call] = {}
+        self._next = 0  # the number of a call that is new
+        self._by_id: dict[str, int] = {}
         self._by_index: dict[int, int] = {}  # the service's number for a call, and ours
         self._last: int | None = None
 
@@ -51,11 +54,10 @@ class Calls:
 
     def say_others(self, calls: Any) -> Iterator[ToolCall]:
         """What whole calls say, as they stand in a whole answer, beyond those that are known."""
-        known = {call.id for call in self._calls.values()}
         count = len(self._calls)
         for place, call in enumerate(_listed(calls)):
             id_ = text_of(get(call, "id"))
-            if id_ not in known if id_ else place >= count:
+            if id_ not in self._by_id if id_ else place >= count:
                 yield from self.say([call])
 
     def say_legacy(self, function: Any) -> Iterator[ToolCall]:
@@ -71,11 +73,22 @@ class Calls:
         if not (id_ or name or arguments) and index not in self._by_index:
             return None
         number = self._number(index, id_, name, told)
-        call = self._calls.setdefault(number, _Call())
-        call.id, call.name = call.id or id_, call.name or name
+        call = self._call(number)
+        if id_ and not call.id:
+            call.id = id_
+            self._by_id.setdefault(id_, number)
+        call.name = call.name or name
         call.is_whole = isinstance(get(function, "arguments"), (dict, list))
         self._last = number
         return ToolCall(number, id_ or None, name or None, arguments)
+
+    def _call(self, number: int) -> _Call:
+        """The call of this number, which may be a new one."""
+        if number not in self._calls:
+            check_number(number)
+            self._calls[number] = _Call()
+            self._next = max(self._next, number + 1)
+        return self._calls[number]
 
     def _number(self, index: int | None, id_: str, name: str, told: set[int]) -> int:
         if index is None:
@@ -90,7 +103,7 @@ class Calls:
         return number
 
     def _of_id(self, id_: str) -> int:
-        return next((number for number, call in self._calls.items() if call.id == id_), self._new())
+        return self._by_id.get(id_, self._next)
 
     def _of_name(self, number: int | None, name: str, told: set[int]) -> int:
         """The call of a fragment without an id that would go on with the call of this number."""
@@ -98,10 +111,7 @@ class Calls:
             return 0
         call = self._calls[number]
         is_another = name != call.name or number in told or call.is_whole
-        return self._new() if name and call.name and is_another else number
-
-    def _new(self) -> int:
-        return max(self._calls, default=-1) + 1
+        return self._next if name and call.name and is_another else number
 
 
 def _listed(fragments: Any) -> Sequence[Any]:
@@ -122,8 +132,8 @@ def arguments_of(function: Any, objects: ObjectWriter = OBJECTS) -> str:
     if arguments is None:
         arguments = get(function, "input")
     if arguments is None or isinstance(arguments, str):
-        return arguments or ""
+        return text_of(arguments)
     try:
         return objects.write(arguments).decode()
     except SerializationError:
-        return str(arguments)
+        return shown(arguments)

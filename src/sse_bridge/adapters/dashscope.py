@@ -205,7 +205,7 @@ def failure_in(chunk: Any) -> UpstreamError | None:
         return told_failure(get(chunk, "error"), chunk) if failed else None
     status = _status(told, code)
     return UpstreamError(
-        f"DashScope: {code or status}: {get(chunk, 'message') or 'no message'}",
+        f"DashScope: {code[:200] or status}: {text_of(get(chunk, 'message'))[:10_000] or 'no message'}",
         status_code=status,
         code=code or None,
     )

@@ -22,7 +22,7 @@ from ..parts import Raw
 from ..shapes import noted
 from ..surrogates import Pieces
 from ..wire import FIELDS, ServerSentEvent
-from .base import Parts, Reader, Wish
+from .base import Parts, Reader, Wish, in_turn
 from .events import event_of, looks_like_event
 from .refusals import refusal_in
 from .relayed import LINE_LIMIT, RelayedLines
@@ -64,32 +64,45 @@ class FramesReader:
         self._passes = wish.passes
         self._must_speak = not exact and not wish.takes_objects
         self._exact = exact
-        self._head = b""  # what does not tell yet
+        self._head = bytearray()  # what does not tell yet
+        self._telling = b""  # as much of it as there is to ask
         self._passing: RelayedLines | _NoStream | None = None
 
     def read(self, chunk: Any) -> Parts:
         return self._pass(self._bytes.of(chunk))
 
     def end(self) -> Parts:
+        return in_turn(self._rest, self._begun, self._end)
+
+    def _rest(self) -> Parts:
         rest = self._bytes.rest()
-        said = self._pass(rest) if rest else ()
-        begun = () if self._passing is not None else self._begin(is_stream=True)
+        return self._pass(rest) if rest else ()
+
+    def _begun(self) -> Parts:
+        return () if self._passing is not None else self._begin(is_stream=True)
+
+    def _end(self) -> Parts:
         assert self._passing is not None, "it was begun"
-        return (*said, *begun, *self._passing.end())
+        return self._passing.end()
 
     def _pass(self, data: bytes) -> Parts:
         if self._passing is not None:
             return self._passing.read(data)
         self._head += data
-        is_stream = begins_an_event_stream(self._head)
-        return () if is_stream is None else self._begin(is_stream=is_stream)
+        self._telling = _what_tells(self._telling + data)
+        is_stream = begins_an_event_stream(self._telling)
+        if is_stream is None and len(self._head) <= LINE_LIMIT:
+            return ()
+        return self._begin(is_stream=is_stream is not False)  # so many empty lines are a stream's
 
     def _begin(self, *, is_stream: bool) -> Parts:
+        head = bytes(self._head)
+        self._head.clear()
         if is_stream:
             self._passing = RelayedLines(must_speak=self._must_speak, passes=self._passes)
-            return self._passing.read(self._head.removeprefix(BOM)) if self._head else ()
-        self._passing = _NoStream(self._head[:40], passes=not self._must_speak, may_end=self._exact)
-        return self._passing.read(self._head)
+            return self._passing.read(head.removeprefix(BOM)) if head else ()
+        self._passing = _NoStream(head[:40], passes=not self._must_speak, may_end=self._exact)
+        return self._passing.read(head)
 
 
 def begins_an_event_stream(data: bytes) -> bool | None:
@@ -102,6 +115,13 @@ def begins_an_event_stream(data: bytes) -> bool | None:
     return None if any(field.startswith(data) for field in FIELDS) else False
 
 
+def _what_tells(head: bytes) -> bytes:
+    """The same beginning, to whoever asks whether it is one of an event stream: in it many line ends are one."""
+    unmarked = head.removeprefix(BOM)
+    rest = unmarked.lstrip(b"\r\n")
+    return head if len(rest) == len(unmarked) else b"\n" + rest
+
+
 class _Bytes:
     """The bytes of what the source gives: text, bytes, events, and lines whose ends `iter_lines` has taken off."""
 
@@ -109,7 +129,7 @@ class _Bytes:
         self._write = wish.objects.write
         self._text = Pieces()
         self._are_lines: bool | None = None if may_be_lines else False
-        self._waiting: list[bytes] = []  # what may be lines without their ends
+        self._first = _First()
 
     def of(self, chunk: Any) -> bytes:
         data = self._encoded(chunk)
@@ -117,20 +137,17 @@ class _Bytes:
             return data
         if self._are_lines:
             return data if data.endswith(b"\n") else data + b"\n"
-        self._are_lines = _are_lines(self._waiting, data)
-        self._waiting.append(data)
+        self._are_lines = self._first.add(data)
         return b"" if self._are_lines is None else self._let_go()
 
     def rest(self) -> bytes:
         """What was left over when the source ran dry."""
         if self._are_lines is None:
-            self._are_lines = b"" in self._waiting and _may_be_lines(self._waiting)
+            self._are_lines = self._first.has_empty
         return self._let_go() + self._text.rest().encode()
 
     def _let_go(self) -> bytes:
-        end = b"\n" if self._are_lines else b""
-        waiting, self._waiting = self._waiting, []
-        return b"".join(data + end for data in waiting)
+        return self._first.joined(b"\n" if self._are_lines else b"")
 
     def _encoded(self, chunk: Any) -> bytes:
         if isinstance(chunk, str):
@@ -148,24 +165,41 @@ class _Bytes:
         )
 
 
-def _are_lines(waiting: list[bytes], data: bytes) -> bool | None:
-    """Whether a stream that has come in these pieces, and goes on with `data`, comes line by line; None: unsure.
+class _First:
+    """The first pieces of a source, as long as they may be lines without their ends.
 
-    Lines have no ends of lines in them. Each is a field, and an empty one stands between two events: but a piece
-    may be empty as well, and begin in the middle of a line with what looks like a field.
+    Such have no ends of lines in them. Each is a field, and an empty one stands between two events: but a piece may
+    be empty as well, and begin in the middle of a line with what looks like a field. Each is looked at once.
     """
-    if b"\n" in data or b"\r" in data or sum(map(len, waiting)) + len(data) > LINE_LIMIT:
-        return False
-    if not (_may_be_lines(waiting) and _may_be_lines([data])):
-        return False
-    if not data:
-        return True if waiting and _is_whole(waiting[-1]) else None
-    is_behind_another = b"" in waiting or (waiting and _SHORT.match(waiting[-1]))
-    return True if is_behind_another and not data.startswith(b":") else None
 
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self.has_empty = False
 
-def _may_be_lines(pieces: list[bytes]) -> bool:
-    return all(not piece or _FIELD.match(piece + b"\n") for piece in pieces)
+    def add(self, data: bytes) -> bool | None:
+        """Whether the source gives line by line; None: unsure."""
+        are_lines = self._judge(data)
+        self._pieces.append(data)
+        self._size += len(data) + 1  # an empty one is kept, too
+        self.has_empty = self.has_empty or not data
+        return are_lines
+
+    def joined(self, end: bytes) -> bytes:
+        """All of them, each with this end; they are kept no longer."""
+        pieces, self._pieces = self._pieces, []
+        return b"".join(data + end for data in pieces)
+
+    def _judge(self, data: bytes) -> bool | None:
+        if b"\n" in data or b"\r" in data or self._size + len(data) > LINE_LIMIT:
+            return False
+        if data and not _FIELD.match(data + b"\n"):
+            return False
+        last = self._pieces[-1] if self._pieces else b""
+        if not data:
+            return True if _is_whole(last) else None
+        is_behind_another = self.has_empty or _SHORT.match(last)
+        return True if is_behind_another and not data.startswith(b":") else None
 
 
 def _is_whole(line: bytes) -> bool:
@@ -175,7 +209,7 @@ def _is_whole(line: bytes) -> bool:
         return True
     try:
         return data.startswith((b"{", b"[")) and json.loads(data) is not None
-    except ValueError:
+    except (ValueError, RecursionError):  # too deep: it has an end, but who knows where
         return False
 
 
@@ -202,7 +236,7 @@ class _NoStream:
             return ()
         try:
             told = refusal_in(json.loads(self._body))
-        except ValueError:
+        except (ValueError, RecursionError):
             told = None
         message = (
             "the upstream's body is no event stream, and no answer: it begins with no field of an event, but "

@@ -1,4 +1,11 @@
-"""The lines adapter: a body of JSON lines, each of them a chunk for another adapter."""
+"""The lines adapter: a body of JSON lines, each of them a chunk for another adapter.
+
+Rules of this file:
+
+1. A byte is looked at once, however the body is cut: only what has just come is searched for the ends of lines.
+2. What the lines before a bad one have said is not lost, wherever the body is cut.
+3. No line is longer than `LINE_LIMIT` bytes.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +15,7 @@ from typing import Any
 from ..parts import Part
 from ..shapes import noted
 from ..surrogates import Pieces
-from .base import Adapter, Parts, Reader, Wish, broken
+from .base import Adapter, Parts, Reader, Wish, broken, in_turn
 
 LINE_LIMIT = 16 * 1024 * 1024  # bytes of one line
 
@@ -31,35 +38,48 @@ class JsonLinesReader:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._text = Pieces()
-        self._rest = bytearray()
+        self._rest = bytearray()  # a line whose end has not come
 
     def read(self, chunk: Any) -> Parts:
-        self._rest += self._text.add(chunk).encode() if isinstance(chunk, str) else bytes(chunk)
-        *lines, rest = self._rest.split(b"\n")
-        self._rest = rest
-        if len(rest) > LINE_LIMIT:
-            raise ValueError(f"a line of more than {LINE_LIMIT} bytes: no lines of JSON")
-        return self._read_all(lines)
+        *ends, rest = self._encoded(chunk).split(b"\n")
+        parts: list[Part] = []
+        try:
+            for end in ends:
+                self._keep(end)
+                parts += self._line()
+            self._keep(rest)
+        except Exception as error:  # the good lines before it have been said
+            return broken(parts, error)
+        return parts
 
     def end(self) -> Parts:
-        return (*self._read_all([self._rest]), *self._reader.end())
+        return in_turn(self._line, self._reader.end)
 
-    def _read_all(self, lines: list[bytearray]) -> Parts:
-        parts: list[Part] = []
-        for line in lines:
-            text = line.strip()
-            if text and text != b"[DONE]":  # which some add for readers of event streams
-                try:
-                    parts += self._reader.read(_value(text))
-                except Exception as error:  # the good lines before it have been said
-                    return broken(parts, error)
-        return parts
+    def _encoded(self, chunk: Any) -> bytes:
+        if isinstance(chunk, str):
+            return self._text.add(chunk).encode()
+        if isinstance(chunk, (bytes, bytearray, memoryview)):
+            return bytes(chunk)
+        raise TypeError(f"a body of JSON lines must be bytes or str, got {noted(chunk)}")
+
+    def _keep(self, piece: bytes) -> None:
+        if len(self._rest) + len(piece) > LINE_LIMIT:
+            raise ValueError(f"a line of more than {LINE_LIMIT} bytes: no lines of JSON")
+        self._rest += piece
+
+    def _line(self) -> Parts:
+        """What the line says that is whole now."""
+        text = self._rest.strip()
+        self._rest.clear()
+        if not text or text == b"[DONE]":  # which some add for readers of event streams
+            return ()
+        return self._reader.read(_value(text))
 
 
 def _value(line: bytearray) -> Any:
     try:
         return json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"a line of the body is no JSON, but {noted(bytes(line))}: {error}"
         ) from error

@@ -70,6 +70,7 @@ class OpenAIReader:
         self._objects = wish.objects
         self._first = Answer(wish.objects)
         self._others: dict[int, Answer] = {}
+        self._another_spoke = False  # one of those
         self._begun = False  # whether any chunk has come
         self._usage: Usage | None = None
         self._told: Usage | None = None  # what of it the client has seen
@@ -114,7 +115,7 @@ class OpenAIReader:
     @property
     def spoke(self) -> bool:
         """Whether this source has given a model's words."""
-        return self._first.spoke or any(answer.spoke for answer in self._others.values())
+        return self._first.spoke or self._another_spoke
 
     # -- chunks that pass -------------------------------------------------------------------------
 
@@ -213,7 +214,11 @@ class OpenAIReader:
         for number, choice in numbered(choices_of(chunk)):
             answer = self._answer(number)
             said = answer.say(choice, id_, missed)
-            parts += (Choice(number, part) for part in said) if number else said
+            if number == 0:
+                parts += said
+                continue
+            parts += (Choice(number, part) for part in said)
+            self._another_spoke = self._another_spoke or answer.spoke
         return parts
 
     def _answer(self, number: int) -> Answer:

@@ -10,13 +10,17 @@ from ..failures import UpstreamError
 from ..parts import Choice, Finish, Origin, Part, Reasoning, ToolCall
 from ..surrogates import whole
 from .answers import ELSEWHERE, Answer, has_words, look_for_more
-from .base import get, items, number_of
+from .base import get, items, number_of, text_of
+from .objects import tells_its_fields
 from .refusals import error_of_chunk, is_failed_finish, refusal_in, told_failure
 from .words import Missed, ignore
 
 CHUNK, WHOLE = "chat.completion.chunk", "chat.completion"
 
 _TELLING = ("base_resp", "error", "x_groq")  # what a service tells beside the choices
+
+
+_NUMBERS, _TEXTS = (int, type(None)), (str, type(None))
 
 
 def mere_words(chunk: Any) -> str | Reasoning | None:
@@ -29,8 +33,15 @@ def mere_words(chunk: Any) -> str | Reasoning | None:
 
 def _words_of_dict(chunk: dict[str, Any]) -> str | Reasoning | None:
     [choice] = chunk["choices"]
-    told = chunk.get("usage") or choice.get("index") or choice.get("finish_reason")
-    if told or chunk["object"] != CHUNK or _may_tell(chunk) or _choice_may_tell(choice):
+    index, reason = choice.get("index"), choice.get("finish_reason")
+    if index or reason or type(index) not in _NUMBERS or type(reason) not in _TEXTS:
+        return None
+    if (
+        chunk.get("usage")
+        or chunk["object"] != CHUNK
+        or _may_tell(chunk)
+        or _choice_may_tell(choice)
+    ):
         return None
     return _words_in(choice["delta"])
 
@@ -42,7 +53,10 @@ def _words_of_model(chunk: Any) -> str | Reasoning | None:
     if fields["object"] != CHUNK or fields.get("usage") or _may_tell(fields):
         return None
     of_choice, more_of_choice = choice.__dict__, choice.__pydantic_extra__
-    if of_choice["index"] or of_choice["finish_reason"] or _choice_may_tell(of_choice):
+    index, reason = of_choice["index"], of_choice["finish_reason"]
+    if index or reason or type(index) not in _NUMBERS or type(reason) not in _TEXTS:
+        return None
+    if _choice_may_tell(of_choice):
         return None
     if (more and _may_tell(more)) or (more_of_choice and _choice_may_tell(more_of_choice)):
         return None
@@ -67,6 +81,8 @@ def _words_in(delta: dict[str, Any]) -> str | Reasoning | None:
     words: str | Reasoning | None = None
     for name, value in delta.items():
         if not value or name == "role":
+            if type(value) not in _TEXTS and name in ("role", "content"):
+                return None
             continue
         if words is not None or type(value) is not str:
             return None
@@ -139,7 +155,7 @@ def told_in(data: bytes) -> Told:
     """What the data of a frame tells that may be a chunk of OpenAI's."""
     try:
         chunk = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):  # of no JSON, and of one that is too deep
         return Told(speaks=data not in (b"", b"[DONE]"))
     if not looks_like_openai(chunk):
         return Told(speaks=chunk != {}, failure=refusal_in(chunk))
@@ -151,26 +167,32 @@ def told_in(data: bytes) -> Told:
 def origin_of(chunk: Any) -> Iterator[Origin]:
     """Whose chunk it is, if it tells."""
     id_, created, model = (get(chunk, field) for field in ("id", "created", "model"))
-    if isinstance(id_, str) and isinstance(created, int) and isinstance(model, str):
-        yield Origin(whole(id_), int(created), whole(model))
+    if not (isinstance(id_, str) and isinstance(created, int) and isinstance(model, str)):
+        return
+    if isinstance(created, bool) or not 0 <= (born := int.__int__(created)) < _END_OF_TIME:
+        return
+    yield Origin(whole(text_of(id_)), born, whole(text_of(model)))
+
+
+_END_OF_TIME = 2**53  # seconds since 1970; JavaScript knows no later one
 
 
 def speaks_protocol(chunk: Any, said: list[Part]) -> bool:
     """Whether a client of OpenAI's can read this chunk, of which `said` is what it says."""
     fragments: list[Any] = []
     choices = get(chunk, "choices")
-    if isinstance(choices, dict):
+    if not isinstance(choices, (list, tuple, type(None))):
         return False
     for choice in items(choices):
         delta = get(choice, "delta")
-        text, reason = get(delta, "content"), get(choice, "finish_reason")
-        if delta is None or isinstance(delta, (str, int, float, list, tuple)):
+        if not tells_its_fields(type(delta)):
             return False
-        if not isinstance(text, str | None) or not isinstance(reason, str | None):
+        texts = (get(delta, "content"), get(delta, "role"), get(choice, "finish_reason"))
+        if not all(isinstance(text, str | None) for text in texts):
             return False
         if not has_words(delta) and any(get(choice, field) for field in ELSEWHERE):
             return False
-        if number_of(get(choice, "index")) != get(choice, "index"):
+        if not _is_number(get(choice, "index")):
             return False
         calls = get(delta, "tool_calls")
         if calls is not None and not isinstance(calls, (list, tuple)):
@@ -184,8 +206,17 @@ def speaks_protocol(chunk: Any, said: list[Part]) -> bool:
 def _is_fragment(fragment: Any, call: ToolCall) -> bool:
     """Whether this is a fragment of that call, as OpenAI numbers and writes them."""
     index, function = get(fragment, "index"), get(fragment, "function")
-    is_numbered = isinstance(index, int) and index == call.number
-    return is_numbered and isinstance(get(function, "arguments"), str | None)
+    if not _is_number(index) or index != call.number:
+        return False
+    if function is not None and not tells_its_fields(type(function)):
+        return False
+    texts = (get(fragment, "id"), get(function, "name"), get(function, "arguments"))
+    return all(isinstance(text, str | None) for text in texts)
+
+
+def _is_number(index: Any) -> bool:
+    """Whether it is a number as OpenAI gives it; some services give none."""
+    return index is None or (type(index) is int and number_of(index) is not None)
 
 
 def without_error(chunk: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ..shapes import noted
 from ..surrogates import whole
 from ..wire import ServerSentEvent
 from . import dashscope, events
-from .base import Parts, Reader, Wish
+from .base import Parts, Reader, Wish, in_turn
 from .relayed import RelayedLines
 
 _log = logging.getLogger("sse_bridge")
@@ -51,9 +51,12 @@ class PlainReader:
         return read(self, chunk)
 
     def end(self) -> Parts:
+        return in_turn(self._rest, self._relayed.end) if self._relayed else self._rest()
+
+    def _rest(self) -> Parts:
+        """What began a character that was never whole."""
         rest = self._decoder.decode(b"", True) if self._decoder else ""
-        relayed = self._relayed.end() if self._relayed else ()
-        return (rest, *relayed) if rest else relayed
+        return (rest,) if rest else ()
 
     def text(self, chunk: str) -> Parts:
         if chunk.endswith("\n"):

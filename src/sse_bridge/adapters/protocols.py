@@ -54,9 +54,9 @@ _ESCAPED = re.compile(rb"\\u00(?:[4-7]|2[dDeE])")
 # What may be a failure or a reason to finish in a chunk of OpenAI's: then it is read, to know.
 _TELLING = re.compile(rb'"(?:error|finish_reason|base_resp)"\s*:\s*[^\sn]')
 _TEXT = re.compile(rb'\{"text"\s*:\s*"')
-_CHUNK = re.compile(
-    rb'"object"\s*:\s*"(?:chat\.completion|text_completion)|"choices"\s*:\s*\[\s*\{.*"delta"\s*:'
-)
+_OBJECT = re.compile(rb'"object"\s*:\s*"(?:chat\.completion|text_completion)')
+# Two searches, one after the other: one for both would look for the delta anew behind each of many choices.
+_CHOICES, _DELTA = re.compile(rb'"choices"\s*:\s*\[\s*\{'), re.compile(rb'"delta"\s*:')
 
 
 class Sightings:
@@ -153,9 +153,16 @@ def _recognized(event: bytes, data: bytes) -> Protocol | None:
     for protocol in _BY_WORD:
         if words & protocol.spoken:
             return protocol
-    if _CHUNK.search(data):
+    if _is_chunk(data):
         return OPENAI
     if data.startswith(b"{") and b'"jsonrpc"' in data:
         return _JSONRPC
     is_ours = event in (b"delta", b"reasoning") and _TEXT.match(data)
     return DELTA if is_ours else None
+
+
+def _is_chunk(data: bytes) -> bool:
+    if _OBJECT.search(data):
+        return True
+    choices = _CHOICES.search(data)
+    return choices is not None and _DELTA.search(data, choices.end()) is not None

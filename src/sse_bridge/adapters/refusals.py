@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..failures import UpstreamError, as_status
-from .base import get, items, text_of
+from .base import get, items, shown, text_of
 
 # What services with numbers of their own mean by these, as HTTP has it.
 _MINIMAX = {
@@ -118,7 +118,7 @@ def told_failure(
     if inner is not None and not isinstance(inner, (str, bool)):
         return told_failure(inner, error, numbers=numbers)
     fields = (*_CODES, "status", "type")
-    words = [text_of(get(place, field)) for place in (error, around) for field in fields]
+    words = [text_of(get(place, field))[:_WORD] for place in (error, around) for field in fields]
     statuses = (numbers.get(word) or as_status(word) for word in words)
     retryable = get(error, "retryable")
     return UpstreamError(
@@ -144,12 +144,15 @@ def _has_message(thing: Any) -> bool:
 
 def _message(error: Any) -> str:
     if isinstance(error, str):
-        return text_of(error)
+        return text_of(error)[:_LENGTH]
     for field in _MESSAGES:
         message = get(error, field)
         if message and not isinstance(message, (bool, int, float)):
-            return str(message)
+            return shown(message)[:_LENGTH]
     return text_of(error)
+
+
+_LENGTH = 10_000  # characters of a message for the log, and of no more
 
 
 def _code(words: list[str]) -> str | None:
@@ -158,4 +161,5 @@ def _code(words: list[str]) -> str | None:
     return next(named, None) or next(filter(None, words), None)
 
 
+_WORD = 200  # characters of a code
 _NO_CODES = ("error", "about:blank")

@@ -9,10 +9,11 @@ _SIGNS = re.compile(
     r"|outside of (the )?(request|application|app) context"  # Flask
     r"|[Rr]equest context not initialized"  # Bottle
     r"|'(ThreadedDict|_thread\._local)' object has no attribute"  # web.py, thread-locals of any kind
-    r"|greenlet.+different thread"
+    r"|greenlet.{1,200}different thread"
 )
 
 _LINKS = 20
+_LOOKED_AT = 10_000  # characters of a message, which may be as long as an upstream likes
 _NOTE = (
     "sse-bridge walks this source on a thread of its own, beside the one that made it. With whole=True, of the "
     "Flask decorator or the WSGI middleware, the view or the app runs on that thread too."
@@ -24,7 +25,9 @@ def explain(error: BaseException | None) -> None:
     try:
         if error is not None and _is_one(error) and _NOTE not in getattr(error, "__notes__", ()):
             error.add_note(_NOTE)
-    except Exception:  # an error whose attributes raise, say: it is told without a note
+    except (
+        BaseException
+    ):  # an error whose attributes raise, whatever it is: it is told without a note
         return
 
 
@@ -33,7 +36,7 @@ def _is_one(error: BaseException) -> bool:
     for _ in range(_LINKS):  # a chain of causes may lead back into itself
         if at is None:
             return False
-        if _SIGNS.search(str(at)):
+        if _SIGNS.search(str(at)[:_LOOKED_AT]):
             return True
         at = at.__cause__ or at.__context__
     return False

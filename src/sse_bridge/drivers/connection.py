@@ -17,6 +17,7 @@ from typing import Any
 from .. import interrupt
 from ..options import Options
 from ..registry import ShuttingDown, Unavailable, reserved, streams
+from ..showing import in_words, report
 from ..summary import Ending, Summary
 from . import sources
 from .farewell import Farewell
@@ -115,7 +116,7 @@ class Connection:
         if isinstance(error, Exception):
             return error
         # SystemExit and its like would end the server's own thread or task.
-        refusal = RuntimeError(f"the source raised {error!r}")
+        refusal = RuntimeError(f"the source raised {in_words(error, repr)}")
         refusal.__cause__ = error
         return refusal
 
@@ -172,8 +173,8 @@ class Connection:
         summary = self.farewell.summary = self.farewell.summary or self._summary(now)
         try:
             self._end_source()
-        except BaseException:  # of a source's own close(), say
-            _log.exception("stopping a source raised")
+        except BaseException as error:  # of a source's own close(), say
+            report(error, "stopping a source raised")
         finally:
             self._stop_worker()
         self._at_pauses = None  # it leads back to the driver: nothing should wait for the collector
@@ -211,8 +212,11 @@ class Connection:
         try:
             return self.stream.summary(now + self._skipped)
         except Exception as error:  # on_end is owed a word all the same
-            _log.exception("a stream could not be summed up")
-            return Summary(self.stream.ending or Ending.FAILED, error=self.stream.error or error)
+            report(error, "a stream could not be summed up")
+            told = self.stream.error
+            return Summary(
+                self.stream.ending or Ending.FAILED, error=error if told is None else told
+            )
 
     def _end_source(self) -> None:
         """Close what never ran, and cancel what runs; each is done once."""
@@ -246,7 +250,7 @@ class Connection:
         data = self.stream.feed(ended.rest, now, 0) if ended.rest else b""
         if ended.error is None:
             return data + self.stream.finish(now)
-        if isinstance(ended.error, ShuttingDown):
+        if issubclass(type(ended.error), ShuttingDown):
             return data + self.stream.shutdown(now)
         return data + self.stream.fail(ended.error, now)
 
@@ -274,8 +278,8 @@ class Connection:
             return
         try:
             outcome = self.options.cancel()
-        except BaseException:  # SystemExit too: the source is yet to be stopped
-            _log.exception("cancel raised")
+        except BaseException as error:  # SystemExit too: the source is yet to be stopped
+            report(error, "cancel raised")
             return
         if inspect.isawaitable(outcome):
             home, context = self.home(), contextvars.copy_context()
@@ -285,8 +289,8 @@ class Connection:
 async def _await_cancel(outcome: Awaitable[Any]) -> None:
     try:
         await outcome
-    except Exception:
-        _log.exception("cancel raised")
+    except Exception as error:
+        report(error, "cancel raised")
 
 
 def log_ending(summary: Summary, *, held: bool) -> None:
@@ -296,7 +300,7 @@ def log_ending(summary: Summary, *, held: bool) -> None:
         case Ending.FINISHED:
             _log.debug("stream finished after %.3f s, %d events", *about)
         case Ending.FAILED if not held:
-            _log.error("stream failed after %.3f s, %d events", *about, exc_info=summary.error)
+            report(summary.error, "stream failed after %.3f s, %d events", *about)
         case Ending.GONE:
             _log.info("client left after %.3f s, %d events", *about)
         case Ending.SLOW | Ending.STALLED | Ending.EXPIRED:

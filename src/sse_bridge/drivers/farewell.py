@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextvars
 import inspect
-import logging
 import os
 from collections.abc import Callable
 from typing import Any
 
+from ..showing import report
 from ..summary import Summary
 from .waiting import Home, run_in
-
-_log = logging.getLogger("sse_bridge")
 
 
 class Farewell:
@@ -50,8 +48,8 @@ def call_on_end(
         outcome = on_end(summary)
         if inspect.isawaitable(outcome):
             run_in(home(), outcome, contextvars.copy_context())
-    except BaseException:
-        _log.exception("on_end raised")
+    except BaseException as error:
+        report(error, "on_end raised")
 
 
 async def call_in_loop(on_end: Callable[[Summary], Any], summary: Summary, home: Home) -> None:
@@ -65,5 +63,5 @@ async def call_in_loop(on_end: Callable[[Summary], Any], summary: Summary, home:
 async def _await_on_end(on_end: Callable[[Summary], Any], summary: Summary) -> None:
     try:
         await on_end(summary)
-    except BaseException:
-        _log.exception("on_end raised")
+    except BaseException as error:
+        report(error, "on_end raised")

@@ -11,6 +11,7 @@ from types import AsyncGeneratorType, GeneratorType
 from typing import Any, cast
 
 from ..shapes import noted
+from ..showing import report
 from .waiting import Home
 
 _log = logging.getLogger("sse_bridge")
@@ -154,10 +155,10 @@ def _distinct(iterator: Any, source: Any) -> list[Any]:
 
 def report_cleanup(error: BaseException) -> None:
     """What a source's cleanup raised goes to the log only."""
-    if isinstance(error, RuntimeError) and "ignored GeneratorExit" in str(error):
+    if type(error) is RuntimeError and "ignored GeneratorExit" in str(error):
         _log.warning("a source yielded while it was being closed; what it yielded is dropped")
     else:
-        _log.error("a source's cleanup raised", exc_info=error)
+        report(error, "a source's cleanup raised")
 
 
 class OneRequest:

@@ -11,7 +11,6 @@ Rules of this file:
 from __future__ import annotations
 
 import json
-import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -28,18 +27,15 @@ Look = Callable[[], T | None]
 LIMIT = 16 * 1024 * 1024  # bytes of a body, of which nobody tests more
 SHOWN = 1000  # bytes of it in a message
 
-_LINE_END = re.compile(rb"\r\n|\r|\n")
-
 
 class Reading:
     """A response as a test sees it; `request` and `answer`; `raises`, whether the app's failure is raised here."""
 
     def __init__(self, request: Request, answer: Answer, *, raises: bool) -> None:
         self._request, self._answer, self._raises = request, answer, raises
-        self._decoder = Decoder()
+        self._decoder = Decoder(on_comment=self._hear)
         self._events: deque[ServerSentEvent] = deque()
         self._body = bytearray()
-        self._line = b""  # the last one, which may go on
         self._pings = self._awaited_pings = 0
         self._is_summed_up = False
 
@@ -242,9 +238,10 @@ class Reading:
         if len(self._body) > LIMIT:
             raise AssertionError(f"{self._request} goes on: there came {len(self._body)} bytes")
         self._events += self._decoder.feed(piece)
-        *lines, self._line = _LINE_END.split(self._line + piece)
-        self._pings += sum(line.startswith(b": ping") for line in lines)
         return True
+
+    def _hear(self, comment: str) -> None:
+        self._pings += comment.startswith(": ping")
 
 
 def count(number: int, noun: str) -> str:
