@@ -111,7 +111,7 @@ class Connection:
             return None
         if self.stream.ending is Ending.SHUTDOWN:
             return ShuttingDown(source_ran=self.begun)
-        if isinstance(error, Unavailable):
+        if issubclass(type(error), Unavailable):
             error.source_ran = True
         if isinstance(error, Exception):
             return error
