@@ -690,3 +690,34 @@ async def test_a_request_that_is_cancelled_does_not_wait_for_a_write_that_nobody
             tasks.start_soon(Middleware(app, send_timeout=None), scope, receive, send)
             await writes.wait()
             tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5])
+async def test_an_on_end_that_takes_its_time_costs_no_client_the_answer(seconds: float):
+    """The stream has ended by itself, and its client is there: the app hears that as the end of its request."""
+    sent = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    asked = False
+
+    async def receive() -> Any:
+        nonlocal asked
+        if asked:
+            await anyio.sleep(60)
+        asked = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("status", message.get("more_body", False)))
+
+    async def on_end(_: Summary) -> None:
+        await anyio.sleep(seconds)
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    await Middleware(app, first_chunk_timeout=0.05, on_end=on_end)(scope, receive, send)
+    assert sent == [504, False]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from hostile_errors import ERRORS, fail, made
@@ -43,3 +47,24 @@ def test_of_one_that_cannot_be_logged_there_is_a_line_all_the_same(
 def test_nothing_raises_out_of_here(kind: str, caplog: pytest.LogCaptureFixture):
     report(ERRORS[kind](), "it failed")
     assert caplog.records[0].getMessage().startswith("it failed")
+
+
+def test_of_one_that_only_a_handler_would_find_out_there_is_a_line_in_the_file(tmp_path: Path):
+    """The log's own handlers say nothing of a record that they cannot format."""
+    handler = logging.FileHandler(path := tmp_path / "log")
+    logging.getLogger("sse_bridge").addHandler(handler)
+    try:
+        error = LookupError("x")
+        error.__notes__ = Raising()  # type: ignore[assignment]
+        report(error, "it failed")
+    finally:
+        logging.getLogger("sse_bridge").removeHandler(handler)
+        handler.close()
+    assert "it failed" in path.read_text()
+
+
+class Raising(list[str]):
+    """Notes that cannot be read."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise SystemExit(3)

@@ -111,7 +111,9 @@ def _check_fields(method: Callable[..., Any], part: Any) -> None:
     _check_line(method, part if type(part) is bytes else getattr(part, "json", b""))
     for inner in _inside(part):
         if not isinstance(inner, _PARTS):
-            raise TypeError(f"{_named(method)}: a part is within {type(part).__name__}, got {noted(inner)}")
+            raise TypeError(
+                f"{_named(method)}: a part is within {type(part).__name__}, got {noted(inner)}"
+            )
         _check_fields(method, inner)
 
 

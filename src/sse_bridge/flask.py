@@ -190,6 +190,8 @@ def _streaming(
                 if is_whole and has_request_context() and request.method != "HEAD":
                     return run_whole(call, _watch, options, answer, place)
                 return answer(_run_view(call, is_coroutine))
+            except Unavailable:
+                raise
             except Exception as error:
                 raise_early(error, options)
                 raise
@@ -380,13 +382,15 @@ def _is_finished() -> bool:
 @contextmanager
 def _place(limit: int | None) -> Iterator[Place]:
     """Room for the view's stream, before the view asks a model; given back where no stream comes of it."""
+    if has_request_context() and request.method == "HEAD":  # which streams nothing
+        limit = None
     try:
         place = streams.reserve(limit)
+        token = reserved.set(place)
+        try:
+            yield place
+        finally:
+            reserved.reset(token)
+            streams.leave(place)
     except Unavailable as full:
         raise ServiceUnavailable(retry_after=full.retry_after) from full
-    token = reserved.set(place)
-    try:
-        yield place
-    finally:
-        reserved.reset(token)
-        streams.leave(place)

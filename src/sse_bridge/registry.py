@@ -22,7 +22,7 @@ class TooManyStreams(Unavailable):
     """`max_streams` are open already, or the sources of ended ones still run."""
 
 
-class TooManyThreads(Unavailable):
+class TooManyThreads(TooManyStreams):
     """As many sync sources run already as this process may have threads for."""
 
 
@@ -37,8 +37,9 @@ class ShuttingDown(Unavailable):
 class Place:
     """Room for a stream that is yet to come; called when the server stops, it tells whoever makes that stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None) -> None:
         self.tell: ShutDown = lambda: None
+        self.limit = limit  # for which it was found free
 
     def __call__(self) -> None:
         self.tell()
@@ -68,7 +69,7 @@ class Registry:
 
         Raises what `enter` does.
         """
-        place = Place()
+        place = Place(limit)
         self.enter(place, limit)
         return place
 
@@ -81,10 +82,12 @@ class Registry:
         with self._lock:
             if self.closing:
                 raise ShuttingDown
-            if place in self._open:
-                self._open.discard(place)
-            else:
+            if place is None or place not in self._open:
                 self._check(limit)
+            else:
+                if limit != place.limit:
+                    self._check(limit, mine=1)
+                self._open.discard(place)
             self._open.add(shut_down)
 
     def leave(self, shut_down: ShutDown) -> None:
@@ -127,11 +130,12 @@ class Registry:
             self._stragglers.discard(worker)
             return straggled
 
-    def _check(self, limit: int | None) -> None:
-        if limit is None or self.open + self.stragglers < limit:
+    def _check(self, limit: int | None, mine: int = 0) -> None:
+        others = self.open - mine
+        if limit is None or others + self.stragglers < limit:
             return
         late = f", {self.stragglers} sources of ended ones still run" if self.stragglers else ""
-        raise TooManyStreams(f"{self.open} streams are open{late}, max_streams is {limit}")
+        raise TooManyStreams(f"{others} streams are open{late}, max_streams is {limit}")
 
 
 streams = Registry()

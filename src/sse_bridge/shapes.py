@@ -32,11 +32,13 @@ def noted(value: Any) -> str:
 def shape(value: Any) -> str:
     """What it is, in words that quote no text of it."""
     kind = type(value).__name__
-    if value is None or isinstance(value, (bool, float)):
+    if value is None or isinstance(value, bool):
         return repr(value)
+    if isinstance(value, float):
+        return float.__repr__(value)
     if isinstance(value, int):
         return (
-            repr(value)
+            int.__repr__(value)
             if value.bit_length() < 3 * _DIGITS
             else f"an int of {value.bit_length()} bits"
         )
@@ -75,5 +77,5 @@ def _fields(value: Mapping[Any, Any]) -> str:
 def _quoted(value: Any) -> str:
     try:
         return repr(value)
-    except Exception as error:  # what is too deep for JSON may be too deep for repr
+    except BaseException as error:  # what is too deep for JSON may be too deep for repr
         return f"{shape(value)}, whose repr raised {type(error).__name__}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable
 
 _log = logging.getLogger("sse_bridge")
@@ -21,7 +22,11 @@ def in_words(error: BaseException, form: Callable[[object], str] = str) -> str:
 def report(error: BaseException | None, message: str, *args: object) -> None:
     """Log a failure with its traceback; of an error that cannot be shown, as much as can."""
     try:
-        _log.error(message, *args, exc_info=error)
+        traceback.format_exception(
+            error
+        )  # a handler of the log would keep to itself that this raises
     except BaseException as raised:
         why = "" if error is None else in_words(error)
         _log.error("%s: %s (%s)", message % args, why, in_words(raised, repr))
+    else:
+        _log.error(message, *args, exc_info=error)

@@ -165,7 +165,11 @@ class Middleware:
             start_response("204 No Content", list(OVER))
             return ()
         kind = WholeCall if self._whole else wsgi_middleware.Call
-        return kind(self._takeover, environ, start_response).run(self.app)
+        try:
+            call = kind(self._takeover, environ, start_response)
+        except Unavailable as full:  # no room for one more thread
+            return wsgi_middleware.refuse(start_response, full)
+        return call.run(self.app)
 
     def _is_over(self, environ: Environ) -> bool:
         method, accept = environ.get("REQUEST_METHOD", ""), environ.get("HTTP_ACCEPT", "")

@@ -108,3 +108,30 @@ def test_head_requests_take_no_room():
     for _ in range(5):
         assert app.test_client().head("/").status_code == 200
     assert app.test_client().get("/").data.endswith(b"data: [DONE]\n\n")
+
+
+def test_a_response_of_a_decorated_view_keeps_to_a_limit_of_its_own():
+    app = Flask(__name__)
+    open_ones = []
+
+    @app.get("/")
+    @event_stream
+    def one() -> Any:
+        response = EventSourceResponse(itertools.repeat("text"), max_streams=1)
+        open_ones.append(response)
+        return response
+
+    first = app.test_client().get("/")
+    assert (first.status_code, app.test_client().get("/").status_code) == (200, 503)
+    first.close()
+    for response in open_ones:
+        response.close()
+
+
+def test_a_crowd_at_the_last_place_keeps_no_probe_from_its_answer():
+    app = Flask(__name__)
+    app.get("/")(event_stream(max_streams=1)(lambda: itertools.repeat("text")))
+    first = app.test_client().get("/")
+    assert (first.status_code, app.test_client().get("/").status_code) == (200, 503)
+    assert app.test_client().head("/").status_code == 200
+    first.close()

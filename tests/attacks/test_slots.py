@@ -150,6 +150,9 @@ def once(call: Callable[..., Any], error: BaseException) -> Callable[..., Any]:
     return fail
 
 
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # a finalizer may get it
 def test_a_signal_at_any_moment_of_the_letting_go_keeps_no_place():
     """The time-out comes as gunicorn's does: out of a signal handler, at a bytecode of its own choice."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import werkzeug.test
 from flask import Flask
 
 from servers.harness import Pool
@@ -19,9 +20,10 @@ from sse_bridge.asgi import EventStream
 from sse_bridge.drivers import walkers
 from sse_bridge.drivers.threads import Body
 from sse_bridge.drivers.walkers import OwnThreads, own_threads
-from sse_bridge.flask import EventSourceResponse
+from sse_bridge.flask import EventSourceResponse, event_stream
 from sse_bridge.options import Options
 from sse_bridge.registry import TooManyStreams, TooManyThreads, streams
+from sse_bridge.wsgi import Middleware
 
 ROOM = 4
 PATIENCE = 10.0
@@ -43,7 +45,7 @@ def stuck() -> Iterator[Callable[[], Iterator[str]]]:
     until = [thread for thread in threading.enumerate() if thread.name == "sse_bridge source"]
     for thread in until:
         thread.join(PATIENCE)
-    assert (streams.open, streams.stragglers, own_threads._running) == (0, 0, 0)
+    assert (streams.open, streams.stragglers, own_threads.running) == (0, 0, 0)
 
 
 def body_of(source: Any, **options: Any) -> Body:
@@ -159,3 +161,54 @@ def test_a_bound_that_is_no_number_is_told_by_its_name(value: str):
     )
     assert ran.returncode != 0
     assert f"SSE_BRIDGE_MAX_THREADS must be a whole number, 1 or more, got {value!r}" in ran.stderr
+
+
+@pytest.mark.usefixtures("few")
+def test_views_and_apps_that_run_whole_share_the_bound(stuck: Callable[[], Iterator[str]]):
+    bodies = [body_of(stuck()) for _ in range(2)]
+    for body in bodies:
+        next(body)
+    app = Flask(__name__)
+    app.get("/")(event_stream(whole=True)(stuck))
+    assert app.test_client().get("/").status_code == 503
+    wrapped = werkzeug.test.Client(Middleware(app, whole=True))
+    assert wrapped.get("/").status_code == 503
+    for body in bodies:
+        body.close()
+
+
+def test_a_source_that_hops_to_a_thread_that_is_not_there_is_closed(monkeypatch):
+    monkeypatch.setattr(own_threads, "_most", 0)
+    closed = []
+
+    class Source:
+        def __iter__(self) -> Iterator[str]:
+            return iter(["text"])
+
+        def close(self) -> None:
+            closed.append(True)
+
+    async def give() -> Source:
+        return Source()
+
+    with pytest.raises(TooManyThreads):
+        body_of(give(), hold=PATIENCE)
+    assert closed == [True]
+
+
+def test_whoever_is_ready_for_too_many_streams_is_ready_for_too_many_threads():
+    assert issubclass(TooManyThreads, TooManyStreams)
+
+
+def test_a_time_out_while_a_thread_starts_lets_nobody_be_counted_twice(monkeypatch):
+    threads, start = OwnThreads(1), threading.Thread.start
+
+    def start_late(self: threading.Thread) -> None:
+        start(self)
+        self.join(PATIENCE)
+        raise TimeoutError("the server's own")
+
+    monkeypatch.setattr(threading.Thread, "start", start_late)
+    with pytest.raises(TimeoutError):
+        threads.spawn(contextvars.copy_context(), lambda: None)
+    assert threads.running == 0

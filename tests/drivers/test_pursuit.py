@@ -129,6 +129,22 @@ class Longest(threading.Condition):
         return woken
 
 
+def test_a_round_that_raises_is_logged_and_the_next_is_made(caplog, monkeypatch):
+    raised = []
+
+    def fail_once(thread_ids: object) -> set[int]:
+        if not raised:
+            raised.append(True)
+            raise MemoryError("no room for a look")
+        return set()
+
+    monkeypatch.setattr(interrupt, "reading", fail_once)
+    Pursuit().pursue(quarry := Quarry(free_at=1), never)
+    assert quarry.free.wait(PATIENCE)
+    wait_for_the_end()
+    assert [record.exc_info[0] for record in caplog.records] == [MemoryError]
+
+
 # -- rounds, with time as an argument -------------------------------------------------------------
 
 

@@ -24,6 +24,7 @@ from ..failures import upstream_cut
 from ..options import Options
 from ..registry import ShuttingDown
 from ..servers import is_stopping
+from ..summary import Ending
 from .anyio import Begin, Receive, Write, Writer, current_home, outlast
 from .waiting import Home, Running, Scope
 from .workers import Job, LoopWorker
@@ -160,7 +161,7 @@ class AppStream:
         if self._ending is not None:
             self._ending.cancel()
         told = self._worker.done
-        if self._inbox.is_over or not isinstance(error, (Exception, NoneType)):
+        if self._nobody_reads() or not isinstance(error, (Exception, NoneType)):
             self._give_up()
         self._tell(error)
         try:
@@ -177,6 +178,11 @@ class AppStream:
         if self._telling is None:
             tell = partial(self._worker.end, error)
             self._telling = self._home.start(tell, contextvars.copy_context())
+
+    def _nobody_reads(self) -> bool:
+        """Whether the client has left; a stream that ended by itself ends the request too, and is yet to be told."""
+        ending = self._writer.connection.stream.ending
+        return self._inbox.is_over and ending in (None, Ending.GONE, Ending.SLOW)
 
     def _hang_up(self) -> None:
         self._writer.connection.handover.hang_up()

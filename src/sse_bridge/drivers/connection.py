@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 from .. import interrupt
 from ..options import Options
@@ -76,7 +76,7 @@ class Connection:
         self.begun = False
         self._skipped = 0.0  # seconds
         self.concluded = False
-        self._is_ended = False
+        self._unended = [True]  # taken by whoever ends the source
         job = self._job(source, context)
         self.worker = self._worker_for(job) if worker is None else worker(job)
         if (observe := observer.get()) is not None:
@@ -111,9 +111,9 @@ class Connection:
             return None
         if self.stream.ending is Ending.SHUTDOWN:
             return ShuttingDown(source_ran=self.begun)
-        if issubclass(type(error), Unavailable):
-            error.source_ran = True
         if isinstance(error, Exception):
+            if issubclass(type(error), Unavailable):
+                cast(Unavailable, error).source_ran = True
             return error
         # SystemExit and its like would end the server's own thread or task.
         refusal = RuntimeError(f"the source raised {in_words(error, repr)}")
@@ -168,7 +168,7 @@ class Connection:
     def conclude(self, now: float) -> None:
         """The stream has an ending: stop the source and say what happened; no error of the app's comes out of here.
 
-        The server's own time-out may, at any moment: so it may be called again, and only does what is left.
+        The server's own time-out may, but within `cancel`: so it may be called again, and does what is left.
         """
         summary = self.farewell.summary = self.farewell.summary or self._summary(now)
         try:
@@ -191,20 +191,9 @@ class Connection:
     def release(self) -> Callable[[Summary], Any] | None:
         """The request is over; `on_end` if it is left to the driver to call it."""
         streams.leave(self.handover.shut_down)
-        if not self.begun:
-            return self.farewell.claim(self)
-        if not self._still_runs():
-            return self.farewell.claim(self)  # nothing, but where its own farewell was cut short
-        streams.straggles(self.worker)
-        if self._still_runs():
-            _log.warning(
-                "a source still runs although its stream is over (%s); there are %d such",
-                self.stream.ending,
-                streams.stragglers,
-            )
-        else:  # it ended just now, before it could be counted as a straggler
-            streams.ended(self.worker)
-        return self.farewell.claim(self)
+        if self.begun and self._still_runs():
+            self._count_straggler()
+        return self.farewell.claim(self)  # nothing, where the source has called it
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -220,9 +209,10 @@ class Connection:
 
     def _end_source(self) -> None:
         """Close what never ran, and cancel what runs; each is done once."""
-        if self._is_ended:
+        try:
+            self._unended.pop()  # atomic
+        except IndexError:
             return
-        self._is_ended = True
         if not self.begun and hasattr(type(self.source), "__aiter__"):
             self.handover.close()  # its task finds that, and only closes it: which may take a while
             self.begin()
@@ -242,6 +232,17 @@ class Connection:
             self.worker.stop()
         self.handover.close()
         self.worker.conclude()
+
+    def _count_straggler(self) -> None:
+        streams.straggles(self.worker)
+        if self._still_runs():
+            _log.warning(
+                "a source still runs although its stream is over (%s); there are %d such",
+                self.stream.ending,
+                streams.stragglers,
+            )
+        else:  # it ended just now, before it could be counted
+            streams.ended(self.worker)
 
     def _still_runs(self) -> bool:
         return not self.worker.done
@@ -267,6 +268,7 @@ class Connection:
 
     def _hop(self, source: Any) -> None:
         """What a callable or an awaitable gave runs elsewhere: a task's on a thread, a thread's in a task."""
+        self.source = source
         self.worker = self._worker_for(self._job(source, contextvars.copy_context()))
         self.begin()
         if self.handover.closed:  # the stop may have gone to the worker before this one

@@ -37,7 +37,7 @@ class Farewell:
         if not self.is_ours:
             return None
         first = self._claims.setdefault("by", by)  # atomic
-        return self.on_end if first is by else None
+        return self.on_end if first == by else None
 
 
 def call_on_end(

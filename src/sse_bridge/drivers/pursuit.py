@@ -95,7 +95,11 @@ class Pursuit:
 
     def _run(self) -> None:
         while self._runs:
-            self._round(monotonic())
+            try:
+                self._round(monotonic())
+            except Exception:  # it must not be the end of all tries
+                _log.exception("looking at the sources to stop raised")
+                self._postpone(monotonic())
             with self._changed:
                 next_at = min((chase.next_at for chase in self._chases), default=inf)
                 self._runs = next_at < inf
@@ -108,10 +112,14 @@ class Pursuit:
         threads = [chase.place.thread_id for chase in due]
         reading = interrupt.reading(thread for thread in threads if thread is not None)
         over = {chase for chase in due if chase.is_over(reading, now)}
-        for chase in due:
-            chase.postpone(now)
+        self._postpone(now)
         with self._changed:
             self._chases = [chase for chase in self._chases if chase not in over]
+
+    def _postpone(self, now: float) -> None:
+        for chase in self._chases:
+            if chase.is_due(now):
+                chase.postpone(now)
 
 
 _pursuit = Pursuit()

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from math import inf
+from threading import get_ident
 from time import monotonic
 from typing import Any
 
@@ -53,6 +54,7 @@ class Body(Iterator[bytes]):
     ) -> None:
         self._signal = ThreadSignal()
         self._released = True
+        self._releasing: dict[str, int] = {}  # by which thread
         self._watch: Watch | None = None
         self._writes: Writes | None = None
         self._beside = threads is own_threads
@@ -106,6 +108,7 @@ class Body(Iterator[bytes]):
         # A body that was made and then neither walked nor closed must not leave its source running.
         # That takes time and locks, and the collector may be running on any thread at all.
         if not self._released and self._connection.farewell.is_ours:
+            self._releasing.clear()  # whoever began with it was kept from ending it
             threading.Thread(target=self.close, name="sse_bridge forgotten", daemon=True).start()
         else:
             self._forget_client()
@@ -184,13 +187,11 @@ class Body(Iterator[bytes]):
 
         The server's own time-out may be raised at any moment; it may be called again then, and the collector does.
         """
-        if self._released:
+        if self._released or self._releasing.setdefault("by", me := get_ident()) != me:  # atomic
             return
         connection, since = self._connection, monotonic()
-        if (
-            not connection.farewell.is_ours
-        ):  # a forked child's copy: the stream goes on in its parent
-            self._released = True
+        if not connection.farewell.is_ours:
+            self._released = True  # a forked child's copy: the stream goes on in its parent
             return
         if self._beside and isinstance(connection.worker, ThreadWorker):
             explain(self._stream.error)
@@ -202,6 +203,7 @@ class Body(Iterator[bytes]):
                 self._signal.wait(until)
         finally:
             self._let_go()
+            self._releasing.clear()
 
     def _forget_client(self) -> None:
         """Hold nothing of the connection any more, which is the server's to end."""

@@ -50,23 +50,33 @@ class OwnThreads:
     def __init__(self, most: int) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._running = 0
+        self._running: set[object] = set()
+
+    @property
+    def running(self) -> int:
+        """How many run."""
+        return len(self._running)
 
     def check(self) -> None:
-        if self._running >= self._most:
+        if self.running >= self._most and not greenlets.threads_are_greenlets():
             raise TooManyThreads(
-                f"{self._running} threads run sync sources; {MOST_THREADS} allows {self._most}"
+                f"{self.running} threads run sync sources; {MOST_THREADS} allows {self._most}"
             )
 
-    def spawn(self, context: contextvars.Context, call: Call) -> Place:
-        with self._lock:
-            self.check()
-            self._running += 1
+    def start(self, context: contextvars.Context, call: Call) -> OwnThread:
+        """Make this call in `context`, on a thread that counts until it has made it; raises `TooManyThreads`."""
+        mine = object()
         try:
-            return OwnThread(context, lambda: self._run(call))
+            with self._lock:
+                self.check()
+                self._running.add(mine)
+            return OwnThread(context, lambda: self._run(call, mine))
         except BaseException:  # no thread to be had
-            self._count_out()
+            self._running.discard(mine)
             raise
+
+    def spawn(self, context: contextvars.Context, call: Call) -> Place:
+        return self.start(context, call)
 
     def discard(self, source: Any, home: Callable[[], Home]) -> None:
         sources.discard(source, home)
@@ -75,15 +85,11 @@ class OwnThreads:
         """In a forked child none of them runs."""
         self.__init__(self._most)  # type: ignore[misc]
 
-    def _run(self, call: Call) -> None:
+    def _run(self, call: Call, mine: object) -> None:
         try:
             call()
         finally:
-            self._count_out()
-
-    def _count_out(self) -> None:
-        with self._lock:
-            self._running -= 1
+            self._running.discard(mine)
 
 
 # Far more than any server's own pool has, and far less than what a machine breaks down under.
@@ -196,7 +202,7 @@ class Walker:
         self._ordered, self._answered, self._news = ThreadSignal(), ThreadSignal(), ThreadSignal()
         self._left = self._deserted = False
         self._pending: Errand | None = None
-        self._thread = OwnThread(context, self._run)
+        self._thread = own_threads.start(context, self._run)
 
     def do(self, call: Call, watch: Watch | None = None, until: float = inf) -> Any:
         """Have the call made, wait for it, and give or raise what it does; raises `Pending` at `until`.
