@@ -180,7 +180,7 @@ class AppStream:
             self._telling = self._home.start(tell, contextvars.copy_context())
 
     def _nobody_reads(self) -> bool:
-        """Whether the client has left; a stream that ended by itself ends the request too, and has yet to say it."""
+        """Whether the client has left; for the app it has also where the stream ended, which is yet to be told."""
         ending = self._writer.connection.stream.ending
         return self._inbox.is_over and ending in (None, Ending.GONE, Ending.SLOW)
 
