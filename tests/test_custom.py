@@ -117,17 +117,17 @@ def test_a_right_one_works_and_a_list_is_as_good_as_a_tuple():
     [
         (
             Choice('0,"evil":1', "x"),
-            r"Choice.number must be an int of 0 or more, got '0,\"evil\":1'",
+            "Choice.number must be an int of 0 or more, got a str of 10 characters",
         ),
         (Choice(True, "x"), "Choice.number must be an int of 0 or more, got True"),
         (Choice(-1, "x"), "Choice.number must be an int of 0 or more, got -1"),
-        (Choice(1, 5), r"a part is within Choice\(.*, got 5"),
+        (Choice(1, 5), "a part is within Choice, got 5"),
         (Choice(1, Finish(None)), "Finish.reason must be <class 'str'>, got None"),
         (ToolCall(0, 5, "f", "{}"), r"ToolCall.id must be str \| None, got 5"),
         (Usage(1, 2.5, 3), "Usage.output_tokens must be an int of 0 or more, got 2.5"),
-        (Value("{}"), "Value.json must be <class 'bytes'>, got '{}'"),
-        (Value(b"{}\n\ndata: evil"), "must give JSON of one line, got b'{}"),
-        (b"{}\r", "must give JSON of one line, got b'{}"),
+        (Value("{}"), "Value.json must be <class 'bytes'>, got a str of 2 characters"),
+        (Value(b"{}\n\ndata: evil"), "must give JSON of one line, got bytes of length 14"),
+        (b"{}\r", "must give JSON of one line, got bytes of length 3"),
     ],
 )
 def test_a_part_with_a_field_of_another_type_is_refused_before_a_dialect_writes_it(
