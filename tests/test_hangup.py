@@ -7,6 +7,7 @@ import io
 import os
 import select
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -144,12 +145,17 @@ def test_nothing_is_read_and_the_servers_socket_stays_as_it_was(
     assert connection.server.gettimeout() == 7
 
 
-def test_a_tls_client_that_says_goodbye_has_left(tmp_path: Path, told: Told):
-    made, plain = certificate(tmp_path), Connection()
+def tls_pair(folder: Path) -> tuple[ssl.SSLSocket, ssl.SSLSocket]:
+    """The server's and the client's end of a connection that speaks TLS."""
+    made, plain = certificate(folder), Connection()
     with ThreadPoolExecutor(1) as server_side:
         shaking = server_side.submit(made.proof().wrap_socket, plain.server, server_side=True)
         client = made.trust().wrap_socket(plain.client, server_hostname="127.0.0.1")
-        server = shaking.result(PATIENCE)
+        return shaking.result(PATIENCE), client
+
+
+def test_a_tls_client_that_says_goodbye_has_left(tmp_path: Path, told: Told):
+    server, client = tls_pair(tmp_path)
     watched = watch({"gunicorn.socket": server})
     assert watched is not None
     watched.start(told.doubt, told.gone)
@@ -202,11 +208,8 @@ def test_a_write_that_blocks_fails_when_its_connection_is_broken_off(
 
 
 def test_a_write_over_tls_fails_likewise(tmp_path: Path):
-    made, plain = certificate(tmp_path), Connection()
+    server, client = tls_pair(tmp_path)
     with ThreadPoolExecutor(1) as server_side:
-        shaking = server_side.submit(made.proof().wrap_socket, plain.server, server_side=True)
-        client = made.trust().wrap_socket(plain.client, server_hostname="127.0.0.1")
-        server = shaking.result(PATIENCE)
         watched = watch({"gunicorn.socket": server})
         assert watched is not None
         writing = server_side.submit(write_on, server)

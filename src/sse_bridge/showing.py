@@ -22,9 +22,8 @@ def in_words(error: BaseException, form: Callable[[object], str] = str) -> str:
 def report(error: BaseException | None, message: str, *args: object) -> None:
     """Log a failure with its traceback; of an error that cannot be shown, as much as can."""
     try:
-        traceback.format_exception(
-            error
-        )  # a handler of the log would keep to itself that this raises
+        # A handler of the log would do so too, and keep to itself that it raises.
+        traceback.format_exception(error)
     except BaseException as raised:
         why = "" if error is None else in_words(error)
         _log.error("%s: %s (%s)", message % args, why, in_words(raised, repr))

@@ -130,6 +130,14 @@ def test_four_endings_at_once_on_many_threads_are_one_ending_each(kind: str, see
     race.check()
 
 
+def requests_of(race: Race, kind: str) -> list[asyncio.Future[bytes]]:
+    """The requests of a race, each a task of the running loop."""
+    return [
+        asyncio.ensure_future(on_anyio(getattr(race, kind)(number), race.options(number)))
+        for number in range(MANY)
+    ]
+
+
 @pytest.mark.parametrize("kind", ["sync", "task"])
 @pytest.mark.parametrize("seed", range(2))
 def test_four_endings_at_once_in_one_event_loop_are_one_ending_each(kind: str, seed: int):
@@ -138,10 +146,7 @@ def test_four_endings_at_once_in_one_event_loop_are_one_ending_each(kind: str, s
 
     async def main() -> None:
         observer.set(race.connections.append)
-        requests = [
-            asyncio.ensure_future(on_anyio(getattr(race, kind)(number), race.options(number)))
-            for number in range(MANY)
-        ]
+        requests = requests_of(race, kind)
         await race.has_begun()
         await asyncio.gather(asyncio.to_thread(race.end_all), *requests)
 
@@ -155,10 +160,7 @@ def test_requests_that_are_cancelled_at_the_moment_of_their_end_end_once(kind: s
 
     async def main() -> None:
         observer.set(race.connections.append)
-        requests = [
-            asyncio.ensure_future(on_anyio(getattr(race, kind)(number), race.options(number)))
-            for number in range(MANY)
-        ]
+        requests = requests_of(race, kind)
         await race.has_begun()
         race.go.set()
         for request in requests:

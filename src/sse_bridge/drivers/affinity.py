@@ -25,9 +25,7 @@ def explain(error: BaseException | None) -> None:
     try:
         if error is not None and _is_one(error) and _NOTE not in getattr(error, "__notes__", ()):
             error.add_note(_NOTE)
-    except (
-        BaseException
-    ):  # an error whose attributes raise, whatever it is: it is told without a note
+    except BaseException:  # of an error's attributes: it is told without a note
         return
 
 

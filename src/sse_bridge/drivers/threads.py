@@ -9,7 +9,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from math import inf
-from threading import get_ident
 from time import monotonic
 from typing import Any
 
@@ -75,6 +74,7 @@ class Body(Iterator[bytes]):
         self._doubtful = self._watch is not None and self._watch.is_doubtful()
         self._begin()
         self._batches: Iterator[bytes] | None = batches(self._first)
+        self._first = b""
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -187,7 +187,9 @@ class Body(Iterator[bytes]):
 
         The server's own time-out may be raised at any moment; it may be called again then, and the collector does.
         """
-        if self._released or self._releasing.setdefault("by", me := get_ident()) != me:  # atomic
+        if (
+            self._released or self._releasing.setdefault("by", me := threading.get_ident()) != me
+        ):  # atomic
             return
         connection, since = self._connection, monotonic()
         if not connection.farewell.is_ours:
