@@ -6,6 +6,7 @@ import asyncio
 import functools
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -175,3 +176,14 @@ def test_a_source_that_was_discarded_is_taken_by_nobody():
     one.discard(pytest.fail)
     with pytest.raises(RuntimeError, match="this EventSourceResponse was given a source"):
         one.take()
+
+
+def test_of_many_threads_that_ask_at_once_one_is_the_first():
+    first, start = sources.First(), threading.Barrier(8)
+
+    def ask(_: int) -> bool:
+        start.wait(10)
+        return first.take()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(ask, range(8))) == [False] * 7 + [True]

@@ -76,7 +76,7 @@ class Connection:
         self.begun = False
         self._skipped = 0.0  # seconds
         self.concluded = False
-        self._unended = [True]  # taken by whoever ends the source
+        self._unended = sources.First()  # taken by whoever ends the source
         job = self._job(source, context)
         self.worker = self._worker_for(job) if worker is None else worker(job)
         if (observe := observer.get()) is not None:
@@ -209,9 +209,7 @@ class Connection:
 
     def _end_source(self) -> None:
         """Close what never ran, and cancel what runs; each is done once."""
-        try:
-            self._unended.pop()  # atomic
-        except IndexError:
+        if not self._unended.take():
             return
         if not self.begun and hasattr(type(self.source), "__aiter__"):
             self.handover.close()  # its task finds that, and only closes it: which may take a while

@@ -161,6 +161,21 @@ def report_cleanup(error: BaseException) -> None:
         report(error, "a source's cleanup raised")
 
 
+class First:
+    """Whether somebody is the first to ask, whichever threads ask at once."""
+
+    def __init__(self) -> None:
+        self._left = [True]
+
+    def take(self) -> bool:
+        """True for the first, False for all others."""
+        try:
+            self._left.pop()  # atomic
+        except IndexError:
+            return False
+        return True
+
+
 class OneRequest:
     """A source for each request, from a callable; or the one that was given to `owner`, once."""
 
@@ -169,13 +184,13 @@ class OneRequest:
         self._factory = callable(source) and not _is_iterable(source)
         self._runs_later = _runs_later(source)
         self._owner = owner
-        self._claims = [True]
+        self._unclaimed = First()
 
     def take(self, *request: Any) -> Any:
         """The source for a request, with which a callable is called; raises `RuntimeError` for a second one."""
         if self._factory:
             return self._source(*request) if self._runs_later else partial(self._source, *request)
-        if not self._claim():
+        if not self._unclaimed.take():
             raise RuntimeError(
                 f"this {self._owner} was given a source, which serves one request; "
                 "give it a callable to serve many"
@@ -184,13 +199,5 @@ class OneRequest:
 
     def discard(self, home: Callable[[], Home]) -> None:
         """Nothing is to be run for this request."""
-        if not self._factory and self._claim():
+        if not self._factory and self._unclaimed.take():
             discard(self._source, home)
-
-    def _claim(self) -> bool:
-        """Whether the caller is the first: two threads may ask at once."""
-        try:
-            self._claims.pop()  # atomic
-        except IndexError:
-            return False
-        return True
