@@ -262,7 +262,11 @@ def task_forks(kind: str) -> Any:
         streaming = asyncio.ensure_future(on_anyio(getattr(source, kind)(), options))
         await asyncio.sleep(0.1)
         await asyncio.ensure_future(fork())
-        return await streaming
+        # The child closes its copy of the loop, and with it takes the loop's own pipe out of the epoll
+        # that both share: what wakes the parent by that pipe is not heard any more, only time is.
+        while not streaming.done():
+            await asyncio.wait([streaming], timeout=0.02)
+        return streaming.result()
 
     parent = asyncio.run(main()).decode()
     return {"child": code_of(children[0]), "parent": parent, **told()}
