@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import contextvars
 import gc
+import json
 import os
-import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import sse_bridge
 from sse_bridge import Ending, Summary
 from sse_bridge.drivers.threads import Body
 from sse_bridge.options import Options
 from sse_bridge.registry import streams
 
+TESTS = Path(__file__).parents[1]
+SOURCE = Path(sse_bridge.__file__).parents[1]
 PATIENCE = 10.0
 GONE = Ending.GONE
 
@@ -150,30 +156,21 @@ def once(call: Callable[..., Any], error: BaseException) -> Callable[..., Any]:
     return fail
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # a finalizer may get it
-def test_a_signal_at_any_moment_of_the_letting_go_keeps_no_place():
+@pytest.mark.parametrize("seed", range(3))
+def test_a_signal_at_any_moment_of_the_letting_go_keeps_no_place(seed: int):
     """The time-out comes as gunicorn's does: out of a signal handler, at a bytecode of its own choice."""
-
-    def stop(*_: object) -> None:
-        raise ServersTimeOut
-
-    before = signal.signal(signal.SIGALRM, stop)
-    try:
-        for number in range(60):
-            answer = Answer(Watch())
-            next(answer.body)
-            try:
-                signal.setitimer(signal.ITIMER_REAL, 0.00001 + number * 0.00001)
-                answer.body.close()
-                threading.Event().wait(0.01)
-            except ServersTimeOut:
-                answer.body.close()
-            answer.check(GONE)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    times = 60
+    played = subprocess.run(
+        [sys.executable, "-m", "timed_out", str(times), str(seed)],
+        cwd=TESTS,
+        env={"PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+    assert (played.returncode, played.stderr) == (0, "")
+    assert json.loads(played.stdout) == [[["gone"]] * times, 0, 0]
 
 
 def test_a_thread_that_cannot_be_started_is_a_failure_and_keeps_no_place(monkeypatch):
