@@ -7,9 +7,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import inf
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from . import adapters, dialects
 from .adapters.base import Adapter, Reader, Wish
@@ -161,30 +161,50 @@ class Options:
     def _copy(self) -> Options:
         options = copy.copy(self)
         options._by_lines = None
+        vars(options).pop("_prepared", None)
         return options
+
+    @cached_property
+    def _prepared(self) -> _Prepared:
+        takes_objects = self.dialect.takes_objects
+        wish = Wish(self.dialect.passes, takes_objects, self.collect, False, self._objects)
+        return _Prepared(
+            wishes=(wish, wish._replace(lines=True)),
+            describe=self._description if self.describe else None,
+            must_speak=not takes_objects or getattr(self.adapter, "is_model", False),
+            line_pings=self._ping_form == "line",
+            raw_headers=[
+                (name.lower().encode("latin-1"), value.encode("latin-1"))
+                for name, value in self.headers()
+            ],
+        )
 
     def open(self) -> tuple[Stream, Reader]:
         """A new connection's Stream and its way of reading chunks."""
         voice = checked_voice(self.dialect, self.dialect.voice())
-        lines = getattr(voice, "takes_lines", False)
-        takes_objects = self.dialect.takes_objects
-        wish = Wish(self.dialect.passes, takes_objects, self.collect, lines, self._objects)
+        prepared = self._prepared
         stream = Stream(
             voice,
-            Start(f"chatcmpl-{os.urandom(12).hex()}", int(time.time())),
+            _opening() if getattr(voice, "opens", True) else None,
             self.limits,
             retry=self.retry,
             collect=self.collect,
-            describe=self._description if self.describe else None,
+            describe=prepared.describe,
             say_end=self._say_end,
-            must_speak=not takes_objects or getattr(self.adapter, "is_model", False),
-            line_pings=self._ping_form == "line",
+            must_speak=prepared.must_speak,
+            line_pings=prepared.line_pings,
         )
+        wish = prepared.wishes[bool(getattr(voice, "takes_lines", False))]
         return stream, checked_reader(self.adapter, self.adapter.reader(wish))
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers of an event stream in this dialect; never a hop-by-hop one."""
         return [*DEFAULT_HEADERS, *self.dialect.headers]
+
+    @property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """The same as ASGI sends them; a list of the caller's own."""
+        return self._prepared.raw_headers.copy()
 
     def description(self, error: BaseException) -> str | None:
         """The app's own words for the client, where it has some."""
@@ -199,6 +219,20 @@ class Options:
         except BaseException as raised:  # SystemExit too: the client is yet to be told
             report(raised, "describe raised")
             return GENERAL_FAILURE
+
+
+class _Prepared(NamedTuple):
+    """What is equal for all streams of one Options."""
+
+    wishes: tuple[Wish, Wish]  # for a voice that takes no lines, and for one that does
+    describe: Callable[[BaseException], str] | None
+    must_speak: bool
+    line_pings: bool
+    raw_headers: list[tuple[bytes, bytes]]
+
+
+def _opening() -> Start:
+    return Start(f"chatcmpl-{os.urandom(12).hex()}", int(time.time()))
 
 
 def options_of(words: Words, face: str) -> Options:

@@ -10,15 +10,19 @@ Rules of this file:
 5. Nothing raises out of here: what a dialect raises over a part becomes the stream's own failure.
 6. Somebody else's frames come line by line: a ping stands between two lines, and is no empty line within a frame.
 7. A model that has not said a word has not answered: where one must have spoken, an empty stream has failed.
-8. When `ending` is set: write what was returned, close the source, stop. If `cut` is set as well, a failure could
+8. Deadlines are derived from when something was said or heard: what a chunk does to time is two assignments.
+9. A chunk that is one part, as nearly all are, goes a straight way through a stream that `flows`: it changes nothing
+   but the counts and the time.
+10. When `ending` is set: write what was returned, close the source, stop. If `cut` is set as well, a failure could
    not be told, or not in words that the client surely knows: let the body end as one that was cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from math import inf
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .failures import UpstreamError, diagnose, no_answer, no_chunk
@@ -63,7 +67,8 @@ class Stream:
     """What happened and when goes in; the bytes to write come out.
 
     Arguments: `write`, the dialect's voice for this stream, part to bytes (its ``run``, where it has one, takes
-    several of a kind at once); `opening`, what it hears first;
+    several of a kind at once, and its ``one_frame`` has ways to say single parts); `opening`, what it hears first, None
+    where it has no ear for that;
     `limits`; `retry`, milliseconds for the first frame's ``retry:`` line (None: none); `collect`, gather what
     was said; `describe`, exception to the message that the client may see (None: a general sentence);
     `say_end`, whether a finished stream says so (False where the frames are somebody else's); `must_speak`, whether
@@ -74,7 +79,7 @@ class Stream:
     def __init__(
         self,
         write: Callable[[Part], bytes],
-        opening: Start,
+        opening: Start | None,
         limits: Limits,
         *,
         retry: int | None = None,
@@ -88,8 +93,13 @@ class Stream:
         self.error: BaseException | None = None
         self.held = True
         self.cut = False
+        self.flows = False  # OPEN and speaking: rule 9
         self._write = write
         self._write_run: Callable[[list[Any]], bytes | None] = getattr(write, "run", _one_by_one)
+        # By the kind of part: what says one as one frame, without an id. A part that is gathered up is noted as well.
+        self._one_frame: Mapping[type, Callable[[Any, Any], bytes]] = (
+            _NO_KINDS if collect else getattr(write, "one_frame", _NO_KINDS)
+        )
         self._opening = opening
         self._limits = limits
         self._retry = b"" if retry is None else b"retry: %d\n" % retry
@@ -106,9 +116,13 @@ class Stream:
         self._halves: Halves | None = None  # few streams have such
         self._waiting = b""  # said by the dialect while HELD
         self._id_seen = False
-        self._hold_until = self._ping_at = self._silent_until = self._expires_at = inf
+        self._ping_every = limits.ping
+        self._hold_until = self._expires_at = inf
         self._started_at = 0.0
-        self._heard_at: float | None = None
+        self._spoke_at = inf  # when bytes last left
+        self._silent_for = inf  # how long the source may be silent
+        self._heard_at = 0.0  # when it last said something
+        self._first_heard_at: float | None = None
         self._ended_at: float | None = None
 
     # -- what time demands ------------------------------------------------------------------------
@@ -118,22 +132,26 @@ class Stream:
         """When to call `tick` at the latest; ``inf`` for never."""
         if self.ending is not None:
             return inf
-        word = self._hold_until if self.held else self._ping_at
-        return min(word, self._silent_until, self._expires_at)
+        word = self._hold_until if self.held else self._spoke_at + self._ping_every
+        return min(word, self._heard_at + self._silent_for, self._expires_at)
 
     def start(self, now: float) -> bytes:
         """The source is about to be asked for its first chunk."""
-        self._started_at = now
+        self._started_at = self._heard_at = now
         self._hold_until = now + self._limits.hold
-        self._silent_until = now + self._limits.first_chunk_timeout
+        self._silent_for = self._limits.first_chunk_timeout
         self._expires_at = now + self._limits.max_duration
-        self._waiting = self._write(self._opening)
+        if self._opening is not None:
+            self._waiting = self._write(self._opening)
         if self._limits.hold:
             return b""
-        self._ping_at = now + (
-            min(self._limits.ping, FIRST_PING) if self._limits.ping != inf else inf
-        )
+        # As if it had spoken a while ago, for what is not so soon.
+        self._spoke_at = now - max(0.0, self._ping_every - FIRST_PING) if self._pings else now
         return self._count(self._commit())
+
+    @property
+    def _pings(self) -> bool:
+        return self._ping_every != inf
 
     def tick(self, now: float) -> bytes:
         """Time passed. Safe to call early: nothing is due, nothing happens."""
@@ -141,26 +159,44 @@ class Stream:
             return b""
         if now >= self._expires_at:
             return self._give_up(Ending.EXPIRED, now)
-        if now >= self._silent_until:
+        if now >= self._heard_at + self._silent_for:
             return self._give_up(Ending.STALLED, now)
         if self.held:
             return self._open_in_silence(now) if now >= self._hold_until else b""
-        return self._ping(now) if now >= self._ping_at else b""
+        return self._ping(now) if now >= self._spoke_at + self._ping_every else b""
 
     # -- what the source does ---------------------------------------------------------------------
 
-    def feed(self, parts: Iterable[Part], now: float, chunks: int = 1) -> bytes:
+    def feed(self, parts: Sequence[Part], now: float, chunks: int = 1) -> bytes:
         """The source said something: `parts`, out of so many of its `chunks`."""
         if self.ending is not None:
             return b""
         self._hear(now, chunks)
         frames: list[bytes] = []
+        # Of so many frames it is known that each is one, and without an id.
+        known = len(parts) if self._one_frame.keys() >= set(map(type, parts)) else 0
         try:
             for kind, run in groupby(parts, type):
                 self._put(kind, list(run), frames)
         except Exception as error:
             return self._say(frames, now) + self.fail(error, now)
-        return self._say(frames, now)
+        return self._say(frames, now, known)
+
+    def lone(self, part: Part, now: float) -> bytes:
+        """What `feed` does with one chunk that is this one part, in the fewest steps."""
+        say = self._one_frame.get(type(part)) if self.flows else None
+        if say is None:
+            return self.feed((part,), now)
+        try:
+            data = say(self._write, part)
+        except Exception:  # a half of a character, say
+            return self.feed((part,), now)
+        tally = self._tally
+        tally.chunks += 1
+        tally.events += 1
+        tally.bytes += len(data)
+        self._heard_at = self._spoke_at = now
+        return data
 
     def finish(self, now: float) -> bytes:
         """The source ran dry."""
@@ -183,17 +219,19 @@ class Stream:
         """The client left (or, `Ending.SLOW`, stopped reading): no bytes exist for nobody."""
         if self.ending is None:
             self.ending = ending
+            self.flows = False
 
     def summary(self, now: float) -> Summary:
         """What happened, once `ending` is set."""
         assert self.ending is not None, "a stream is summed up after its end"
         ended_at = now if self._ended_at is None else self._ended_at
-        first = None if self._heard_at is None else self._heard_at - self._started_at
+        heard = self._first_heard_at
+        first = None if heard is None else heard - self._started_at
         return self._tally.summary(self.ending, first, ended_at - self._started_at, self.error)
 
     def probe(self, now: float) -> bytes:
         """The client may have left: a ping, that writing it may tell; none where pings are off."""
-        if self.ending is not None or self._limits.ping == inf:
+        if self.ending is not None or not self._pings:
             return b""
         return (self._count(self._commit()) if self.held else b"") + self._ping(now)
 
@@ -202,9 +240,10 @@ class Stream:
     def _hear(self, now: float, chunks: int) -> None:
         if chunks:
             self._tally.chunks += chunks
-            self._silent_until = now + self._limits.stall_timeout
-            if self._heard_at is None:
-                self._heard_at = now
+            self._heard_at = now
+            if self._first_heard_at is None:
+                self._first_heard_at = now
+                self._silent_for = self._limits.stall_timeout
 
     def _put(self, kind: type, parts: list[Any], frames: list[bytes]) -> None:
         """Parts come in runs of one kind, and said by the run they cost a fraction."""
@@ -248,13 +287,18 @@ class Stream:
                 self._halves = Halves()
         return b"".join(map(self._write, self._halves.mend(part)))
 
-    def _say(self, frames: list[bytes], now: float) -> bytes:
-        """Frames as bytes, behind whatever had to wait for them; they end the silence on the wire."""
+    def _say(self, frames: list[bytes], now: float, known: int = 0) -> bytes:
+        """Frames as bytes, behind whatever had to wait for them; they end the silence on the wire.
+
+        Of so many `known` frames none has an id; others are looked through.
+        """
         data = b"".join(frames)
         if not data:
             return b""
         if self._relays:
             self._follow(data)
+        elif known and self._halves is None:
+            self._tally.events += known
         elif events := count_lines_of_data(data):  # among which there is no id
             self._tally.events += events
         else:
@@ -264,7 +308,9 @@ class Stream:
             data = self._commit() + data
         if self._retry and not self._is_raw:
             data, self._retry = self._retry + data, b""
-        self._ping_at = now + self._limits.ping
+        self._spoke_at = now
+        in_the_way = self.ending or self._retry or self._relays or self._halves
+        self.flows = self._spoke and not in_the_way
         return self._count(data)
 
     def _follow(self, data: bytes) -> None:
@@ -289,11 +335,11 @@ class Stream:
 
     def _open_in_silence(self, now: float) -> bytes:
         waiting = self._count(self._commit())
-        self._ping_at = now + self._limits.ping
-        return waiting or (self._ping(now) if self._limits.ping != inf else b"")
+        self._spoke_at = now
+        return waiting or (self._ping(now) if self._pings else b"")
 
     def _ping(self, now: float) -> bytes:
-        self._ping_at = now + self._limits.ping
+        self._spoke_at = now
         if self._is_raw or not ends_line(self._last):
             return b""
         is_line = self._line_pings or self._id_seen or end_of_frame(self._last)
@@ -309,6 +355,7 @@ class Stream:
         if self.ending is not None:
             return b""
         self.ending, self.error, self._ended_at = ending, error, now
+        self.flows = False
         if error is not None and self.held:
             return b""
         if self._is_raw:
@@ -362,6 +409,9 @@ def _speaks(kind: type, parts: list[Any]) -> bool:
 
 # What is to be noted before it is said.
 _RARE = frozenset({Broken, Frame, Raw, Relayed})
+
+
+_NO_KINDS: Mapping[type, Callable[[Any, Any], bytes]] = MappingProxyType({})
 
 
 def _one_by_one(_parts: list[Any]) -> None:

@@ -35,7 +35,8 @@ class AutoReader:
         self._takes_objects = wish.takes_objects
         self._sends_whole = wish.takes_objects or wish.passes == "openai"
         self._plain = PlainReader(wish)
-        self._openai = OpenAIReader(wish)
+        self._wish = wish
+        self._openai: OpenAIReader | None = None  # made for the first such chunk
         self._dicts_speak = False  # whether chunks of a model's came as dicts
         # None stands for `_look`, which is bound to this reader: it would wait for the collector after each stream.
         self._by_type: dict[type, Callable[[Any], Parts] | None] = {str: self._plain.text}
@@ -56,7 +57,7 @@ class AutoReader:
         return self._look(chunk) if read is None else read(chunk)
 
     def end(self) -> Parts:
-        return in_turn(self._plain.end, self._openai.end)
+        return in_turn(self._plain.end, self._openai.end) if self._openai else self._plain.end()
 
     def _choose(self, chunk: Any) -> Callable[[Any], Parts] | None:
         kind = type(chunk)
@@ -64,6 +65,8 @@ class AutoReader:
             return self._plain.dashscope if self._takes_objects else _refuse_dashscope
         if looks_like_openai(chunk):
             self._dicts_speak = self._dicts_speak or kind is dict
+            if self._openai is None:
+                self._openai = OpenAIReader(self._wish)
             whole = self._sends_whole and tells_its_fields(kind)
             return self._openai.whole if whole else self._openai.read
         is_anything = kind in (dict, list) or is_sdks(kind)
@@ -73,14 +76,18 @@ class AutoReader:
     def _look(self, chunk: Any) -> Parts:
         """An object of no chunk's shape: an app's own, or what a service says where its model should speak."""
         if self._may_be_refusal(type(chunk)):
-            refusal = (error_in if self._openai.spoke else refusal_in)(chunk)
+            refusal = (error_in if self._model_spoke else refusal_in)(chunk)
             if refusal is not None:
                 raise refusal
         return self._plain.read(chunk)
 
+    @property
+    def _model_spoke(self) -> bool:
+        return self._openai is not None and self._openai.spoke
+
     def _may_be_refusal(self, kind: type) -> bool:
         """Whether a service may say this: a dict among an SDK's objects is the app's own."""
-        if self._openai.spoke:
+        if self._model_spoke:
             return kind not in (dict, list) or self._dicts_speak
         return not (self._takes_objects or self._plain.spoke)
 

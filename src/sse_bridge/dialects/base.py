@@ -7,16 +7,17 @@ Rules of this file:
 3. Several parts of a kind may be said at once, by `texts`, `lines`, `values`, `natives`: in the bytes that each
    would have by itself; if that raises, nothing was said.
 4. A part for which a dialect has no place is left out, with one warning a stream.
-5. Lines, plain bytes, stand for the values and natives that a voice says as they are. So they come only to one that
+5. Of the kinds that `one_frame` names, a part is always one frame and sets no id. A subclass has to say so itself.
+6. Lines, plain bytes, stand for the values and natives that a voice says as they are. So they come only to one that
    has `lines`, and not to a subclass with new words for `value` or `native`.
-6. Of "finished" and "failed" the client hears one; what the source said itself is not said again.
+7. Of "finished" and "failed" the client hears one; what the source said itself is not said again.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from ..parts import (
@@ -61,9 +62,12 @@ class Voice:
 
     name: ClassVar[str]
     done: ClassVar[ServerSentEvent]  # the event that says: finished
+    last_frame: ClassVar[bytes]  # that event's
     failures: ClassVar[tuple[str, ...]] = ()  # the names of events that say: failed
     has_choices: ClassVar[bool] = False
-    takes_lines: ClassVar[bool] = False  # rule 5
+    one_frame: ClassVar[Mapping[type, Callable[[Any, Any], bytes]]] = {}  # rule 5
+    takes_lines: ClassVar[bool] = False  # rule 6
+    opens: ClassVar[bool] = True  # it has an ear for `Start`
     _methods: ClassVar[dict[type, Callable[[Any, Any], bytes]]]
     _plurals: ClassVar[dict[type, Callable[[Any, list[Any]], bytes]]]
 
@@ -79,6 +83,9 @@ class Voice:
         plurals = ((kind, _plural(cls, *names)) for kind, names in _SINGULARS.items())
         cls._plurals = {kind: say for kind, say in plurals if say is not None}
         cls.takes_lines = bytes in cls._plurals
+        cls.one_frame = vars(cls).get("one_frame", {})
+        cls.opens = (cls.start, cls.__call__) != (Voice.start, Voice.__call__)
+        cls.last_frame = cls.done.encode() if hasattr(cls, "done") else b""
 
     @property
     def cuts(self) -> bool:
@@ -133,7 +140,7 @@ class Voice:
 
     def end(self) -> bytes:
         """The last words of a stream that finished."""
-        return self.done.encode()
+        return self.last_frame
 
     # -- what all have in common ------------------------------------------------------------------
 

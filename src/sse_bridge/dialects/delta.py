@@ -34,6 +34,8 @@ class DeltaVoice(PlainVoice):
     def texts(self, parts: list[str]) -> bytes:
         return data_frames([f'{{"text":{quote(part)}}}' for part in parts], "delta")
 
+    one_frame: ClassVar = {str: text}
+
     def reasoning(self, part: Reasoning) -> bytes:
         return data_frame(f'{{"text":{quote(part.text)}{self._choice()}}}', "reasoning")
 

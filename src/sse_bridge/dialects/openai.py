@@ -108,7 +108,10 @@ class OpenAIVoice(Voice):
         return data_frame(f'{self._head},"choices":[],"usage":{encode_json(usage)}}}')
 
     def line(self, part: bytes) -> bytes:
-        return self.lines([part])
+        self._passes = True
+        return b"data: %b\n\n" % part
+
+    one_frame: ClassVar = {str: text, bytes: line}
 
     def lines(self, parts: list[bytes]) -> bytes:
         """Chunks that pass."""
@@ -131,13 +134,13 @@ class OpenAIVoice(Voice):
 
     def failure(self, part: Failure) -> bytes:
         error = {"message": part.message, "type": "server_error", "param": None, "code": part.code}
-        return data_frame(encode_json({"error": error})) + self.done.encode()
+        return data_frame(encode_json({"error": error})) + self.last_frame
 
     def end(self) -> bytes:
         # Plain text has no reason of its own to stop, and clients expect one.
         is_told = self._finish_told or self._passes or self._is_services
         last = b"" if is_told else self.finish(Finish("stop"))
-        return last + self.done.encode()
+        return last + self.last_frame
 
     def _delta(self, fields: str, reason: str = "null") -> bytes:
         if self.number not in self._roles and not self._passes:

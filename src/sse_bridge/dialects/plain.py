@@ -23,6 +23,10 @@ class Plain:
         return PlainVoice()
 
 
+def _line(_: Voice, part: bytes) -> bytes:
+    return b"data: %b\n\n" % part
+
+
 class PlainVoice(Voice):
     name: ClassVar[str] = "plain"
     # Its id makes an EventSource that reconnects say so: such a request is answered 204, not run again.
@@ -34,6 +38,8 @@ class PlainVoice(Voice):
 
     def texts(self, parts: list[str]) -> bytes:
         return data_frames(parts)
+
+    one_frame: ClassVar = {str: text, bytes: _line}
 
     def lines(self, parts: list[bytes]) -> bytes:
         return json_frames(parts)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextvars
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from itertools import chain
 from typing import Any, cast
 
 from .. import interrupt
 from ..options import Options
+from ..parts import Part
 from ..registry import ShuttingDown, Unavailable, reserved, streams
 from ..showing import in_words, report
 from ..summary import Ending, Summary
@@ -139,8 +140,7 @@ class Connection:
         now += self._skipped
         ended = self.handover.ended
         if taken := self.handover.take():
-            parts = taken[0] if len(taken) == 1 else chain.from_iterable(taken)
-            data += self.stream.feed(parts, now, len(taken))
+            data += self._said(taken, now)
         if ended is not None:
             return data + self._last_word(ended, now)
         if self.handover.shutting_down:
@@ -148,6 +148,12 @@ class Connection:
         if now >= self.stream.deadline:
             data += self.stream.tick(now)
         return data
+
+    def _said(self, taken: list[Sequence[Part]], now: float) -> bytes:
+        if len(taken) > 1:
+            return self.stream.feed(list(chain.from_iterable(taken)), now, len(taken))
+        parts = taken[0]
+        return self.stream.lone(parts[0], now) if len(parts) == 1 else self.stream.feed(parts, now)
 
     def resolve_doubt(self, now: float) -> bytes:
         """The client may have left: a ping, that writing it may tell. Without pings it is taken as gone."""
