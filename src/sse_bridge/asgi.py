@@ -103,11 +103,11 @@ async def respond(
 def _ways(send: Send, start: Message) -> tuple[Begin, Write]:
     """How a driver begins the response, with this message, and how it writes the body."""
 
-    async def begin() -> None:
-        await send(start)
+    def begin() -> Awaitable[None]:
+        return send(start)
 
-    async def write(data: bytes, more: bool) -> None:
-        await send({"type": "http.response.body", "body": data, "more_body": more})
+    def write(data: bytes, more: bool) -> Awaitable[None]:
+        return send({"type": "http.response.body", "body": data, "more_body": more})
 
     return begin, write
 

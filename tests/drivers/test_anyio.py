@@ -10,7 +10,8 @@ import anyio
 import pytest
 
 from driving import on_anyio
-from sse_bridge.drivers.anyio import BATCH_BYTES, Writer, drive, listen
+from sse_bridge.drivers.anyio import BATCH_BYTES, Writer, drive
+from sse_bridge.loops.listening import listen
 from sse_bridge.options import Options
 from sse_bridge.registry import ShuttingDown
 

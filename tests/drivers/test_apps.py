@@ -9,8 +9,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from sse_bridge.drivers.anyio import listen
 from sse_bridge.drivers.apps import READ_AHEAD, Inbox
+from sse_bridge.loops.listening import listen
 
 pytestmark = pytest.mark.anyio
 

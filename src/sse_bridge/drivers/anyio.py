@@ -7,10 +7,12 @@ Rules of this file:
 3. Cleanup is waited for whatever cancels the request, so a server that does cannot cut it short.
 4. A write that does not wait costs no timer.
 5. A stream that cannot tell its failure lacks the end of its body: the server then cuts the connection.
-6. While the writer sleeps, an async source's task that is about to wait writes what it has said itself: that costs
-   half of waking the writer. It does so as the writer's task, in a copy of that one's context, for what `send` goes
-   through may hold on to either. It never waits for a write: what waits, raises, begins or ends the answer is the
-   writer's, so that a middleware finds at the end what it has put into its context at the start.
+6. While the writer sleeps, others write in its stead: an async source's task that is about to wait, the call that
+   tells of a thread's chunk, the clock. That costs a fraction of waking the writer. It is done as the writer's task, in
+   a copy of that one's context, for what `send` goes through may hold on to either. None of them waits for a write:
+   what waits, raises, begins or ends the answer is the writer's, so that a middleware finds at the end what it has
+   put into its context at the start.
+7. Whoever wakes the writer says so first (`Handover.poke_writer`); from then on nobody writes in its stead.
 """
 
 from __future__ import annotations
@@ -18,8 +20,7 @@ from __future__ import annotations
 import contextvars
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Coroutine
 from time import monotonic
 from typing import Any
 
@@ -32,19 +33,14 @@ from . import on_asyncio
 from .connection import Connection
 from .farewell import call_in_loop
 from .handover import nobody
-from .waiting import Home, Stead
+from .waiting import Ear, Home, Receive, StandIn
 from .workers import Job, Worker
 from .writes import BATCH_BYTES
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Begin = Callable[[], Awaitable[None]]
-Write = Callable[[bytes, bool], Coroutine[Any, Any, None]]
+Write = Callable[[bytes, bool], Awaitable[None]]
 
 _log = logging.getLogger("sse_bridge")
-
-# Of the loop, that it takes to hear of a client that has left already: the server reads its end a turn
-# or two after its request, and each middleware on the way takes a turn more.
-TURNS = 5
 
 
 def drive(
@@ -92,7 +88,7 @@ class Writer:
         worker: Callable[[Job], Worker] | None = None,
     ) -> None:
         self._home = home = current_home()
-        self._signal = signal = home.signal()
+        self._signal = signal = home.signal(self._write_on_time)
         self._begin: Begin | None = begin
         self._owes_end = False  # the end of the body is yet to be written
         self._write = write
@@ -101,13 +97,13 @@ class Writer:
             source,
             options,
             context,
-            lambda: home.soon(signal.set),
+            lambda: home.soon(signal.set, self._write_or_wake),
             lambda: home,
-            at_pauses=self._write_beside,
+            at_pauses=self._write_at_pause,
             worker=worker,
         )
         # Of what is written in the writer's stead: the write that has to wait, and what was not begun.
-        self._stead: Stead | None = None
+        self._stand_in: StandIn | None = None
         self._unfinished: Coroutine[Any, Any, None] | None = None
         self._left_over = b""
         self._stream = self.connection.stream
@@ -131,39 +127,43 @@ class Writer:
         await self._run(data, receive, self._start)
 
     async def _run(
-        self, data: bytes, receive: Receive, start: Callable[[], Awaitable[None]]
+        self, data: bytes, receive: Receive, start: Callable[[Ear], Awaitable[None]]
     ) -> None:
-        hang_up = self.connection.handover.hang_up
-        self._stead = self._home.stead()
-        listening = self._home.start(partial(listen, receive, hang_up), contextvars.copy_context())
+        write = self._write
+        self._stand_in = stand_in = self._home.stand_in(lambda data: write(data, True))
+        ear = self._home.listen(receive, self.connection.handover.hang_up)
         try:
-            await start()
+            await start(ear)
             await self._write_all(data)
         finally:
-            self._stead = None  # it leads back here
+            self._stand_in = None
             self._stream.gone()  # unless it has an ending: then it is too late for this one
-            listening.cancel()
+            ear.close()
             try:
                 await self._release()
             finally:
                 self._signal.close()
                 if self._unfinished is not None:
                     self._unfinished.close()
+                if stand_in is not None:
+                    stand_in.close()
         if (refusal := self.connection.refusal) is not None:
             raise refusal
         await self._end_answer()
 
-    async def _start(self) -> None:
+    async def _start(self, _: Ear) -> None:
         self.connection.begin()
 
-    async def _start_if_heard(self) -> None:
+    async def _start_if_heard(self, ear: Ear) -> None:
         """For whoever has left already nothing starts; the server and middlewares take some turns to tell."""
         pause, handover = self._home.pause, self.connection.handover
-        for _ in range(TURNS):
+        for _ in range(ear.turns):
             await pause()
             if handover.gone:
                 return
-        await self._start()
+        ear.look()
+        if not handover.gone:
+            self.connection.begin()
 
     async def _end_answer(self) -> None:
         """Say what is not yet said: an app has to answer also a client that left before there was a word for it."""
@@ -188,29 +188,48 @@ class Writer:
             handover.wake()
             data, self._left_over = self._left_over + step(monotonic()), b""
 
-    def _write_beside(self) -> None:
-        """The source's task is about to wait: write what it has said, as far as that needs no waiting."""
-        handover, stream = self.connection.handover, self._stream
-        if not handover.writer_sleeps:
-            return
+    def _write_at_pause(self) -> None:
+        """An async source is about to wait."""
+        if self.connection.handover.writer_sleeps:
+            self._write_in_stead()
+
+    def _write_on_time(self) -> None:
+        """A deadline of the stream, or of whatever else the writer waits for."""
+        if self.connection.handover.writer_sleeps:
+            self._write_in_stead()
+        else:
+            self._signal.set()
+
+    def _write_or_wake(self) -> None:
+        """Somebody has called for the writer from another thread: mostly it has a chunk, and no more than that."""
+        if self._signal.sleeps and self.connection.handover.only_chunks():
+            self._write_in_stead()
+        else:
+            self._signal.set()
+
+    def _write_in_stead(self) -> None:
+        """While the writer sleeps: write what is ready, as far as that needs no waiting."""
+        stream, stand_in = self._stream, self._stand_in
         data = self.connection.step(monotonic())
         begins = self._begin is not None and not stream.held
-        if begins or stream.ending is not None or len(data) > BATCH_BYTES:
+        if begins or stream.ending is not None or len(data) > BATCH_BYTES or stand_in is None:
             self._left_over = data
-            handover.poke_writer()
-        elif data and not stream.held and self._blocks(self._deliver(data, last=False)):
-            handover.poke_writer()
+            self.connection.handover.poke_writer()
+        elif data and not stream.held:
+            self._put(data, stand_in)
         else:
             self._signal.move(self.connection.deadline)
 
-    def _blocks(self, writing: Coroutine[Any, Any, None]) -> bool:
+    def _put(self, data: bytes, stand_in: StandIn) -> None:
         """Write until it has to wait; the rest, or what went wrong, is for the writer."""
-        assert self._stead is not None, "the writer runs"
         try:
-            self._unfinished = self._stead.begin(writing)
+            self._unfinished = stand_in.write(data)
         except BaseException as error:
             self._unfinished = _raise(error)
-        return self._unfinished is not None
+        if self._unfinished is not None:
+            self.connection.handover.poke_writer()
+        elif not self._stream.flows:  # else deadlines only move away
+            self._signal.move(self.connection.deadline)
 
     async def _send(self, data: bytes) -> None:
         """Write what is ready: the status before the first of it, the end of the body with the last."""
@@ -317,18 +336,4 @@ async def _raise(error: BaseException) -> None:
     try:
         raise error
     finally:
-        del error  # it leads back here
-
-
-async def listen(receive: Receive, hang_up: Callable[[], None]) -> None:
-    """Read on until the client leaves. What is left of the request's body is not for anybody."""
-    bodies = 0
-    try:
-        while bodies < 2:  # a server that repeats the end of the body has nothing more to tell
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                hang_up()
-                return
-            bodies += not message.get("more_body", False)
-    except Exception:
-        _log.exception("listening raised: only writing can tell now that the client has left")
+        del error  # breaks the traceback's cycle

@@ -25,8 +25,8 @@ from ..options import Options
 from ..registry import ShuttingDown
 from ..servers import is_stopping
 from ..summary import Ending
-from .anyio import Begin, Receive, Write, Writer, current_home, outlast
-from .waiting import Home, Running, Scope
+from .anyio import Begin, Write, Writer, current_home, outlast
+from .waiting import Home, Receive, Running, Scope
 from .workers import Job, LoopWorker
 
 Message = MutableMapping[str, Any]

@@ -121,6 +121,14 @@ class Handover:
             self._poke_source()
         return taken
 
+    def only_chunks(self) -> bool:
+        """Say again of a writer that was called that it sleeps; False when there is more for it than chunks."""
+        self._writer_sleeps = True
+        if self.closed or self.ended is not None or self._is_called():
+            self._writer_sleeps = False
+            return False
+        return True
+
     def idle(self) -> bool:
         """Say that the writer is about to sleep; False when there is something for it after all."""
         self._writer_sleeps = True

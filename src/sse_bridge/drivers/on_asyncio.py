@@ -15,24 +15,38 @@ from math import inf
 from typing import Any
 
 from .greenlets import Greenlets, threads_are_greenlets
-from .waiting import Scope, TaskSignal
-
-# Asyncio has no other name for it, and has had these since 3.7.
-_enter_task, _leave_task = asyncio.tasks._enter_task, asyncio.tasks._leave_task
-
+from ..loops.clock import Clock
+from ..loops.listening import HandEar, TaskEar, is_own, listen
+from ..loops.stand_in import StandIn, resume, with_pauses
+from .waiting import Ear, Receive, Scope, TaskSignal
 
 GRACE = 0.1  # seconds that a task has which others have cancelled already
 
 
 class AsyncioSignal:
-    """Wakes one sleeping asyncio task, with one timer that is moved as seldom as possible."""
+    """Wakes one sleeping asyncio task; its deadline is kept by the loop's clock, and moved as seldom as possible."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    __slots__ = (
+        "__weakref__",
+        "_clock",
+        "_due",
+        "_loop",
+        "_set",
+        "_sleeper",
+        "_until",
+        "_when_due",
+    )
+
+    def __init__(self, home: AsyncioHome, when_due: Callable[[], None] | None = None) -> None:
+        self._loop, self._clock = home.loop, home.clock
+        self._when_due = when_due
         self._set = False
         self._sleeper: asyncio.Future[None] | None = None
-        self._until = self._timer_at = inf
-        self._timer: asyncio.TimerHandle | None = None
+        self._until = self._due = inf
+
+    @property
+    def sleeps(self) -> bool:
+        return self._sleeper is not None and not self._sleeper.done()
 
     def set(self) -> None:
         self._set = True
@@ -41,7 +55,7 @@ class AsyncioSignal:
     async def wait(self, until: float = inf) -> None:
         if not self._set:
             self._sleeper = self._loop.create_future()
-            self._arm(until)
+            self.move(until)
             try:
                 await self._sleeper
             finally:
@@ -49,31 +63,30 @@ class AsyncioSignal:
         self._set = False
 
     def move(self, until: float) -> None:
-        if self._sleeper is not None:
-            self._arm(until)
+        self._until = until
+        if until < self._due and self._sleeper is not None:
+            self._clock.remove(self, self._due)
+            self._due = self._clock.add(self, until, time.monotonic())
+
+    def on_time(self, now: float) -> None:
+        """The clock's call. Who speaks while another sleeps only moves the time on: it may be too early then."""
+        self._due = inf
+        if self._sleeper is None:
+            return
+        if now < self._until:
+            self.move(self._until)
+        elif self._when_due is not None:
+            self._when_due()
+        else:
+            self._wake()
 
     def close(self) -> None:
-        if self._timer:
-            self._timer.cancel()
+        self._clock.remove(self, self._due)
+        self._due, self._when_due = inf, None
 
     def _wake(self) -> None:
         if self._sleeper is not None and not self._sleeper.done():
             self._sleeper.set_result(None)
-
-    def _arm(self, until: float) -> None:
-        """A timer that fires too early is moved on then: far cheaper than to move it with every chunk."""
-        self._until = until
-        if until < self._timer_at:
-            self.close()
-            self._timer_at = until
-            self._timer = self._loop.call_later(max(0.0, until - time.monotonic()), self._fire)
-
-    def _fire(self) -> None:
-        self._timer, self._timer_at = None, inf
-        if time.monotonic() >= self._until:
-            self._wake()
-        elif self._sleeper is not None:
-            self._arm(self._until)
 
 
 class AsyncioScope:
@@ -114,49 +127,22 @@ class AsyncioScope:
             self._cancelled_it = self._task.cancel()
 
 
-class AsyncioStead:
-    """The place of the task that makes it: what is begun here has that task and one copy of its context."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._task = asyncio.current_task()
-        self._context = contextvars.copy_context()
-
-    def begin(self, coroutine: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None] | None:
-        # What asyncio's own eager tasks do: one task steps aside for another. Timeouts, locks and anyio's
-        # scopes ask which task it is, and a context variable is reset in the context that it was set in.
-        running = asyncio.current_task()
-        assert running is not None
-        assert self._task is not None
-        _leave_task(self._loop, running)
-        _enter_task(self._loop, self._task)
-        try:
-            waits_for = self._context.run(coroutine.send, None)
-        except StopIteration:
-            return None
-        finally:
-            _leave_task(self._loop, self._task)
-            _enter_task(self._loop, running)
-        return self._rest(coroutine, waits_for)
-
-    async def _rest(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
-        await _resume(coroutine, waits_for, self._context.run)
-
-
 class AsyncioHome:
     """The asyncio loop that runs in `thread_id`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
-        self.loop = loop
+        self.loop, self.clock = loop, Clock(loop)
         self._thread_id = thread_id
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
-    def soon(self, call: Callable[[], object]) -> bool:
+    def soon(
+        self, call: Callable[[], object], from_elsewhere: Callable[[], object] | None = None
+    ) -> bool:
         if threading.get_ident() == self._thread_id:
             call()
             return True
         try:
-            self.loop.call_soon_threadsafe(call)
+            self.loop.call_soon_threadsafe(from_elsewhere or call)
         except RuntimeError:  # the loop is closed: nobody is left to hear it
             return False
         return True
@@ -175,8 +161,13 @@ class AsyncioHome:
         beginning.send(None)
         return self.loop.create_task(beginning, context=context)
 
-    def signal(self) -> TaskSignal:
-        return AsyncioSignal(self.loop)
+    def signal(self, when_due: Callable[[], None] | None = None) -> TaskSignal:
+        return AsyncioSignal(self, when_due)
+
+    def listen(self, receive: Receive, hang_up: Callable[[], None]) -> Ear:
+        if is_own(receive):
+            return HandEar(self.loop, receive, hang_up)
+        return TaskEar(self.start(partial(listen, receive, hang_up), contextvars.copy_context()))
 
     def scope(self) -> Scope:
         return AsyncioScope()
@@ -187,10 +178,10 @@ class AsyncioHome:
     def at_pauses(
         self, run: Callable[[], Coroutine[Any, Any, None]], call: Callable[[], None]
     ) -> Callable[[], Awaitable[None]]:
-        return lambda: _with_pauses(run(), call)
+        return lambda: with_pauses(run(), call)
 
-    def stead(self) -> AsyncioStead:
-        return AsyncioStead(self.loop)
+    def stand_in(self, write: Callable[[bytes], Awaitable[None]]) -> StandIn:
+        return StandIn(self.loop, write)
 
     async def in_thread(self, call: Callable[[], None]) -> None:
         context = contextvars.copy_context()
@@ -224,7 +215,7 @@ class AsyncioHome:
             return True
         late = _Late(self.loop, seconds)
         try:
-            await _resume(writing, waits_for)
+            await resume(writing, waits_for)
         except asyncio.CancelledError:
             if not late.cancelled_it():
                 raise
@@ -272,49 +263,6 @@ async def _begin(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         task.uncancel()
         task.cancel()
     await run()
-
-
-@types.coroutine
-def _with_pauses(
-    coroutine: Coroutine[Any, Any, None], call: Callable[[], None]
-) -> Generator[Any, Any, None]:
-    """Run a coroutine, with a call each time before it waits."""
-    resume, sent = coroutine.send, None
-    while True:
-        try:
-            waits_for = resume(sent)
-        except StopIteration:
-            return
-        finally:
-            sent = None  # an error leads back here
-        call()
-        try:
-            resume, sent = coroutine.send, (yield waits_for)
-        except BaseException as error:
-            resume, sent = coroutine.throw, error
-
-
-@types.coroutine
-def _resume(
-    coroutine: Coroutine[Any, Any, None],
-    waits_for: Any,
-    run: Callable[[Callable[[], Any]], Any] = lambda step: step(),
-) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that was stepped once and gave `waits_for`."""
-    step: Callable[[], Any] | None
-    while True:
-        try:
-            sent = yield waits_for
-        except BaseException as error:
-            step = partial(coroutine.throw, error)
-        else:
-            step = partial(coroutine.send, sent)
-        try:
-            waits_for = run(step)
-        except StopIteration:
-            return
-        finally:
-            step = None  # an error in it leads back here
 
 
 def current_home() -> AsyncioHome:

@@ -6,12 +6,14 @@ import contextvars
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from math import inf
 from typing import Any
 
 import trio
 
-from .waiting import Scope, TaskSignal
+from ..loops.listening import TaskEar, listen
+from .waiting import Ear, Receive, Scope, TaskSignal
 
 
 class TrioSignal:
@@ -19,13 +21,22 @@ class TrioSignal:
 
     def __init__(self) -> None:
         self._event = trio.Event()
+        self._sleeps = False
+
+    @property
+    def sleeps(self) -> bool:
+        return self._sleeps and not self._event.is_set()
 
     def set(self) -> None:
         self._event.set()
 
     async def wait(self, until: float = inf) -> None:
-        with trio.move_on_after(max(0.0, until - time.monotonic())):
-            await self._event.wait()
+        self._sleeps = True
+        try:
+            with trio.move_on_after(max(0.0, until - time.monotonic())):
+                await self._event.wait()
+        finally:
+            self._sleeps = False
         self._event = trio.Event()
 
     def move(self, until: float) -> None:
@@ -56,7 +67,9 @@ class TrioHome:
         self._token = trio.lowlevel.current_trio_token()
         self._thread_id = threading.get_ident()
 
-    def soon(self, call: Callable[[], object]) -> bool:
+    def soon(
+        self, call: Callable[[], object], from_elsewhere: Callable[[], object] | None = None
+    ) -> bool:
         if threading.get_ident() == self._thread_id:
             call()
             return True
@@ -84,8 +97,11 @@ class TrioHome:
         self.spawn(scoped, context)
         return scope
 
-    def signal(self) -> TaskSignal:
+    def signal(self, when_due: Callable[[], None] | None = None) -> TaskSignal:
         return TrioSignal()
+
+    def listen(self, receive: Receive, hang_up: Callable[[], None]) -> Ear:
+        return TaskEar(self.start(partial(listen, receive, hang_up), contextvars.copy_context()))
 
     def scope(self) -> Scope:
         return TrioScope()
@@ -95,7 +111,7 @@ class TrioHome:
     ) -> None:
         """A trio task that is about to wait may be woken from then on: a write could not be begun any more."""
 
-    def stead(self) -> None:
+    def stand_in(self, write: Callable[[bytes], Awaitable[None]]) -> None:
         """Nothing is stepped by hand under trio."""
 
     async def pause(self) -> None:

@@ -11,9 +11,12 @@ import contextvars
 import inspect
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from math import inf
 from typing import Any, Protocol
+
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class ThreadSignal:
@@ -39,6 +42,10 @@ class ThreadSignal:
 class TaskSignal(Protocol):
     """Wakes one sleeping task; `set` is called in the loop."""
 
+    @property
+    def sleeps(self) -> bool:
+        """Whether somebody waits, and has not been woken."""
+
     def set(self) -> None: ...
     async def wait(self, until: float = inf) -> None: ...
     def move(self, until: float) -> None:
@@ -53,11 +60,26 @@ class Running(Protocol):
     def cancel(self) -> object: ...
 
 
-class Stead(Protocol):
-    """The place of one task, for another one that runs just now."""
+class StandIn(Protocol):
+    """Begins the writes of one task, in its stead."""
 
-    def begin(self, coroutine: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None] | None:
-        """Step it once as that task; what is left of it is for that task to await."""
+    def write(self, data: bytes) -> Coroutine[Any, Any, None] | None:
+        """Begin to write this; what is left of it is for that task to await."""
+
+    def close(self) -> None: ...
+
+
+class Ear(Protocol):
+    """Hears the client leave, until it is closed."""
+
+    @property
+    def turns(self) -> int:
+        """After so many turns of the loop it has heard of whoever had left at the start."""
+
+    def look(self) -> None:
+        """Hear now what it would hear in the next turn."""
+
+    def close(self) -> None: ...
 
 
 class Scope(Protocol):
@@ -70,8 +92,14 @@ class Scope(Protocol):
 class Home(Protocol):
     """An event loop, for whoever is inside or outside it."""
 
-    def soon(self, call: Callable[[], object]) -> bool:
-        """Make this call in the loop: at once when already there; False where that loop is over."""
+    def soon(
+        self, call: Callable[[], object], from_elsewhere: Callable[[], object] | None = None
+    ) -> bool:
+        """Make this call in the loop: at once when already there, else in a turn of its own; False where it is over.
+
+        A loop that knows how makes the call `from_elsewhere` instead, if there is one, when it is called from another
+        thread: then no task runs.
+        """
 
     def spawn(
         self, run: Callable[[], Coroutine[Any, Any, None]], context: contextvars.Context
@@ -86,15 +114,20 @@ class Home(Protocol):
     ) -> Running:
         """The same, but the caller keeps the task: hold on to what this gives."""
 
-    def signal(self) -> TaskSignal: ...
+    def signal(self, when_due: Callable[[], None] | None = None) -> TaskSignal:
+        """A signal; `when_due` is called in the loop, where that is of use, instead of waking who sleeps."""
+
+    def listen(self, receive: Receive, hang_up: Callable[[], None]) -> Ear:
+        """Call `hang_up` when ASGI's `receive` tells that the client has left."""
+
     def scope(self) -> Scope: ...
     def at_pauses(
         self, run: Callable[[], Coroutine[Any, Any, None]], call: Callable[[], None]
     ) -> Callable[[], Awaitable[None]] | None:
         """The same coroutine function, with a call whenever it is about to wait; None where that cannot be."""
 
-    def stead(self) -> Stead | None:
-        """For others to begin what the calling task would await; None where that cannot be."""
+    def stand_in(self, write: Callable[[bytes], Awaitable[None]]) -> StandIn | None:
+        """For others to begin the calling task's writes; None where that cannot be."""
 
     def pause(self) -> Awaitable[None]:
         """Let others have a turn."""

@@ -1,0 +1,1 @@
+"""How to wait: one module for each kind of loop."""

@@ -1,0 +1,143 @@
+"""Listening to ASGI's `receive`, without a task where that is safe.
+
+A server's own `receive` waits for one future and asks nobody which task it is in. So on asyncio it is stepped by hand,
+from that future's callback: that costs neither a task nor a turn of the loop. What wraps a `receive` may hold on to
+its task (a timeout, anyio's cancel scopes): it is given one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, MutableMapping
+from functools import lru_cache
+from typing import Any
+
+from ..drivers.waiting import Receive, Running
+
+_log = logging.getLogger("sse_bridge")
+
+# How many turns of the loop it takes to hear of a client that has left before it was answered: uvicorn starts the
+# app in one, finds the end of the socket in the same one but later, and tells `receive` in the next. Each middleware
+# on the way takes a turn more.
+OWN_TURNS, TURNS = 2, 5
+
+# Where the `receive` of a server is its own: uvicorn's; hypercorn gives the `get` of an asyncio.Queue.
+_OWN = ("uvicorn.", "asyncio.queues")
+
+
+class TaskEar:
+    """Listens in a task of its own."""
+
+    __slots__ = ("_task",)
+
+    turns = TURNS
+
+    def __init__(self, task: Running) -> None:
+        self._task = task
+
+    def look(self) -> None:
+        """The task has its own turns."""
+
+    def close(self) -> None:
+        self._task.cancel()
+
+
+class HandEar:
+    """Steps a server's own `receive` by hand; calls `hang_up` when the client leaves."""
+
+    __slots__ = ("_bodies", "_hang_up", "_loop", "_receive", "_receiving", "_waits_for")
+
+    turns = OWN_TURNS
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, receive: Receive, hang_up: Callable[[], None]
+    ) -> None:
+        self._loop, self._receive = loop, receive
+        self._hang_up: Callable[[], None] | None = hang_up
+        self._bodies = 0
+        self._waits_for: asyncio.Future[Any] | None = None
+        self._receiving: Coroutine[Any, Any, MutableMapping[str, Any]] | None = None
+        self._step()
+
+    def look(self) -> None:
+        if self._waits_for is not None and self._waits_for.done():
+            self._step(self._waits_for)  # its callback comes later, and finds another or none
+
+    def close(self) -> None:
+        self._hang_up = None
+        if self._waits_for is not None:
+            self._waits_for.remove_done_callback(self._step)
+            self._waits_for = None
+        if self._receiving is not None:
+            receiving, self._receiving = self._receiving, None
+            receiving.close()
+
+    def _step(self, done: asyncio.Future[Any] | None = None) -> None:
+        """Go on until it waits, or there is nothing more to hear."""
+        if done is not self._waits_for:  # `look` came first
+            return
+        self._waits_for = None
+        try:
+            while self._hang_up is not None and self._bodies < 2 and not self._waits():
+                pass
+        except (
+            asyncio.CancelledError
+        ):  # what it waited for was: the server's loop is on its way out
+            self._receiving = None
+        except Exception:
+            self._receiving = None
+            _report()
+
+    def _waits(self) -> bool:
+        """Take one step of one message; whether it waits for something then."""
+        if self._receiving is None:
+            self._receiving = self._receive()  # type: ignore[assignment] # its own: a coroutine
+        try:
+            waits_for = self._receiving.send(None)  # type: ignore[union-attr]
+        except StopIteration as stop:
+            self._receiving = None
+            self._hear(stop.value)
+            return False
+        if waits_for is None:  # a bare turn
+            self._loop.call_soon(self._step)
+        else:
+            waits_for._asyncio_future_blocking = False  # as a task does that takes it
+            waits_for.add_done_callback(self._step)
+            self._waits_for = waits_for
+        return True
+
+    def _hear(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] != "http.disconnect":
+            self._bodies += not message.get("more_body", False)
+        elif self._hang_up is not None:
+            hang_up, self._hang_up = self._hang_up, None
+            hang_up()
+
+
+async def listen(receive: Receive, hang_up: Callable[[], None]) -> None:
+    """Read on until the client leaves. What is left of the request's body is not for anybody."""
+    bodies = 0
+    try:
+        while bodies < 2:  # a server that repeats the end of the body has nothing more to tell
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                hang_up()
+                return
+            bodies += not message.get("more_body", False)
+    except Exception:
+        _report()
+
+
+def _report() -> None:
+    _log.exception("listening raised: only writing can tell now that the client has left")
+
+
+def is_own(receive: Receive) -> bool:
+    """Whether this is a server's own, and no wrapper's."""
+    return _is_own(getattr(receive, "__module__", None))
+
+
+@lru_cache(maxsize=64)
+def _is_own(module: str | None) -> bool:
+    return module is not None and module.startswith(_OWN)
