@@ -55,7 +55,10 @@ def main() -> None:
     try:
         run(options)
     except KeyboardInterrupt:
-        print("\nThe demo has ended.")
+        print("\nThe demo has ended.", flush=True)
+        os._exit(
+            0
+        )  # streams may still run on threads: the interpreter's own end is not to wait for them
     except ModuleNotFoundError as error:
         sys.exit(f"A package is missing: {error.name}. `make demo` installs what the demo needs.")
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -47,8 +48,17 @@ def running(name: str, folder: Path, settings: Mapping[str, str]) -> Iterator[Ru
             yield RunningApp(address(process), answers, process)
         finally:
             process.terminate()
-            rest = process.communicate(timeout=PATIENCE)[0]
+            rest = rest_of(process)
     assert process.returncode == 0, rest
+
+
+def rest_of(process: "subprocess.Popen[str]") -> str:
+    """What it said to its end; one that does not end says where all its threads are."""
+    try:
+        return process.communicate(timeout=PATIENCE)[0]
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        raise AssertionError(f"the demo did not end: {process.communicate()[0]}") from None
 
 
 def start(name: str, settings: Mapping[str, str], *, port: int = 0) -> "subprocess.Popen[str]":
@@ -56,7 +66,7 @@ def start(name: str, settings: Mapping[str, str], *, port: int = 0) -> "subproce
     environment = {key: os.environ[key] for key in os.environ if not key.startswith("OPENAI_")}
     return subprocess.Popen(
         command,
-        env=environment | settings,
+        env=environment | settings | {"PYTHONFAULTHANDLER": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from math import inf
@@ -106,7 +107,10 @@ class Body(Iterator[bytes]):
 
     def __del__(self) -> None:
         # A body that was made and then neither walked nor closed must not leave its source running.
-        # That takes time and locks, and the collector may be running on any thread at all.
+        # That takes time and locks, and the collector may be running on any thread at all. At the end of the
+        # process no thread starts any more, and whoever held a lock is gone: all ends by itself then.
+        if _is_finalizing():
+            return
         if not self._released and self._connection.farewell.is_ours:
             self._releasing.clear()  # whoever began with it was kept from ending it
             threading.Thread(target=self.close, name="sse_bridge forgotten", daemon=True).start()
@@ -223,6 +227,9 @@ class Body(Iterator[bytes]):
         self._released = True
         if on_end is not None:
             context.run(call_on_end, on_end, summary, background_home)
+
+
+_is_finalizing = sys.is_finalizing  # by then `sys` may have been taken apart
 
 
 class _Background:
