@@ -76,6 +76,42 @@ class Stream:
     one line end.
     """
 
+    __slots__ = (
+        "_come_back",
+        "_describe",
+        "_ended_at",
+        "_expires_at",
+        "_first_heard_at",
+        "_halves",
+        "_heard_at",
+        "_hold_until",
+        "_id_seen",
+        "_is_raw",
+        "_last",
+        "_limits",
+        "_line_pings",
+        "_must_speak",
+        "_one_frame",
+        "_opening",
+        "_ping_every",
+        "_relays",
+        "_retry",
+        "_say_end",
+        "_silent_for",
+        "_spoke",
+        "_spoke_at",
+        "_started_at",
+        "_tally",
+        "_waiting",
+        "_write",
+        "_write_run",
+        "cut",
+        "ending",
+        "error",
+        "flows",
+        "held",
+    )
+
     def __init__(
         self,
         write: Callable[[Part], bytes],

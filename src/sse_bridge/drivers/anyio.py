@@ -142,6 +142,7 @@ class Writer:
             try:
                 await self._release()
             finally:
+                self.connection.handover.wake_writer = nobody  # breaks a cycle, as the next line does
                 self._signal.close()
                 if self._unfinished is not None:
                     self._unfinished.close()
