@@ -35,6 +35,7 @@ from typing import Any
 from . import servers
 from .drivers.greenlets import start_system_thread
 from .drivers.watches import Watch
+from .forks import in_child
 from .hangup_a2wsgi import AsgiWatch
 
 Call = Callable[[], None]
@@ -254,8 +255,7 @@ class _Watcher:
 
 _watcher = _Watcher()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_watcher.__init__)  # type: ignore[misc]
+in_child(_watcher.__init__)  # type: ignore[misc]
 
 
 def _original(name: str) -> Any:

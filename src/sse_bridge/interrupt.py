@@ -34,6 +34,8 @@ from operator import is_, itemgetter
 from types import FrameType
 from typing import Any
 
+from .forks import in_child
+
 
 class Interrupted(GeneratorExit):
     """Raised in a thread whose upstream read was interrupted because its stream is over."""
@@ -191,5 +193,4 @@ class _Quiet:
 
 _quiet = _Quiet()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_quiet.forked)
+in_child(_quiet.forked)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
 import threading
 import time
 import types
@@ -14,6 +13,7 @@ from functools import cache, partial
 from math import inf
 from typing import Any
 
+from ..forks import in_child
 from .greenlets import Greenlets, threads_are_greenlets
 from .waiting import Scope, TaskSignal
 
@@ -341,5 +341,4 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="sse_bridge on_end")
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+in_child(_pool.cache_clear)

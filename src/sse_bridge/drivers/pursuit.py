@@ -12,7 +12,6 @@ Rules of this file:
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 from math import inf
@@ -20,6 +19,7 @@ from time import monotonic
 from typing import Protocol
 
 from .. import interrupt
+from ..forks import in_child
 
 FIRST, LONGEST = 0.001, 8.0  # seconds between two tries: soon at first, then ever more patiently
 ENDURANCE = 900.0  # seconds of tries
@@ -125,5 +125,4 @@ class Pursuit:
 _pursuit = Pursuit()
 pursue = _pursuit.pursue
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pursuit.__init__)  # type: ignore[misc]
+in_child(_pursuit.__init__)  # type: ignore[misc]

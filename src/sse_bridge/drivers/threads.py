@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator
 from math import inf
@@ -13,6 +12,7 @@ from time import monotonic
 from typing import Any
 
 from ..failures import CutShort
+from ..forks import in_child
 from ..options import Options
 from ..stream import PINGS
 from .affinity import explain
@@ -271,5 +271,4 @@ _background = _Background()
 background_home = _background.home
 
 # The loop's thread does not survive a fork, nor may a lock that was held at that moment.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_background.__init__)  # type: ignore[misc]
+in_child(_background.__init__)  # type: ignore[misc]

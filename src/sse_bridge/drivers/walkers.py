@@ -22,6 +22,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from .. import interrupt
+from ..forks import in_child
 from ..registry import TooManyThreads
 from . import greenlets, pursuit, sources
 from .pursuit import Place
@@ -105,8 +106,7 @@ def _most_threads() -> int:
 
 own_threads = OwnThreads(_most_threads())
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=own_threads.forget)
+in_child(own_threads.forget)
 
 
 class OwnThread:

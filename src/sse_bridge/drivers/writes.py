@@ -15,12 +15,12 @@ Rules of this file:
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator
 from math import inf
 from time import monotonic
 
+from ..forks import in_child
 from .watches import Watch
 
 BATCH_BYTES = 64 * 1024  # no single write is larger
@@ -126,5 +126,4 @@ def _nobody() -> None:
 _lookout = Lookout()
 look_at, forget = _lookout.add, _lookout.remove
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_lookout.__init__)  # type: ignore[misc]
+in_child(_lookout.__init__)  # type: ignore[misc]
