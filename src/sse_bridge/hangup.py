@@ -32,7 +32,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from . import servers
+from . import notice
 from .drivers.greenlets import start_system_thread
 from .drivers.watches import Watch
 from .forks import in_child
@@ -52,7 +52,7 @@ CLOSER = 0.01  # and between the first two looks at a client in doubt
 
 def watch(environ: dict[str, Any]) -> Watch | None:
     """The watch that this request's server allows; None for a request that came over no connection, as in tests."""
-    servers.warn_of_sync_worker(environ)
+    notice.warn_of_sync_worker(environ)
     body = environ.get("wsgi.input")
     if hasattr(body, "receive") and hasattr(body, "loop"):
         return AsgiWatch(environ)

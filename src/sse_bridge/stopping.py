@@ -21,8 +21,8 @@ from time import monotonic
 from typing import Any
 
 from .forks import in_child
+from .notice import notice
 from .registry import streams
-from .servers import notice
 
 _log = logging.getLogger("sse_bridge")
 

@@ -21,9 +21,9 @@ import anyio
 
 from ..adapters.base import Parts
 from ..failures import upstream_cut
+from ..notice import is_stopping
 from ..options import Options
 from ..registry import ShuttingDown
-from ..servers import is_stopping
 from ..summary import Ending
 from .anyio import Begin, Receive, Write, Writer, current_home, outlast
 from .waiting import Home, Running, Scope

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 import signals
-from sse_bridge import servers
+from sse_bridge import notice as module
+from sse_bridge.notice import Notice, warn_of_sync_worker
 from sse_bridge.registry import Registry
-from sse_bridge.servers import Notice, warn_of_sync_worker
 
 
 class Handler:
@@ -66,7 +66,7 @@ def notice() -> Iterator[Notice]:
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     registry = Registry()
-    monkeypatch.setattr(servers, "streams", registry)
+    monkeypatch.setattr(module, "streams", registry)
     return registry
 
 
@@ -274,7 +274,7 @@ SYNC = {"wsgi.multithread": False, "gunicorn.socket": object()}
 def warnings(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> pytest.LogCaptureFixture:
-    monkeypatch.setattr(servers, "_warned", False)
+    monkeypatch.setattr(module, "_warned", False)
     caplog.set_level(logging.WARNING, "sse_bridge")
     return caplog
 
@@ -293,7 +293,7 @@ def test_one_warning_names_the_sync_worker_its_timeout_and_the_fix(
 def test_the_timeout_is_found_behind_our_own_handler(
     notice: Notice, warnings: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(servers, "notice", notice)
+    monkeypatch.setattr(module, "notice", notice)
     beside(notice, Gunicorn(), "before")
     warn_of_sync_worker(SYNC)
     assert "after 7 seconds" in warnings.text
@@ -355,6 +355,6 @@ def test_who_keeps_the_signal_back_owes_the_end_whoever_wraps_it(
     assert callable(ours)
     signal.signal(signal.SIGTERM, lambda number, frame: ours(number, frame))
     assert notice.kept_back is None
-    monkeypatch.setattr(servers, "streams", SimpleNamespace(open=1))
+    monkeypatch.setattr(module, "streams", SimpleNamespace(open=1))
     signal.raise_signal(signal.SIGTERM)
     assert notice.kept_back == signal.SIGTERM
