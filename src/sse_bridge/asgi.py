@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from typing import Any, Unpack
 
 from .arguments import check_status_code, checked_headers
-from .drivers.anyio import Begin, Write, current_home, drive
+from .drivers.anyio import Begin, Write, drive
 from .drivers.apps import AppStream, Inbox
 from .drivers.sources import OneRequest, check_source, discard
 from .early import early_answer
+from .loops.current import current_home
 from .media import JSON_LINES
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import Unavailable

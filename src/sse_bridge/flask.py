@@ -29,8 +29,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from . import hangup
 from .arguments import check_media_type, check_status, check_status_code, checked_headers, flag
 from .drivers.sources import check_source, discard
-from .drivers.threads import Body, background_home
-from .drivers.waiting import run_in
+from .drivers.threads import Body
 from .drivers.watches import Watch
 from .flask_errors import raise_early
 from .flask_views import (
@@ -41,6 +40,8 @@ from .flask_views import (
     is_made_by_hand,
     run_whole,
 )
+from .loops.background import background_home
+from .loops.base import run_in
 from .options import Options, Words, options_of
 from .registry import Place, Unavailable, reserved, streams
 from .responses import route_of, take

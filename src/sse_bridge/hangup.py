@@ -25,7 +25,6 @@ import select
 import socket
 import stat
 import struct
-import sys
 import time
 from _thread import RLock
 from collections.abc import Callable
@@ -33,10 +32,10 @@ from functools import partial
 from typing import Any
 
 from . import notice
-from .drivers.greenlets import start_system_thread
 from .drivers.watches import Watch
 from .forks import in_child
 from .hangup_a2wsgi import AsgiWatch
+from .loops.gevent import original, start_system_thread
 
 Call = Callable[[], None]
 
@@ -169,7 +168,7 @@ class DescriptorWatch:
     def _state(self) -> int:
         if self.descriptor < 0:
             return 0
-        poll = _original("poll")()
+        poll = original(select, "poll")()
         poll.register(self.descriptor, _RDHUP)
         return sum(event for _, event in poll.poll(0))
 
@@ -234,7 +233,7 @@ class _Watcher:
 
     def _ensure_running(self) -> None:
         if self._epoll is None:
-            epoll = _original("epoll")()
+            epoll = original(select, "epoll")()
             start_system_thread(partial(self._run, epoll), "sse_bridge hang-ups")
             self._epoll = epoll
 
@@ -256,14 +255,6 @@ class _Watcher:
 _watcher = _Watcher()
 
 in_child(_watcher.__init__)  # type: ignore[misc]
-
-
-def _original(name: str) -> Any:
-    """A name of the select module as the system has it: gevent's poll knows of no hang-ups, and it has no epoll."""
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is not None and monkey.is_module_patched("select"):
-        return monkey.get_original("select", name)
-    return getattr(select, name)
 
 
 def _nobody() -> None:

@@ -23,7 +23,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from .arguments import check_media_type, check_status_code, checked_headers
 from .asgi import answer, is_finished, raw, respond
-from .drivers.anyio import current_home
 from .drivers.sources import (
     OneRequest,
     check_source,
@@ -34,6 +33,7 @@ from .drivers.sources import (
 )
 from .early import early_answer
 from .failures import diagnose
+from .loops.current import current_home
 from .media import EVENTS, media_type
 from .options import Options, Words, options_of
 from .registry import Unavailable

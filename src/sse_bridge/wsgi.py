@@ -15,8 +15,9 @@ from . import hangup, wsgi_middleware
 from .arguments import check_status, checked_headers
 from .dialects.base import Dialect
 from .drivers.sources import OneRequest, check_source, discard
-from .drivers.threads import Body, background_home
+from .drivers.threads import Body
 from .failures import UpstreamError, diagnose
+from .loops.background import background_home
 from .media import JSON_LINES
 from .options import FINISHED_ID, Options, Words, merge_headers, options_of
 from .registry import ShuttingDown, TooManyStreams, Unavailable

@@ -23,8 +23,9 @@ from typing import Any
 
 from . import hangup
 from .drivers.sources import discard
-from .drivers.threads import Body, background_home
+from .drivers.threads import Body
 from .early import EarlyAnswer, early_answer
+from .loops.background import background_home
 from .media import EVENTS, media_type
 from .options import Options
 from .registry import Unavailable

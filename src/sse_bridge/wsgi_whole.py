@@ -15,11 +15,12 @@ from functools import partial
 from typing import Any, cast
 
 from . import hangup, interrupt
-from .drivers.threads import Body, background_home
+from .drivers.threads import Body
 from .drivers.walkers import Walked, Walker
 from .drivers.watches import HandedOn
 from .failures import CutShort
 from .interrupt import Interrupted
+from .loops.background import background_home
 from .options import Options
 from .responses import Takeover
 from .wsgi_middleware import App, Call, Environ, StartResponse

@@ -11,8 +11,8 @@ import pytest
 
 from sse_bridge import Ending, Summary
 from sse_bridge.drivers.connection import GRACE, Connection, log_ending, observer
-from sse_bridge.drivers.threads import background_home
-from sse_bridge.drivers.waiting import ThreadSignal
+from sse_bridge.loops.background import background_home
+from sse_bridge.loops.base import ThreadSignal
 from sse_bridge.options import Options
 from sse_bridge.registry import streams
 

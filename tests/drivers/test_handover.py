@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from sse_bridge.drivers.handover import ROOM, ROOM_BYTES, Handover
-from sse_bridge.drivers.waiting import ThreadSignal
+from sse_bridge.loops.base import ThreadSignal
 from sse_bridge.parts import Reasoning
 
 

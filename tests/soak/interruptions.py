@@ -32,9 +32,9 @@ import requests
 
 from certificates import certificate
 from sse_bridge.drivers.connection import Connection
-from sse_bridge.drivers.threads import background_home
-from sse_bridge.drivers.waiting import ThreadSignal
 from sse_bridge.interrupt import Interrupted
+from sse_bridge.loops.background import background_home
+from sse_bridge.loops.base import ThreadSignal
 from sse_bridge.options import Options
 
 from .upstream import upstream

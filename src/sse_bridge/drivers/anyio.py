@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from functools import partial
 from time import monotonic
@@ -25,14 +24,14 @@ from typing import Any
 
 import anyio
 
+from ..loops.base import Home, Stead
+from ..loops.current import current_home
 from ..options import Options
 from ..registry import streams
 from ..summary import Ending, Summary
-from . import on_asyncio
 from .connection import Connection
 from .farewell import call_in_loop
 from .handover import nobody
-from .waiting import Home, Stead
 from .workers import Job, Worker
 from .writes import BATCH_BYTES
 
@@ -62,18 +61,6 @@ def drive(
     status and headers; `write`, sends bytes of the body and whether more will come.
     """
     return Writer(source, options, context, begin, write).run(receive)
-
-
-def current_home() -> Home:
-    """The loop that the caller runs in."""
-    if "trio" in sys.modules:
-        import trio
-
-        if trio.lowlevel.in_trio_run():
-            from .on_trio import TrioHome
-
-            return TrioHome()
-    return on_asyncio.current_home()
 
 
 class _GivenUp(Exception):

@@ -21,12 +21,14 @@ import anyio
 
 from ..adapters.base import Parts
 from ..failures import upstream_cut
+from ..loops.base import Home, Running, Scope
+from ..loops.changes import Changes
+from ..loops.current import current_home
 from ..notice import is_stopping
 from ..options import Options
 from ..registry import ShuttingDown
 from ..summary import Ending
-from .anyio import Begin, Receive, Write, Writer, current_home, outlast
-from .waiting import Home, Running, Scope
+from .anyio import Begin, Receive, Write, Writer, outlast
 from .workers import Job, LoopWorker
 
 Message = MutableMapping[str, Any]
@@ -293,22 +295,3 @@ class Inbox:
             self._kept.append(message)
             self._kept_bytes += len(message.get("body", b""))
         return message
-
-
-class Changes:
-    """What several tasks may wait for; they look again then."""
-
-    def __init__(self) -> None:
-        self._next: anyio.Event | None = None
-
-    async def wait(self) -> None:
-        """Until something changes."""
-        if self._next is None:
-            self._next = anyio.Event()
-        await self._next.wait()
-
-    def tell(self) -> None:
-        """Whoever waits may look again, once this one's turn is over."""
-        if self._next is not None:
-            self._next.set()
-            self._next = None

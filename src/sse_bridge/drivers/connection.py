@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any, cast
 
 from .. import interrupt
+from ..loops.base import Home
 from ..options import Options
 from ..registry import ShuttingDown, Unavailable, reserved, streams
 from ..showing import in_words, report
@@ -22,7 +23,6 @@ from ..summary import Ending, Summary
 from . import sources
 from .farewell import Farewell
 from .handover import Ended, Handover
-from .waiting import Home
 from .walkers import Threads, own_threads
 from .workers import Job, TaskWorker, ThreadWorker, Worker
 

@@ -23,10 +23,11 @@ from typing import Any, Protocol
 
 from .. import interrupt
 from ..forks import in_child
+from ..loops.base import Home, ThreadSignal
+from ..loops.gevent import threads_are_greenlets
 from ..registry import TooManyThreads
-from . import greenlets, pursuit, sources
+from . import pursuit, sources
 from .pursuit import Place
-from .waiting import Home, ThreadSignal
 from .watches import Watch, sleep
 
 Call = Callable[[], Any]
@@ -59,7 +60,7 @@ class OwnThreads:
         return len(self._running)
 
     def check(self) -> None:
-        if self.running >= self._most and not greenlets.threads_are_greenlets():
+        if self.running >= self._most and not threads_are_greenlets():
             raise TooManyThreads(
                 f"{self.running} threads run sync sources; {MOST_THREADS} allows {self._most}"
             )
@@ -114,7 +115,7 @@ class OwnThread:
 
     def __init__(self, context: contextvars.Context, call: Call) -> None:
         self._call = call
-        self._greenlet: greenlets.Blocked | None = None
+        self._greenlet: interrupt.Blocked | None = None
         self._thread = threading.Thread(
             target=context.run, args=(self._run,), name="sse_bridge source", daemon=True
         )
@@ -136,7 +137,7 @@ class OwnThread:
 
     def renew(self) -> None:
         """On the thread: what comes may be freed, also if it was freed already."""
-        self._greenlet = greenlets.current()
+        self._greenlet = interrupt.current_greenlet()
 
     def _run(self) -> None:
         self.renew()

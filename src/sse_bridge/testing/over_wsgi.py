@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any
 
-from ..drivers.waiting import ThreadSignal
+from ..loops.base import ThreadSignal
 from .answer import Answer
 from .request import Request
 

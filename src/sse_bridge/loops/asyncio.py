@@ -14,8 +14,8 @@ from math import inf
 from typing import Any
 
 from ..forks import in_child
-from .greenlets import Greenlets, threads_are_greenlets
-from .waiting import Scope, TaskSignal
+from .base import Scope, TaskSignal
+from .gevent import Greenlets, threads_are_greenlets
 
 # Asyncio has no other name for it, and has had these since 3.7.
 _enter_task, _leave_task = asyncio.tasks._enter_task, asyncio.tasks._leave_task

@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.lowlevel
 
-from sse_bridge.drivers.on_trio import TrioHome
+from sse_bridge.loops.trio import TrioHome
 
 
 def test_a_run_that_is_over_hears_nothing_and_raises_nothing():

@@ -14,14 +14,10 @@ import anyio.lowlevel
 import pytest
 import trio
 
-from sse_bridge.drivers.anyio import current_home
-from sse_bridge.drivers.on_asyncio import AsyncioHome
-from sse_bridge.drivers.on_trio import TrioHome
-from sse_bridge.drivers.threads import background_home
-from sse_bridge.drivers.waiting import (
-    ThreadSignal,
-    run_in,
-)
+from sse_bridge.loops.asyncio import AsyncioHome
+from sse_bridge.loops.background import background_home
+from sse_bridge.loops.base import ThreadSignal, run_in
+from sse_bridge.loops.current import current_home
 
 LOOPS: dict[str, Callable[..., Any]] = {"asyncio": asyncio.run, "trio": trio.run}
 
@@ -45,14 +41,6 @@ def test_a_thread_signal_wakes_another_thread():
     signal.set()
     assert woken.wait(5)
     thread.join()
-
-
-@pytest.mark.parametrize("loop", LOOPS)
-def test_the_home_is_that_of_the_running_loop(loop: str):
-    async def kind() -> type:
-        return type(current_home())
-
-    assert run(loop, kind) is {"asyncio": AsyncioHome, "trio": TrioHome}[loop]
 
 
 @pytest.mark.parametrize("loop", LOOPS)

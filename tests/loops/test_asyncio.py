@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 
-from sse_bridge.drivers.on_asyncio import POOL_THREADS, AsyncioHome, current_home
+from sse_bridge.loops.asyncio import POOL_THREADS, AsyncioHome, current_home
 
 
 def test_a_cancelling_from_outside_is_not_taken_for_a_late_write():

@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from .waiting import Scope, TaskSignal
+from .base import Scope, TaskSignal
 
 
 class TrioSignal:

@@ -1,0 +1,1 @@
+"""Ways to wait: threads, greenlets, and the event loops that async sources run on."""
