@@ -24,8 +24,8 @@ from typing import Any
 
 import sse_bridge
 from driving import on_anyio
-from sse_bridge import Ending, hangup, interrupt
-from sse_bridge.drivers import pursuit, writes
+from sse_bridge import Ending, hangup, interrupt, pursuit
+from sse_bridge.drivers import writes
 from sse_bridge.drivers.threads import Body
 from sse_bridge.drivers.walkers import own_threads
 from sse_bridge.loops import background

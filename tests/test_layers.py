@@ -53,7 +53,9 @@ MAY_IMPORT = {
     "stopping": {"forks", "registry", "notice"},
     "loops/*": {"forks", "loops/*"},
     "interrupt": {"forks", "loops/gevent"},
-    "hangup": {"forks", "loops/gevent", "drivers/watches", "hangup_a2wsgi", "notice"},
+    "pursuit": {"forks", "interrupt"},
+    "watches": {"loops/base"},
+    "hangup": {"forks", "loops/gevent", "watches", "hangup_a2wsgi", "notice"},
     "hangup_a2wsgi": set(),
     "testing/*": {
         "wire",
@@ -73,6 +75,8 @@ MAY_IMPORT = {
         "registry",
         "notice",
         "interrupt",
+        "pursuit",
+        "watches",
         "loops/*",
         "options",
         "adapters/base",
@@ -131,6 +135,7 @@ MAY_IMPORT = {
         "registry",
         "shapes",
         "wire",
+        "watches",
         "drivers/*",
     },
     "wsgi_whole": {
@@ -141,6 +146,7 @@ MAY_IMPORT = {
         "responses",
         "wsgi_middleware",
         "loops/*",
+        "watches",
         "drivers/*",
     },
     "flask": {
@@ -153,6 +159,7 @@ MAY_IMPORT = {
         "wsgi",
         "options",
         "loops/*",
+        "watches",
         "drivers/*",
         "registry",
         "dialects/base",

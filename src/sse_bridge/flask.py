@@ -30,7 +30,6 @@ from . import hangup
 from .arguments import check_media_type, check_status, check_status_code, checked_headers, flag
 from .drivers.sources import check_source, discard
 from .drivers.threads import Body
-from .drivers.watches import Watch
 from .flask_errors import raise_early
 from .flask_views import (
     Stage,
@@ -45,6 +44,7 @@ from .loops.base import run_in
 from .options import Options, Words, options_of
 from .registry import Place, Unavailable, reserved, streams
 from .responses import route_of, take
+from .watches import Watch
 from .wsgi import Headers, is_finished
 
 __all__ = ["EventSourceResponse", "event_stream"]

@@ -32,10 +32,10 @@ from functools import partial
 from typing import Any
 
 from . import notice
-from .drivers.watches import Watch
 from .forks import in_child
 from .hangup_a2wsgi import AsgiWatch
 from .loops.gevent import original, start_system_thread
+from .watches import Watch
 
 Call = Callable[[], None]
 

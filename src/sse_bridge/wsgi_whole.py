@@ -17,12 +17,12 @@ from typing import Any, cast
 from . import hangup, interrupt
 from .drivers.threads import Body
 from .drivers.walkers import Walked, Walker
-from .drivers.watches import HandedOn
 from .failures import CutShort
 from .interrupt import Interrupted
 from .loops.background import background_home
 from .options import Options
 from .responses import Takeover
+from .watches import HandedOn
 from .wsgi_middleware import App, Call, Environ, StartResponse
 
 _FRAMEWORKS = ("bottle", "cherrypy")  # and web.py: the request's own is in thread-locals

@@ -15,11 +15,11 @@ from ..loops.background import background_home
 from ..loops.base import ThreadSignal
 from ..options import Options
 from ..stream import PINGS
+from ..watches import Watch, sleep
 from .affinity import explain
 from .connection import Connection
 from .farewell import call_on_end
 from .walkers import Threads, own_threads
-from .watches import Watch, sleep
 from .workers import ThreadWorker
 from .writes import BATCH_BYTES, Writes, batches, forget, look_at
 

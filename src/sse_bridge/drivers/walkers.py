@@ -21,14 +21,14 @@ from math import inf
 from time import monotonic
 from typing import Any, Protocol
 
-from .. import interrupt
+from .. import interrupt, pursuit
 from ..forks import in_child
 from ..loops.base import Home, ThreadSignal
 from ..loops.gevent import threads_are_greenlets
+from ..pursuit import Place
 from ..registry import TooManyThreads
-from . import pursuit, sources
-from .pursuit import Place
-from .watches import Watch, sleep
+from ..watches import Watch, sleep
+from . import sources
 
 Call = Callable[[], Any]
 

@@ -16,13 +16,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, Protocol
 
+from .. import pursuit
 from ..adapters.base import Parts, Reader
 from ..loops.base import Home, Running, Scope, ThreadSignal
+from ..pursuit import Place
 from ..registry import streams
-from . import pursuit, sources
+from . import sources
 from .farewell import Farewell, call_in_loop, call_on_end
 from .handover import Handover, nobody
-from .pursuit import Place
 from .walkers import Threads, own_threads
 
 _log = logging.getLogger("sse_bridge")

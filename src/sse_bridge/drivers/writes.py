@@ -21,7 +21,7 @@ from math import inf
 from time import monotonic
 
 from ..forks import in_child
-from .watches import Watch
+from ..watches import Watch
 
 BATCH_BYTES = 64 * 1024  # no single write is larger
 LONGEST = 86_400.0  # seconds of one sleep: no platform refuses them

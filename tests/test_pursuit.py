@@ -10,9 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sse_bridge import interrupt
-from sse_bridge.drivers import pursuit
-from sse_bridge.drivers.pursuit import ALONG, ENDURANCE, LONGEST, Pursuit
+from sse_bridge import interrupt, pursuit
+from sse_bridge.pursuit import ALONG, ENDURANCE, LONGEST, Pursuit
 
 PATIENCE = 10.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sse_bridge.drivers.watches import HandedOn
+from sse_bridge.watches import HandedOn
 
 
 class Watch:

@@ -18,8 +18,8 @@ from math import inf
 from time import monotonic
 from typing import Protocol
 
-from .. import interrupt
-from ..forks import in_child
+from . import interrupt
+from .forks import in_child
 
 FIRST, LONGEST = 0.001, 8.0  # seconds between two tries: soon at first, then ever more patiently
 ENDURANCE = 900.0  # seconds of tries

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from ..loops.base import ThreadSignal
+from .loops.base import ThreadSignal
 
 
 class Watch(Protocol):
