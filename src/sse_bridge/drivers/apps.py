@@ -29,7 +29,8 @@ from ..options import Options
 from ..registry import ShuttingDown
 from ..summary import Ending
 from .anyio import Begin, Receive, Write, Writer, outlast
-from .workers import Job, LoopWorker
+from .task_worker import LoopWorker
+from .workers import Job
 
 Message = MutableMapping[str, Any]
 

@@ -23,8 +23,10 @@ from ..summary import Ending, Summary
 from . import sources
 from .farewell import Farewell
 from .handover import Ended, Handover
+from .task_worker import TaskWorker
+from .thread_worker import ThreadWorker
 from .walkers import Threads, own_threads
-from .workers import Job, TaskWorker, ThreadWorker, Worker
+from .workers import Job, Worker
 
 _log = logging.getLogger("sse_bridge")
 

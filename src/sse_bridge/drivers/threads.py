@@ -19,8 +19,8 @@ from ..watches import Watch, sleep
 from .affinity import explain
 from .connection import Connection
 from .farewell import call_on_end
+from .thread_worker import ThreadWorker
 from .walkers import Threads, own_threads
-from .workers import ThreadWorker
 from .writes import BATCH_BYTES, Writes, batches, forget, look_at
 
 _log = logging.getLogger("sse_bridge")
