@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from sse_bridge import Ending, Summary
-from sse_bridge.drivers.handover import ROOM
+from sse_bridge.drivers.pipe import ROOM
 from sse_bridge.drivers.threads import Body
 from sse_bridge.drivers.writes import BATCH_BYTES
 from sse_bridge.options import Options

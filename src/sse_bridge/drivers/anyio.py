@@ -31,7 +31,7 @@ from ..registry import streams
 from ..summary import Ending, Summary
 from .connection import Connection
 from .farewell import call_in_loop
-from .handover import nobody
+from .pipe import nobody
 from .workers import Job, Worker
 from .writes import BATCH_BYTES
 

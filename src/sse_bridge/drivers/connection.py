@@ -22,7 +22,7 @@ from ..showing import in_words, report
 from ..summary import Ending, Summary
 from . import sources
 from .farewell import Farewell
-from .handover import Ended, Handover
+from .pipe import Ended, Pipe
 from .task_worker import TaskWorker
 from .thread_worker import ThreadWorker
 from .walkers import Threads, own_threads
@@ -70,7 +70,7 @@ class Connection:
         except BaseException:  # an adapter or a dialect that cannot begin
             threads.discard(source, home)
             raise
-        self.handover = Handover(wake_writer)
+        self.handover = Pipe(wake_writer)
         self.farewell = Farewell(options.on_end)
         self.context = context
         self.home = home

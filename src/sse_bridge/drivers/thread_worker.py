@@ -10,7 +10,7 @@ from ..loops.base import Home, ThreadSignal
 from ..pursuit import Place
 from . import sources
 from .farewell import call_on_end
-from .handover import nobody
+from .pipe import nobody
 from .walkers import Threads, own_threads
 from .workers import BaseWorker, Job
 

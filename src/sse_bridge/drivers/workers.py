@@ -19,7 +19,7 @@ from ..adapters.base import Parts, Reader
 from ..registry import streams
 from . import sources
 from .farewell import Farewell
-from .handover import Handover, nobody
+from .pipe import Pipe, nobody
 
 _log = logging.getLogger("sse_bridge")
 
@@ -43,7 +43,7 @@ class Job(NamedTuple):
 
     source: Any
     reader: Reader
-    handover: Handover
+    handover: Pipe
     farewell: Farewell
     context: contextvars.Context
     leave: Callable[[], None]

@@ -35,7 +35,7 @@ class Ended(NamedTuple):
     rest: Sequence[Part]
 
 
-class Handover:
+class Pipe:
     """Chunks' parts on their way; `wake_writer` and `wake_source` are callable from the other side's thread."""
 
     __slots__ = (
