@@ -1,4 +1,4 @@
-"""Waiting in trio: what the tests of both loops, in test_waiting.py, leave out."""
+"""Waiting in trio: what the tests of both loops, in test_base.py, leave out."""
 
 from __future__ import annotations
 

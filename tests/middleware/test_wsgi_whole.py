@@ -16,9 +16,9 @@ import pytest
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import Client
 
+from sse_bridge.middleware.wsgi_whole import keeps_to_its_thread
 from sse_bridge.registry import streams
 from sse_bridge.wsgi import Middleware
-from sse_bridge.wsgi_whole import keeps_to_its_thread
 from wsgi_server import Server
 
 EVENTS = ("Content-Type", "text/event-stream")

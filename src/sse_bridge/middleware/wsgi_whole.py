@@ -14,16 +14,17 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, cast
 
-from . import hangup, interrupt
-from .drivers.threads import Body
-from .drivers.walkers import Walked, Walker
-from .failures import CutShort
-from .interrupt import Interrupted
-from .loops.background import background_home
-from .options import Options
-from .responses import Takeover
-from .watches import HandedOn
-from .wsgi_middleware import App, Call, Environ, StartResponse
+from .. import hangup, interrupt
+from ..answers.wsgi import Environ, StartResponse
+from ..drivers.threads import Body
+from ..drivers.walkers import Walked, Walker
+from ..failures import CutShort
+from ..interrupt import Interrupted
+from ..loops.background import background_home
+from ..options import Options
+from ..watches import HandedOn
+from .takeover import Takeover
+from .wsgi_call import App, Call
 
 _FRAMEWORKS = ("bottle", "cherrypy")  # and web.py: the request's own is in thread-locals
 _WRAPPERS = ("app", "wsgi_app", "application", "_app", "wrap_app", "__wrapped__", "__self__")

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .failures import Diagnosis, diagnose, retry_after
-from .options import Options
-from .showing import report
+from ..failures import Diagnosis, diagnose, retry_after
+from ..options import Options
+from ..showing import report
 
 _SENTENCES = {
     "rate_limited": "The model is asked too often. Try again later.",

@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException as FlaskHTTPException
 from werkzeug.test import Client
 
 from sse_bridge import UpstreamError, asgi, flask, starlette, wsgi
-from sse_bridge.early import early_answer
+from sse_bridge.answers.early import early_answer
 from sse_bridge.options import Options
 
 SECRET = "the vendor's secret words"

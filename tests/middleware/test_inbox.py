@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from sse_bridge.drivers.anyio import listen
-from sse_bridge.drivers.apps import READ_AHEAD, Inbox
+from sse_bridge.middleware.inbox import READ_AHEAD, Inbox
 
 pytestmark = pytest.mark.anyio
 

@@ -17,64 +17,21 @@ import contextvars
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
-from . import hangup
-from .drivers.sources import discard
-from .drivers.threads import Body
-from .early import EarlyAnswer, early_answer
-from .loops.background import background_home
-from .media import EVENTS, media_type
-from .options import Options
-from .registry import Unavailable
-from .responses import MARK, Headers, Mark, Plan, Takeover
-from .showing import report
+from .. import hangup
+from ..answers.mark import MARK, Mark
+from ..answers.wsgi import Environ, StartResponse, answer_early, refuse
+from ..drivers.sources import discard
+from ..drivers.threads import Body
+from ..loops.background import background_home
+from ..media import EVENTS, media_type
+from ..options import Options
+from ..registry import Unavailable
+from .takeover import Headers, Plan, Takeover
 
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
-
-
-def refuse(
-    start_response: StartResponse, full: Unavailable, more: Iterable[tuple[str, str]] = ()
-) -> tuple[()]:
-    """Answer at `max_streams`, with `more` headers."""
-    headers = [
-        ("Content-Type", "text/plain"),  # PEP 3333's checker wants one, with no body too
-        ("Content-Length", "0"),
-        ("Retry-After", str(full.retry_after)),
-        *more,
-    ]
-    start_response("503 Service Unavailable", headers)
-    return ()
-
-
-def answer_early(
-    start_response: StartResponse,
-    error: Exception,
-    options: Options,
-    more: Iterable[tuple[str, str]] = (),
-) -> tuple[bytes] | None:
-    """Answer a failure before the first byte, with `more` headers; None where the server is to make a 500 of it.
-
-    That is not so for an OSError, whosever it is: to a server that is its connection's, and it closes that.
-    """
-    early = early_answer(error, options)
-    if early is None:
-        if not isinstance(error, OSError):
-            return None
-        report(error, "the source failed before its first chunk")
-        early = EarlyAnswer(500, "Internal Server Error", None)
-    body = early.message.encode()
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-    start_response(_status_line(early.status_code), [*headers, *early.headers, *more])
-    return (body,)
-
-
-def _status_line(code: int) -> str:
-    return f"{code} {HTTPStatus(code).phrase}"
 
 
 class Call:
@@ -218,7 +175,7 @@ class Call:
     def _body(self, source: _Result, options: Options) -> Body:
         watch, context = partial(hangup.watch, self._environ), contextvars.copy_context()
         if "flask" in sys.modules:
-            from .flask_context import move_kept_request
+            from ..flask_context import move_kept_request
 
             move_kept_request(context, lambda asked: asked.get(MARK) is self._mark)
         return Body(source, options, context, watch=watch)

@@ -9,8 +9,8 @@ import pytest
 
 from sse_bridge.adapters import JsonLines
 from sse_bridge.media import JSON_LINES
+from sse_bridge.middleware.takeover import Takeover, route_of, varied
 from sse_bridge.options import Options
-from sse_bridge.responses import Takeover, route_of, varied
 
 EVENTS = ("Content-Type", "text/event-stream")
 LINES = ("Content-Type", "application/x-ndjson")

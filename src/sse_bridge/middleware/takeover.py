@@ -13,33 +13,19 @@ Rules of this file:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from .arguments import flag
-from .media import EVENTS, JSON_LINES, asks_for_events, is_json, media_type
-from .options import FINISHED_ID, Options, merge_headers
+from ..arguments import flag
+from ..media import EVENTS, JSON_LINES, asks_for_events, is_json, media_type
+from ..options import FINISHED_ID, Options, merge_headers
 
 _log = logging.getLogger("sse_bridge")
 
 Headers = list[tuple[str, str]]
 
 _WITHOUT_BODY = (204, 205, 304)
-
-MARK = "sse_bridge.middleware"  # where a request's Mark is, in its scope or environ
-
-
-class Mark:
-    """Whether a stream of ours answers a request, for middlewares of ours around; copies of the scope share it."""
-
-    taken = False
-
-
-def take(request: MutableMapping[str, Any]) -> None:
-    """Say that a stream of ours answers this request, a scope or an environ, for a middleware of ours around."""
-    if MARK in request:
-        request[MARK].taken = True
 
 
 def route_of(request: Mapping[str, Any]) -> str | None:
@@ -175,7 +161,6 @@ class Takeover:
 
 
 VARY = ("Vary", "Accept")
-OVER: Headers = [("Vary", "Accept, Last-Event-ID")]  # of the answer to a reconnect after the end
 
 
 def varied(headers: Headers) -> Headers:
