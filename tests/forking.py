@@ -24,10 +24,11 @@ from typing import Any
 
 import sse_bridge
 from driving import on_anyio
-from sse_bridge import Ending, hangup, interrupt
-from sse_bridge.drivers import pursuit, threads, writes
+from sse_bridge import Ending, hangup, interrupt, pursuit
+from sse_bridge.drivers import writes
 from sse_bridge.drivers.threads import Body
 from sse_bridge.drivers.walkers import own_threads
+from sse_bridge.loops import background
 from sse_bridge.options import Options
 from sse_bridge.registry import streams
 
@@ -175,7 +176,7 @@ def with_locks_held() -> Any:
     held, release = threading.Barrier(2), threading.Event()
     locks: list[Any] = [
         streams._lock,
-        threads._background._lock,
+        background._background._lock,
         pursuit._pursuit._changed,
         hangup._watcher.lock,
         writes._lookout._changed,

@@ -6,7 +6,8 @@ from typing import Any
 
 from sse_bridge import dialects
 from sse_bridge.parts import Start
-from sse_bridge.stream import Limits, Stream
+from sse_bridge.stream import Stream
+from sse_bridge.times import Limits
 
 
 def open_stream(dialect: str = "plain", limits: Limits | None = None, **options: Any) -> Stream:

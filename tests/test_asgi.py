@@ -13,7 +13,7 @@ import pytest
 
 from sse_bridge import Ending, Summary
 from sse_bridge.asgi import EventStream
-from sse_bridge.drivers.handover import ROOM
+from sse_bridge.drivers.pipe import ROOM
 from sse_bridge.registry import streams
 
 DONE = b"event: done\nid: [DONE]\ndata: [DONE]\n\n"

@@ -481,7 +481,7 @@ GEVENT = """
 from gevent import monkey
 monkey.patch_all()
 from test_hangup import Connection, hangup
-from sse_bridge.drivers.waiting import ThreadSignal
+from sse_bridge.loops.base import ThreadSignal
 connection, signal, words = Connection(), ThreadSignal(), []
 
 def tell(word):

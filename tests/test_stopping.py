@@ -24,8 +24,8 @@ import signals
 import sse_bridge
 from sse_bridge import stopping, wsgi
 from sse_bridge.flask import EventSourceResponse
+from sse_bridge.notice import Notice
 from sse_bridge.registry import Registry, ShuttingDown
-from sse_bridge.servers import Notice
 from sse_bridge.stopping import closing, shutdown, shutdown_on_signal
 
 PATIENCE = 10.0

@@ -20,7 +20,8 @@ from sse_bridge.parts import (
     ToolCall,
     Usage,
 )
-from sse_bridge.stream import FIRST_PING, Limits, Stream
+from sse_bridge.stream import Stream
+from sse_bridge.times import FIRST_PING, Limits
 from streams import open_stream, started
 
 PING = b": ping\n\n"

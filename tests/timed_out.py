@@ -1,7 +1,8 @@
 """A scene in a process of its own: a server's time-out, raised out of a signal handler while a body is closed.
 
-It may come between any two bytecodes, within a standard lock's too, which then stays taken: no other test should have
-to live with that. So nothing is logged here, nor waited for with more than a sleep while the signal may come.
+It may come between any two bytecodes, within a standard lock's too, which then stays taken: no other test
+should have to live with that. So nothing is logged here, nor waited for with more than a sleep while the
+signal may come.
 
 `python -m timed_out TIMES SEED` prints what each of so many streams was told of its end, and what is left of them.
 """

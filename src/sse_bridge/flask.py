@@ -27,11 +27,11 @@ from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as AnyResponse
 
 from . import hangup
+from .answers.mark import take
+from .answers.wsgi import is_finished
 from .arguments import check_media_type, check_status, check_status_code, checked_headers, flag
 from .drivers.sources import check_source, discard
-from .drivers.threads import Body, background_home
-from .drivers.waiting import run_in
-from .drivers.watches import Watch
+from .drivers.threads import Body
 from .flask_errors import raise_early
 from .flask_views import (
     Stage,
@@ -41,10 +41,13 @@ from .flask_views import (
     is_made_by_hand,
     run_whole,
 )
+from .loops.background import background_home
+from .loops.base import run_in
+from .middleware.takeover import route_of
 from .options import Options, Words, options_of
 from .registry import Place, Unavailable, reserved, streams
-from .responses import route_of, take
-from .wsgi import Headers, is_finished
+from .watches import Watch
+from .wsgi import Headers
 
 __all__ = ["EventSourceResponse", "event_stream"]
 

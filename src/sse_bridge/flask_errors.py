@@ -14,7 +14,7 @@ from werkzeug.exceptions import (
 )
 from werkzeug.http import parse_date
 
-from .early import EarlyAnswer, early_answer
+from .answers.early import EarlyAnswer, early_answer
 from .options import Options
 
 

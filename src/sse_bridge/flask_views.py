@@ -23,13 +23,13 @@ from . import interrupt
 from .drivers.sources import close_sync, is_sdk_answer, takes_no_arguments
 from .drivers.threads import Body
 from .drivers.walkers import Errand, Pending, Threads, Walked, Walker, own_threads
-from .drivers.watches import HandedOn, Watch
 from .flask_context import source_context, whole_context
 from .interrupt import Interrupted
 from .media import EVENTS
 from .options import Options
 from .registry import Place, streams
 from .shapes import noted
+from .watches import HandedOn, Watch
 from .wire import Decoder, ServerSentEvent
 
 _VALUES = (str, bytes, bytearray, dict, list, tuple, type(None))

@@ -25,17 +25,17 @@ import select
 import socket
 import stat
 import struct
-import sys
 import time
 from _thread import RLock
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from . import servers
-from .drivers.greenlets import start_system_thread
-from .drivers.watches import Watch
+from . import notice
+from .forks import in_child
 from .hangup_a2wsgi import AsgiWatch
+from .loops.gevent import original, start_system_thread
+from .watches import Watch
 
 Call = Callable[[], None]
 
@@ -51,7 +51,7 @@ CLOSER = 0.01  # and between the first two looks at a client in doubt
 
 def watch(environ: dict[str, Any]) -> Watch | None:
     """The watch that this request's server allows; None for a request that came over no connection, as in tests."""
-    servers.warn_of_sync_worker(environ)
+    notice.warn_of_sync_worker(environ)
     body = environ.get("wsgi.input")
     if hasattr(body, "receive") and hasattr(body, "loop"):
         return AsgiWatch(environ)
@@ -168,7 +168,7 @@ class DescriptorWatch:
     def _state(self) -> int:
         if self.descriptor < 0:
             return 0
-        poll = _original("poll")()
+        poll = original(select, "poll")()
         poll.register(self.descriptor, _RDHUP)
         return sum(event for _, event in poll.poll(0))
 
@@ -233,7 +233,7 @@ class _Watcher:
 
     def _ensure_running(self) -> None:
         if self._epoll is None:
-            epoll = _original("epoll")()
+            epoll = original(select, "epoll")()
             start_system_thread(partial(self._run, epoll), "sse_bridge hang-ups")
             self._epoll = epoll
 
@@ -254,16 +254,7 @@ class _Watcher:
 
 _watcher = _Watcher()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_watcher.__init__)  # type: ignore[misc]
-
-
-def _original(name: str) -> Any:
-    """A name of the select module as the system has it: gevent's poll knows of no hang-ups, and it has no epoll."""
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is not None and monkey.is_module_patched("select"):
-        return monkey.get_original("select", name)
-    return getattr(select, name)
+in_child(_watcher.__init__)  # type: ignore[misc]
 
 
 def _nobody() -> None:

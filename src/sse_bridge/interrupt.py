@@ -34,6 +34,9 @@ from operator import is_, itemgetter
 from types import FrameType
 from typing import Any
 
+from .forks import in_child
+from .loops.gevent import threads_are_greenlets
+
 
 class Interrupted(GeneratorExit):
     """Raised in a thread whose upstream read was interrupted because its stream is over."""
@@ -191,5 +194,38 @@ class _Quiet:
 
 _quiet = _Quiet()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_quiet.forked)
+in_child(_quiet.forked)
+
+
+# -- under gevent ----------------------------------------------------------------------------------
+
+
+class Blocked:
+    """A greenlet that may be freed, once."""
+
+    def __init__(self, greenlet: Any, run_callback: Callable[[Callable[[], None]], Any]) -> None:
+        self._greenlet = greenlet
+        self._run_callback = run_callback
+        self._freed = False
+
+    def interrupt(self, *, unless: Callable[[], bool]) -> bool:
+        """Free it, soon, if it is blocked in an upstream read then; whether it was freed already."""
+        if not self._freed:
+            self._run_callback(lambda: self._free(unless))
+        return self._freed
+
+    def _free(self, unless: Callable[[], bool]) -> None:
+        # In the loop's own greenlet no other runs: what the frame shows now is so when the exception is raised.
+        frame = self._greenlet.gr_frame
+        if self._freed or unless() or frame is None or upstream_socket(frame) is None:
+            return
+        self._freed = True
+        self._greenlet.throw(Interrupted)
+
+
+def current_greenlet() -> Blocked | None:
+    """The greenlet that stands for the current thread; None where threads are threads."""
+    if not threads_are_greenlets():
+        return None
+    gevent: Any = sys.modules["gevent"]
+    return Blocked(gevent.getcurrent(), gevent.get_hub().loop.run_callback_threadsafe)

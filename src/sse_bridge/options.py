@@ -21,9 +21,10 @@ from .dialects.relay import Relay
 from .media import asks_for_events
 from .parts import Start
 from .showing import report
-from .stream import GENERAL_FAILURE, Limits, Stream
+from .stream import GENERAL_FAILURE, Stream
 from .summary import Summary
 from .surrogates import whole
+from .times import Limits
 
 
 class _Unsaid(str):

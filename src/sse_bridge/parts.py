@@ -12,7 +12,7 @@ Rules of this file:
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 
 class Start(NamedTuple):
@@ -145,3 +145,12 @@ Part: TypeAlias = (
     | Failure
     | End
 )
+
+
+def speaks(kind: type, parts: list[Any]) -> bool:
+    """Whether these parts of one kind are words, and not what stands around them."""
+    if kind is str:
+        return any(parts)
+    if kind is Native or kind is Frame:
+        return any(part.speaks for part in parts)
+    return kind is not Origin and kind is not Relayed

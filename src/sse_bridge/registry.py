@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
+
+from .forks import in_child
 
 ShutDown = Callable[[], None]
 
@@ -141,5 +142,4 @@ class Registry:
 streams = Registry()
 
 # A forked worker has none of its parent's streams, and a lock may have been held at the fork.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=streams.__init__)  # type: ignore[misc]
+in_child(streams.__init__)  # type: ignore[misc]

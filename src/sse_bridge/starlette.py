@@ -21,9 +21,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from .answers.asgi import answer, is_finished, raw
+from .answers.early import early_answer
 from .arguments import check_media_type, check_status_code, checked_headers
-from .asgi import answer, is_finished, raw, respond
-from .drivers.anyio import current_home
+from .asgi import respond
 from .drivers.sources import (
     OneRequest,
     check_source,
@@ -32,8 +33,8 @@ from .drivers.sources import (
     is_sdk_answer,
     takes_no_arguments,
 )
-from .early import early_answer
 from .failures import diagnose
+from .loops.current import current_home
 from .media import EVENTS, media_type
 from .options import Options, Words, options_of
 from .registry import Unavailable

@@ -20,8 +20,9 @@ from math import inf
 from time import monotonic
 from typing import Any
 
+from .forks import in_child
+from .notice import notice
 from .registry import streams
-from .servers import notice
 
 _log = logging.getLogger("sse_bridge")
 
@@ -182,6 +183,5 @@ class _Lookout:
 _shutdown = _Shutdown()
 _lookout = _Lookout()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_shutdown.__init__)  # type: ignore[misc]
-    os.register_at_fork(after_in_child=_lookout.after_fork)
+in_child(_shutdown.__init__)  # type: ignore[misc]
+in_child(_lookout.after_fork)

@@ -10,10 +10,9 @@ Rules of this file:
 5. Nothing raises out of here: what a dialect raises over a part becomes the stream's own failure.
 6. Somebody else's frames come line by line: a ping stands between two lines, and is no empty line within a frame.
 7. A model that has not said a word has not answered: where one must have spoken, an empty stream has failed.
-8. Deadlines are derived from when something was said or heard: what a chunk does to time is two assignments.
-9. A chunk that is one part, as nearly all are, goes a straight way through a stream that `flows`: it changes nothing
-   but the counts and the time.
-10. When `ending` is set: write what was returned, close the source, stop. If `cut` is set as well, a failure could
+8. A chunk that is one part, as nearly all are, goes a straight way through a stream that `flows`: it changes
+   nothing but the counts and the time.
+9. When `ending` is set: write what was returned, close the source, stop. If `cut` is set as well, a failure could
    not be told, or not in words that the client surely knows: let the body end as one that was cut.
 """
 
@@ -21,25 +20,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
-from math import inf
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from .failures import UpstreamError, diagnose, no_answer, no_chunk
 from .framing import count_frames, count_lines_of_data, end_of_frame, ends_line, has_id
-from .parts import Broken, End, Failure, Frame, Native, Origin, Part, Raw, Relayed, Start, Value
+from .parts import Broken, End, Failure, Frame, Part, Raw, Relayed, Start, Value, speaks
 from .summary import Ending, Summary, Tally
 from .surrogates import Halves
+from .times import NEVER, Limits, Times
 
 PING = b": ping\n\n"
 # An empty line makes fetch-event-source dispatch a phantom event, and after an `id:` line the openai SDK and
 # httpx-sse, too. But readers that part events at empty lines lose one that follows on no such.
 LINE_PING = b": ping\n"
 PINGS = (PING, LINE_PING)
-
-# A WSGI server sends its headers with the first bytes of the body. So a stream that is open and has
-# nothing to say yet does not wait a whole `ping` for that.
-FIRST_PING = 0.25
 
 SHUTDOWN_RETRY = 1000  # milliseconds after which to come back, where the app says nothing else
 
@@ -53,25 +48,13 @@ _GIVEN_UP = {
 }
 
 
-class Limits(NamedTuple):
-    """The times of a Stream, in seconds; ``inf`` is never."""
-
-    ping: float = 15.0
-    hold: float = 5.0
-    first_chunk_timeout: float = inf
-    stall_timeout: float = inf
-    max_duration: float = inf
-
-
 class Stream:
     """What happened and when goes in; the bytes to write come out.
 
     Arguments: `write`, the dialect's voice for this stream, part to bytes (its ``run``, where it has one, takes
-    several of a kind at once, and its ``one_frame`` has ways to say single parts); `opening`, what it hears first, None
-    where it has no ear for that;
-    `limits`; `retry`, milliseconds for the first frame's ``retry:`` line (None: none); `collect`, gather what
-    was said; `describe`, exception to the message that the client may see (None: a general sentence);
-    `say_end`, whether a finished stream says so (False where the frames are somebody else's); `must_speak`, whether
+    several of a kind at once, and its ``one_frame`` has ways to say single parts); `opening`, what it hears first
+    (None: nothing); `limits`; `retry`, milliseconds for the first frame's ``retry:`` line (None: none); `collect`,
+    gather what was said; `describe`, exception to the message for the client (None: a general sentence); `say_end`, whether a finished stream says so (False where the frames are somebody else's); `must_speak`, whether
     a model speaks here, so that a source which ends without a word has failed; `line_pings`, end a keep-alive with
     one line end.
     """
@@ -80,28 +63,20 @@ class Stream:
         "_come_back",
         "_describe",
         "_ended_at",
-        "_expires_at",
-        "_first_heard_at",
         "_halves",
-        "_heard_at",
-        "_hold_until",
         "_id_seen",
         "_is_raw",
         "_last",
-        "_limits",
         "_line_pings",
         "_must_speak",
         "_one_frame",
         "_opening",
-        "_ping_every",
         "_relays",
         "_retry",
         "_say_end",
-        "_silent_for",
         "_spoke",
-        "_spoke_at",
-        "_started_at",
         "_tally",
+        "_times",
         "_waiting",
         "_write",
         "_write_run",
@@ -129,21 +104,20 @@ class Stream:
         self.error: BaseException | None = None
         self.held = True
         self.cut = False
-        self.flows = False  # OPEN and speaking: rule 9
+        self.flows = False  # OPEN and speaking: rule 8
         self._write = write
         self._write_run: Callable[[list[Any]], bytes | None] = getattr(write, "run", _one_by_one)
-        # By the kind of part: what says one as one frame, without an id. A part that is gathered up is noted as well.
+        # By the kind of part: what says one as one frame, without an id. What is gathered up is noted as well.
         self._one_frame: Mapping[type, Callable[[Any, Any], bytes]] = (
             _NO_KINDS if collect else getattr(write, "one_frame", _NO_KINDS)
         )
         self._opening = opening
-        self._limits = limits
+        self._times = Times(limits)
         self._retry = b"" if retry is None else b"retry: %d\n" % retry
         self._come_back = self._retry or b"retry: %d\n" % SHUTDOWN_RETRY
         self._tally = Tally(collect)
         self._describe = describe
-        self._say_end = say_end
-        self._must_speak = must_speak
+        self._say_end, self._must_speak = say_end, must_speak
         self._line_pings = line_pings
         self._spoke = False
         self._relays = False  # somebody else's frames
@@ -152,13 +126,6 @@ class Stream:
         self._halves: Halves | None = None  # few streams have such
         self._waiting = b""  # said by the dialect while HELD
         self._id_seen = False
-        self._ping_every = limits.ping
-        self._hold_until = self._expires_at = inf
-        self._started_at = 0.0
-        self._spoke_at = inf  # when bytes last left
-        self._silent_for = inf  # how long the source may be silent
-        self._heard_at = 0.0  # when it last said something
-        self._first_heard_at: float | None = None
         self._ended_at: float | None = None
 
     # -- what time demands ------------------------------------------------------------------------
@@ -167,39 +134,28 @@ class Stream:
     def deadline(self) -> float:
         """When to call `tick` at the latest; ``inf`` for never."""
         if self.ending is not None:
-            return inf
-        word = self._hold_until if self.held else self._spoke_at + self._ping_every
-        return min(word, self._heard_at + self._silent_for, self._expires_at)
+            return NEVER
+        return self._times.deadline(held=self.held)
 
     def start(self, now: float) -> bytes:
         """The source is about to be asked for its first chunk."""
-        self._started_at = self._heard_at = now
-        self._hold_until = now + self._limits.hold
-        self._silent_for = self._limits.first_chunk_timeout
-        self._expires_at = now + self._limits.max_duration
+        self._times.start(now)
         if self._opening is not None:
             self._waiting = self._write(self._opening)
-        if self._limits.hold:
-            return b""
-        # As if it had spoken a while ago, for what is not so soon.
-        self._spoke_at = now - max(0.0, self._ping_every - FIRST_PING) if self._pings else now
-        return self._count(self._commit())
-
-    @property
-    def _pings(self) -> bool:
-        return self._ping_every != inf
+        return b"" if self._times.holds else self._count(self._commit())
 
     def tick(self, now: float) -> bytes:
         """Time passed. Safe to call early: nothing is due, nothing happens."""
         if self.ending is not None:
             return b""
-        if now >= self._expires_at:
+        times = self._times
+        if times.is_over(now):
             return self._give_up(Ending.EXPIRED, now)
-        if now >= self._heard_at + self._silent_for:
+        if times.is_stalled(now):
             return self._give_up(Ending.STALLED, now)
         if self.held:
-            return self._open_in_silence(now) if now >= self._hold_until else b""
-        return self._ping(now) if now >= self._spoke_at + self._ping_every else b""
+            return self._open_in_silence(now) if now >= times.opens_at else b""
+        return self._ping(now) if times.wants_ping(now) else b""
 
     # -- what the source does ---------------------------------------------------------------------
 
@@ -231,7 +187,8 @@ class Stream:
         tally.chunks += 1
         tally.events += 1
         tally.bytes += len(data)
-        self._heard_at = self._spoke_at = now
+        times = self._times
+        times.heard_at = times.spoke_at = now
         return data
 
     def finish(self, now: float) -> bytes:
@@ -261,13 +218,13 @@ class Stream:
         """What happened, once `ending` is set."""
         assert self.ending is not None, "a stream is summed up after its end"
         ended_at = now if self._ended_at is None else self._ended_at
-        heard = self._first_heard_at
-        first = None if heard is None else heard - self._started_at
-        return self._tally.summary(self.ending, first, ended_at - self._started_at, self.error)
+        began_at, heard_at = self._times.started_at, self._times.first_heard_at
+        first = None if heard_at is None else heard_at - began_at
+        return self._tally.summary(self.ending, first, ended_at - began_at, self.error)
 
     def probe(self, now: float) -> bytes:
         """The client may have left: a ping, that writing it may tell; none where pings are off."""
-        if self.ending is not None or not self._pings:
+        if self.ending is not None or not self._times.pings:
             return b""
         return (self._count(self._commit()) if self.held else b"") + self._ping(now)
 
@@ -276,10 +233,7 @@ class Stream:
     def _hear(self, now: float, chunks: int) -> None:
         if chunks:
             self._tally.chunks += chunks
-            self._heard_at = now
-            if self._first_heard_at is None:
-                self._first_heard_at = now
-                self._silent_for = self._limits.stall_timeout
+            self._times.hear(now)
 
     def _put(self, kind: type, parts: list[Any], frames: list[bytes]) -> None:
         """Parts come in runs of one kind, and said by the run they cost a fraction."""
@@ -302,7 +256,7 @@ class Stream:
             return
         if kind is Value and not any(frames[before:]):
             raise no_chunk(parts[0].json)
-        self._spoke = _speaks(kind, parts)
+        self._spoke = speaks(kind, parts)
 
     def _note(self, kind: type, parts: list[Any]) -> None:
         """What changes how the stream goes on; raises the failure that a source has told of."""
@@ -344,7 +298,7 @@ class Stream:
             data = self._commit() + data
         if self._retry and not self._is_raw:
             data, self._retry = self._retry + data, b""
-        self._spoke_at = now
+        self._times.spoke_at = now
         in_the_way = self.ending or self._retry or self._relays or self._halves
         self.flows = self._spoke and not in_the_way
         return self._count(data)
@@ -371,11 +325,11 @@ class Stream:
 
     def _open_in_silence(self, now: float) -> bytes:
         waiting = self._count(self._commit())
-        self._spoke_at = now
-        return waiting or (self._ping(now) if self._pings else b"")
+        self._times.spoke_at = now
+        return waiting or (self._ping(now) if self._times.pings else b"")
 
     def _ping(self, now: float) -> bytes:
-        self._spoke_at = now
+        self._times.spoke_at = now
         if self._is_raw or not ends_line(self._last):
             return b""
         is_line = self._line_pings or self._id_seen or end_of_frame(self._last)
@@ -432,15 +386,6 @@ class Stream:
         if self._describe:
             return self._describe(error)
         return GENERAL_FAILURE if self.ending is Ending.FAILED else str(error)  # ours, of _GIVEN_UP
-
-
-def _speaks(kind: type, parts: list[Any]) -> bool:
-    """Whether these are words, and not what stands around them."""
-    if kind is str:
-        return any(parts)
-    if kind is Native or kind is Frame:
-        return any(part.speaks for part in parts)
-    return kind is not Origin and kind is not Relayed
 
 
 # What is to be noted before it is said.

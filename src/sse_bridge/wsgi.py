@@ -6,27 +6,26 @@ Formats: PEP 3333 (WSGI), the WHATWG HTML standard (text/event-stream).
 from __future__ import annotations
 
 import contextvars
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Unpack
 
-from . import hangup, wsgi_middleware
+from . import hangup
+from .answers.mark import take
+from .answers.wsgi import Environ, answer_early, is_finished, refuse
 from .arguments import check_status, checked_headers
 from .dialects.base import Dialect
 from .drivers.sources import OneRequest, check_source, discard
-from .drivers.threads import Body, background_home
+from .drivers.threads import Body
 from .failures import UpstreamError, diagnose
-from .media import JSON_LINES
-from .options import FINISHED_ID, Options, Words, merge_headers, options_of
+from .loops.background import background_home
+from .middleware.wsgi import Middleware
+from .options import Options, Words, merge_headers, options_of
 from .registry import ShuttingDown, TooManyStreams, Unavailable
-from .responses import OVER, Takeover, take
 from .showing import in_words
-from .wsgi_whole import WholeCall, keeps_to_its_thread
 
 __all__ = ["EventStream", "Middleware", "ShuttingDown", "TooManyStreams", "headers", "stream"]
 
-Environ = dict[str, Any]
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
@@ -75,11 +74,6 @@ def _nothing() -> Iterator[bytes]:
     yield from ()
 
 
-def is_finished(environ: Environ) -> bool:
-    """Whether this is an EventSource's reconnect after a stream that had finished."""
-    return environ.get("HTTP_LAST_EVENT_ID") == FINISHED_ID
-
-
 class EventStream:
     """A WSGI app that streams `source`.
 
@@ -116,70 +110,11 @@ class EventStream:
         except Unavailable as full:
             if not full.source_ran:
                 discard(source, background_home)
-            return wsgi_middleware.refuse(start_response, full)
+            return refuse(start_response, full)
         except Exception as error:
-            answer = wsgi_middleware.answer_early(start_response, error, self._options)
+            answer = answer_early(start_response, error, self._options)
             if answer is None:
                 raise
             return answer
         start_response(self._status, list(self._headers))
         return body
-
-
-class Middleware:
-    """A WSGI app whose event streams are kept alive, watched, stopped and ended truthfully; all else just passes.
-
-    Arguments: `app`; `end` (default False), whether an event stream that ends well without saying so gets the
-    dialect's end frame, and a reconnect after that is answered 204 without asking the app; `chunks`, media types
-    whose bodies become event streams for clients whose ``Accept`` names ``text/event-stream`` (default: the names
-    of JSON lines; a type without ``json`` in it is read as text); `streams`, further media types under which the
-    app's bodies are event streams (default: none); `whole`, whether the app itself runs on the thread that walks
-    its streams, so that its blocked calls are stopped too, and what only one thread may use can be used in both
-    (default None: for Bottle, web.py and CherryPy only); `options`, see the option table. An app's failure within
-    `hold` is raised here, before the response has started.
-
-    Raises `TypeError` or `ValueError` that names the argument and shows the value.
-    """
-
-    def __init__(
-        self,
-        app: Callable[..., Iterable[bytes]],
-        *,
-        end: bool = False,
-        chunks: Iterable[str] = JSON_LINES,
-        streams: Iterable[str] = (),
-        whole: bool | None = None,
-        **options: Unpack[Words],
-    ) -> None:
-        _check_app(app)
-        if whole is not None and not isinstance(whole, bool):
-            raise TypeError(f"whole must be True, False or None, got {whole!r}")
-        self.app = app
-        self._whole = keeps_to_its_thread(app) if whole is None else whole
-        self._takeover = Takeover(
-            options_of(options, "Middleware"), end=end, chunks=chunks, streams=streams
-        )
-
-    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if "HTTP_LAST_EVENT_ID" in environ and self._is_over(environ):
-            start_response("204 No Content", list(OVER))
-            return ()
-        kind = WholeCall if self._whole else wsgi_middleware.Call
-        try:
-            call = kind(self._takeover, environ, start_response)
-        except Unavailable as full:  # no room for one more thread
-            return wsgi_middleware.refuse(start_response, full)
-        return call.run(self.app)
-
-    def _is_over(self, environ: Environ) -> bool:
-        method, accept = environ.get("REQUEST_METHOD", ""), environ.get("HTTP_ACCEPT", "")
-        return self._takeover.is_over(method, accept, environ["HTTP_LAST_EVENT_ID"])
-
-
-def _check_app(app: Any) -> None:
-    if not callable(app):
-        raise TypeError(f"app must be a WSGI app, got {app!r}")
-    if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__):
-        raise TypeError(
-            f"app must be a WSGI app, and for ASGI there is asgi.Middleware, got {app!r}"
-        )

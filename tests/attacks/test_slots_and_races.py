@@ -79,7 +79,7 @@ class Race:
 
         def leave() -> None:
             for connection in self.connections:
-                connection.handover.hang_up()
+                connection.pipe.hang_up()
 
         def expire() -> None:
             for connection in self.connections:

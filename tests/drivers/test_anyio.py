@@ -121,7 +121,7 @@ class Told:
 
     def shut_down(self) -> None:
         assert self._writer is not None, "it is driven"
-        self._writer.connection.handover.shut_down()
+        self._writer.connection.pipe.shut_down()
 
     async def _begin(self) -> None:
         self.words.append("begin")
@@ -186,7 +186,7 @@ async def test_whoever_does_not_take_the_last_frame_is_not_sent_the_end_of_the_b
 
     async def write(data: bytes, more: bool) -> None:
         begun.append(data)
-        writer.connection.handover.shut_down()
+        writer.connection.pipe.shut_down()
         if b"shutdown" in data:
             await anyio.sleep_forever()
 

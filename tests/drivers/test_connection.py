@@ -11,8 +11,8 @@ import pytest
 
 from sse_bridge import Ending, Summary
 from sse_bridge.drivers.connection import GRACE, Connection, log_ending, observer
-from sse_bridge.drivers.threads import background_home
-from sse_bridge.drivers.waiting import ThreadSignal
+from sse_bridge.loops.background import background_home
+from sse_bridge.loops.base import ThreadSignal
 from sse_bridge.options import Options
 from sse_bridge.registry import streams
 
@@ -52,9 +52,9 @@ def close(made: Connection, worker: ByHand) -> None:
 
 def test_what_is_ready_and_the_end_leave_together():
     made, worker = connection()
-    made.handover.put(["a"])
-    made.handover.put(["b"])
-    made.handover.end(None)
+    made.pipe.put(["a"])
+    made.pipe.put(["b"])
+    made.pipe.end(None)
     assert made.step(1.0) == b"data: a\n\ndata: b\n\nevent: done\nid: [DONE]\ndata: [DONE]\n\n"
     assert made.stream.ending is Ending.FINISHED
     close(made, worker)
@@ -62,8 +62,8 @@ def test_what_is_ready_and_the_end_leave_together():
 
 def test_what_a_reader_had_left_over_comes_before_the_end_and_is_no_chunk():
     made, worker = connection()
-    made.handover.put(["a"])
-    made.handover.end(None, ("rest",))
+    made.pipe.put(["a"])
+    made.pipe.end(None, ("rest",))
     assert made.step(1.0).startswith(b"data: a\n\ndata: rest\n\nevent: done")
     assert made.stream.summary(1.0).chunks == 1
     close(made, worker)
@@ -78,17 +78,17 @@ def test_when_nothing_is_ready_time_decides():
 
 def test_a_busy_source_does_not_outlast_max_duration():
     made, worker = connection(max_duration=10)
-    made.handover.put(["a"])
+    made.pipe.put(["a"])
     made.step(9.0)
-    made.handover.put(["b"])
+    made.pipe.put(["b"])
     assert b"max_duration" in made.step(10.0)
     close(made, worker)
 
 
 def test_a_client_that_left_is_heard_before_what_is_ready():
     made, worker = connection()
-    made.handover.put(["a"])
-    made.handover.hang_up()
+    made.pipe.put(["a"])
+    made.pipe.hang_up()
     assert made.step(1.0) == b""
     assert made.stream.ending is Ending.GONE
     close(made, worker)
@@ -101,7 +101,7 @@ def test_the_source_is_stopped_only_if_it_has_not_ended_itself():
     assert worker.calls == ["start", "stop", "conclude"]
     close(made, worker)
     made, worker = connection()
-    made.handover.end(None)
+    made.pipe.end(None)
     made.step(1.0)
     made.conclude(1.0)
     assert worker.calls == ["start", "conclude"]
@@ -133,7 +133,7 @@ def test_without_a_thread_to_be_had_the_stream_fails_and_on_end_is_left_to_the_d
 def test_a_refusal_is_the_error_of_a_stream_that_said_nothing():
     made, worker = connection()
     error = LookupError("early")
-    made.handover.end(error)
+    made.pipe.end(error)
     made.step(1.0)
     assert made.refusal is error
     close(made, worker)
@@ -141,9 +141,9 @@ def test_a_refusal_is_the_error_of_a_stream_that_said_nothing():
 
 def test_after_the_first_byte_there_is_no_refusal():
     made, worker = connection()
-    made.handover.put(["a"])
+    made.pipe.put(["a"])
     made.step(1.0)
-    made.handover.end(LookupError("late"))
+    made.pipe.end(LookupError("late"))
     made.step(2.0)
     assert made.refusal is None
     close(made, worker)
@@ -173,8 +173,8 @@ def test_each_ending_is_one_line(
 
 def test_a_shutdown_ends_the_stream_behind_what_is_ready():
     made, worker = connection()
-    made.handover.put(["a"])
-    made.handover.shut_down()
+    made.pipe.put(["a"])
+    made.pipe.shut_down()
     data = made.step(1.0)
     assert data.startswith(b"data: a\n\nretry: 1000\nevent: error\n")
     assert made.stream.ending is Ending.SHUTDOWN
@@ -183,9 +183,9 @@ def test_a_shutdown_ends_the_stream_behind_what_is_ready():
 
 def test_a_source_that_has_ended_by_itself_is_not_shut_down():
     made, worker = connection()
-    made.handover.put(["a"])
-    made.handover.end(None)
-    made.handover.shut_down()
+    made.pipe.put(["a"])
+    made.pipe.end(None)
+    made.pipe.shut_down()
     made.step(1.0)
     assert made.stream.ending is Ending.FINISHED
     close(made, worker)
@@ -193,10 +193,10 @@ def test_a_source_that_has_ended_by_itself_is_not_shut_down():
 
 def test_a_client_that_left_is_not_told_of_a_shutdown():
     made, worker = connection()
-    made.handover.put(["a"])
+    made.pipe.put(["a"])
     made.step(1.0)
-    made.handover.shut_down()
-    made.handover.hang_up()
+    made.pipe.shut_down()
+    made.pipe.hang_up()
     assert made.step(2.0) == b""
     assert made.stream.ending is Ending.GONE
     close(made, worker)
@@ -205,16 +205,16 @@ def test_a_client_that_left_is_not_told_of_a_shutdown():
 def test_the_registry_reaches_an_open_stream_and_no_closed_one():
     made, worker = connection()
     streams.shut_down()
-    assert made.handover.shutting_down
+    assert made.pipe.shutting_down
     close(made, worker)
-    made.handover.shutting_down = False
+    made.pipe.shutting_down = False
     streams.shut_down()
-    assert not made.handover.shutting_down
+    assert not made.pipe.shutting_down
 
 
 def test_time_that_is_skipped_has_passed_for_this_stream():
     made, worker = connection(ping=15, max_duration=100)
-    made.handover.put(["a"])
+    made.pipe.put(["a"])
     made.step(0.0)
     assert made.deadline == 15.0
     made.skip(14.0)
@@ -230,9 +230,9 @@ def test_time_that_is_skipped_has_passed_for_this_stream():
 def test_a_skip_wakes_the_writer():
     signal = ThreadSignal()
     made = Connection([], Options(), contextvars.copy_context(), signal.set, background_home)
-    assert made.handover.idle()
+    assert made.pipe.idle()
     made.skip(1.0)
-    assert not made.handover.writer_sleeps
+    assert not made.pipe.writer_sleeps
 
 
 def test_an_observer_sees_the_connections_of_its_context_only():

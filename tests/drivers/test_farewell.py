@@ -11,8 +11,8 @@ import pytest
 
 from sse_bridge import Ending, Summary
 from sse_bridge.drivers.farewell import Farewell, call_in_loop, call_on_end
-from sse_bridge.drivers.on_asyncio import current_home
-from sse_bridge.drivers.threads import background_home
+from sse_bridge.loops.asyncio import current_home
+from sse_bridge.loops.background import background_home
 
 SUMMARY = Summary(Ending.FINISHED)
 

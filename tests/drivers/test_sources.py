@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from sse_bridge.drivers import sources
-from sse_bridge.drivers.threads import background_home
+from sse_bridge.loops.background import background_home
 
 
 def generator() -> Iterator[str]:

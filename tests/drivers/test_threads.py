@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from sse_bridge import Ending, Summary
-from sse_bridge.drivers.handover import ROOM
-from sse_bridge.drivers.threads import Body, _Background, background_home
-from sse_bridge.drivers.waiting import run_in
+from sse_bridge.drivers.pipe import ROOM
+from sse_bridge.drivers.threads import Body
 from sse_bridge.drivers.writes import BATCH_BYTES
 from sse_bridge.options import Options
 from sse_bridge.registry import streams
@@ -266,19 +265,6 @@ def test_a_source_that_exits_is_a_failure_like_any_other():
     assert b"event: error" in b"".join(body_of(source()))
 
 
-def test_sources_of_one_process_share_one_loop():
-    loops: set[Any] = set()
-
-    async def source() -> AsyncIterator[str]:
-        loops.add(asyncio.get_running_loop())
-        yield "a"
-
-    for _ in range(3):
-        list(body_of(source()))
-    assert len(loops) == 1
-    assert background_home() is background_home()
-
-
 def test_a_stall_is_told_while_the_source_is_blocked():
     release = threading.Event()
 
@@ -291,63 +277,6 @@ def test_a_stall_is_told_while_the_source_is_blocked():
     release.set()
     assert b'"code":"upstream_stalled"' in written
     assert [summary.ending for summary in ends.summaries] == [Ending.STALLED]
-
-
-# -- the loop of all async sources ----------------------------------------------------------------
-
-
-def exits() -> None:
-    raise SystemExit(3)
-
-
-def interrupts() -> None:
-    raise KeyboardInterrupt
-
-
-def stops() -> None:
-    asyncio.get_running_loop().stop()
-
-
-@pytest.mark.parametrize("end", [exits, interrupts, stops])
-def test_a_task_that_would_end_the_loop_ends_nobody_elses_stream(end: Any):
-    async def spawns() -> AsyncIterator[str]:
-        async def task() -> None:
-            end()
-
-        spawned = asyncio.create_task(task())
-        await asyncio.wait([spawned])
-        spawned.exception()  # looked at: so nothing is said of it when it is collected
-        yield "went on"
-
-    for _ in range(2):
-        body = Body(spawns(), Options(), contextvars.copy_context())
-        assert b"went on" in b"".join(body)
-        body.close()
-
-
-def broken(background: _Background, home: Any) -> None:
-    """Break the loop as a fault of the system's would, and see that nobody gets it any more."""
-
-    def fail() -> None:
-        raise OSError("the selector is gone")
-
-    home.loop.call_soon_threadsafe(lambda: setattr(home.loop, "_run_once", fail))
-    while background._home is home:
-        threading.Event().wait(0.01)
-    while home.loop.is_running():
-        threading.Event().wait(0.01)
-    home.loop.close()
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_loop_that_breaks_all_the_same_is_made_anew():
-    background = _Background()
-    first: Any = background.home()
-    broken(background, first)
-    second: Any = background.home()
-    assert second is not first
-    assert run_in(second, asyncio.sleep(0, "runs"), contextvars.copy_context()) == "runs"
-    broken(background, second)
 
 
 # -- a client that does not read ------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -79,19 +78,6 @@ def test_a_source_does_not_change_its_callers_context(run: Any):
     assert variable.get() == "before"
 
 
-@every_driver
-def test_an_async_source_runs_in_one_task(run: Any):
-    tasks: set[int] = set()
-
-    async def source() -> AsyncIterator[str]:
-        for _ in range(200):
-            tasks.add(current_task_id())
-            yield "a"
-
-    run(source(), Options())
-    assert len(tasks) == 1
-
-
 def in_a_loop() -> bool:
     try:
         asyncio.get_running_loop()
@@ -100,36 +86,3 @@ def in_a_loop() -> bool:
 
         return trio.lowlevel.in_trio_run()
     return True
-
-
-def current_task_id() -> int:
-    import anyio
-
-    return anyio.get_current_task().id
-
-
-@every_driver
-def test_what_opens_on_a_thread_and_turns_out_async_goes_on_in_the_loop(run: Any):
-    opened: list[str] = []
-
-    def open_it() -> Any:
-        opened.append(threading.current_thread().name)
-        return async_generator()
-
-    assert run(lambda: open_it(), Options()).startswith(b"data: a\n\n")
-    assert opened == ["sse_bridge source"]
-
-
-@every_driver
-def test_what_is_awaited_and_turns_out_sync_goes_on_on_a_thread(run: Any):
-    threads: list[str] = []
-
-    async def open_it() -> Any:
-        def source() -> Iterator[str]:
-            threads.append(threading.current_thread().name)
-            yield "a"
-
-        return source()
-
-    assert run(open_it, Options()).startswith(b"data: a\n\n")
-    assert threads == ["sse_bridge source"]

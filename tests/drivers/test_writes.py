@@ -13,8 +13,8 @@ from time import monotonic
 import pytest
 
 from sse_bridge.drivers import writes as writes_module
-from sse_bridge.drivers.watches import HandedOn
 from sse_bridge.drivers.writes import BATCH_BYTES, Lookout, Writes, batches
+from sse_bridge.watches import HandedOn
 
 PATIENCE = 10.0
 TIMEOUT = 30.0

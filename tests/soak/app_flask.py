@@ -7,8 +7,8 @@ from typing import Any
 from flask import Flask, request
 from openai import RateLimitError
 
-from sse_bridge.drivers.threads import background_home
 from sse_bridge.flask import EventSourceResponse, event_stream
+from sse_bridge.loops.background import background_home
 
 from .sources import RefusedError, all_told, books, options, source, told
 

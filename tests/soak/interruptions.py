@@ -32,9 +32,9 @@ import requests
 
 from certificates import certificate
 from sse_bridge.drivers.connection import Connection
-from sse_bridge.drivers.threads import background_home
-from sse_bridge.drivers.waiting import ThreadSignal
 from sse_bridge.interrupt import Interrupted
+from sse_bridge.loops.background import background_home
+from sse_bridge.loops.base import ThreadSignal
 from sse_bridge.options import Options
 
 from .upstream import upstream
@@ -175,7 +175,7 @@ class Soak:
     def _read_on(self, connection: Connection, signal: ThreadSignal, until: float) -> None:
         while (now := time.monotonic()) < until:
             connection.step(now)
-            if connection.handover.idle():
+            if connection.pipe.idle():
                 signal.wait(until)
 
     def _insist(self, connection: Connection, chance: random.Random) -> None:
@@ -184,7 +184,7 @@ class Soak:
         for _ in range(TRIES):
             if worker.cleaning or worker._place.interrupt(lambda: worker.cleaning):
                 return
-            connection.handover.take()
+            connection.pipe.take()
             time.sleep(chance.random() * 0.0001)
 
     # -- the books --------------------------------------------------------------------------------

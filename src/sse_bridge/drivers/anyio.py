@@ -8,32 +8,31 @@ Rules of this file:
 4. A write that does not wait costs no timer.
 5. A stream that cannot tell its failure lacks the end of its body: the server then cuts the connection.
 6. While the writer sleeps, others write in its stead: an async source's task that is about to wait, the call that
-   tells of a thread's chunk, the clock. That costs a fraction of waking the writer. It is done as the writer's task, in
-   a copy of that one's context, for what `send` goes through may hold on to either. None of them waits for a write:
-   what waits, raises, begins or ends the answer is the writer's, so that a middleware finds at the end what it has
-   put into its context at the start.
-7. Whoever wakes the writer says so first (`Handover.poke_writer`); from then on nobody writes in its stead.
+   tells of a thread's chunk, the clock. That costs a fraction of waking the writer. It is done as the writer's
+   task, in a copy of that one's context, for what `send` goes through may hold on to either. None of them
+   waits for a write: what waits, raises, begins or ends the answer is the writer's, so that a middleware finds
+   at the end what it has put into its context at the start.
+7. Whoever wakes the writer says so first (`Pipe.poke_writer`); from then on nobody writes in its stead.
 """
 
 from __future__ import annotations
 
 import contextvars
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from time import monotonic
 from typing import Any
 
 import anyio
 
+from ..loops.base import Ear, Home, Receive, StandIn
+from ..loops.current import current_home
 from ..options import Options
 from ..registry import streams
 from ..summary import Ending, Summary
-from . import on_asyncio
 from .connection import Connection
 from .farewell import call_in_loop
-from .handover import nobody
-from .waiting import Ear, Home, Receive, StandIn
+from .pipe import nobody
 from .workers import Job, Worker
 from .writes import BATCH_BYTES
 
@@ -58,18 +57,6 @@ def drive(
     status and headers; `write`, sends bytes of the body and whether more will come.
     """
     return Writer(source, options, context, begin, write).run(receive)
-
-
-def current_home() -> Home:
-    """The loop that the caller runs in."""
-    if "trio" in sys.modules:
-        import trio
-
-        if trio.lowlevel.in_trio_run():
-            from .on_trio import TrioHome
-
-            return TrioHome()
-    return on_asyncio.current_home()
 
 
 class _GivenUp(Exception):
@@ -131,7 +118,7 @@ class Writer:
     ) -> None:
         write = self._write
         self._stand_in = stand_in = self._home.stand_in(lambda data: write(data, True))
-        ear = self._home.listen(receive, self.connection.handover.hang_up)
+        ear = self._home.listen(receive, self.connection.pipe.hang_up)
         try:
             await start(ear)
             await self._write_all(data)
@@ -142,7 +129,7 @@ class Writer:
             try:
                 await self._release()
             finally:
-                self.connection.handover.wake_writer = nobody  # breaks a cycle, as the next line does
+                self.connection.pipe.wake_writer = nobody  # breaks a cycle, as the next line does
                 self._signal.close()
                 if self._unfinished is not None:
                     self._unfinished.close()
@@ -157,13 +144,13 @@ class Writer:
 
     async def _start_if_heard(self, ear: Ear) -> None:
         """For whoever has left already nothing starts; the server and middlewares take some turns to tell."""
-        pause, handover = self._home.pause, self.connection.handover
+        pause, pipe = self._home.pause, self.connection.pipe
         for _ in range(ear.turns):
             await pause()
-            if handover.gone:
+            if pipe.gone:
                 return
         ear.look()
-        if not handover.gone:
+        if not pipe.gone:
             self.connection.begin()
 
     async def _end_answer(self) -> None:
@@ -176,34 +163,34 @@ class Writer:
             pass
 
     async def _write_all(self, data: bytes) -> None:
-        stream, step, handover = self._stream, self.connection.step, self.connection.handover
+        stream, step, pipe = self._stream, self.connection.step, self.connection.pipe
         while True:
             if not stream.held:
                 await self._send(data)
             if stream.ending is not None:
                 return
-            if handover.idle():
+            if pipe.idle():
                 await self._signal.wait(self.connection.deadline)
             else:
                 await self._home.pause()  # a source that is always ready must not starve the others
-            handover.wake()
+            pipe.wake()
             data, self._left_over = self._left_over + step(monotonic()), b""
 
     def _write_at_pause(self) -> None:
         """An async source is about to wait."""
-        if self.connection.handover.writer_sleeps:
+        if self.connection.pipe.writer_sleeps:
             self._write_in_stead()
 
     def _write_on_time(self) -> None:
         """A deadline of the stream, or of whatever else the writer waits for."""
-        if self.connection.handover.writer_sleeps:
+        if self.connection.pipe.writer_sleeps:
             self._write_in_stead()
         else:
             self._signal.set()
 
     def _write_or_wake(self) -> None:
         """Somebody has called for the writer from another thread: mostly it has a chunk, and no more than that."""
-        if self._signal.sleeps and self.connection.handover.only_chunks():
+        if self._signal.sleeps and self.connection.pipe.only_chunks():
             self._write_in_stead()
         else:
             self._signal.set()
@@ -215,7 +202,7 @@ class Writer:
         begins = self._begin is not None and not stream.held
         if begins or stream.ending is not None or len(data) > BATCH_BYTES or stand_in is None:
             self._left_over = data
-            self.connection.handover.poke_writer()
+            self.connection.pipe.poke_writer()
         elif data and not stream.held:
             self._put(data, stand_in)
         else:
@@ -228,7 +215,7 @@ class Writer:
         except BaseException as error:
             self._unfinished = _raise(error)
         if self._unfinished is not None:
-            self.connection.handover.poke_writer()
+            self.connection.pipe.poke_writer()
         elif not self._stream.flows:  # else deadlines only move away
             self._signal.move(self.connection.deadline)
 

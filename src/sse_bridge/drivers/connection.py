@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any, cast
 
 from .. import interrupt
+from ..loops.base import Home
 from ..options import Options
 from ..parts import Part
 from ..registry import ShuttingDown, Unavailable, reserved, streams
@@ -22,10 +23,11 @@ from ..showing import in_words, report
 from ..summary import Ending, Summary
 from . import sources
 from .farewell import Farewell
-from .handover import Ended, Handover
-from .waiting import Home
+from .pipe import Ended, Pipe
+from .task_worker import TaskWorker
+from .thread_worker import ThreadWorker
 from .walkers import Threads, own_threads
-from .workers import Job, TaskWorker, ThreadWorker, Worker
+from .workers import Job, Worker
 
 _log = logging.getLogger("sse_bridge")
 
@@ -69,7 +71,7 @@ class Connection:
         except BaseException:  # an adapter or a dialect that cannot begin
             threads.discard(source, home)
             raise
-        self.handover = Handover(wake_writer)
+        self.pipe = Pipe(wake_writer)
         self.farewell = Farewell(options.on_end)
         self.context = context
         self.home = home
@@ -87,11 +89,11 @@ class Connection:
         """Open the stream; raises `Unavailable`."""
         if isinstance(self.worker, ThreadWorker):
             self._threads.check()
-        streams.enter(self.handover.shut_down, self.options.max_streams, reserved.get())
+        streams.enter(self.pipe.shut_down, self.options.max_streams, reserved.get())
         try:
             return self.stream.start(now + self._skipped)
         except BaseException:  # a dialect that cannot begin
-            streams.leave(self.handover.shut_down)
+            streams.leave(self.pipe.shut_down)
             self._discard()
             raise
 
@@ -102,7 +104,7 @@ class Connection:
             self.worker.start()
         except Exception as error:  # no thread to be had
             self.begun = False
-            self.handover.end(error)
+            self.pipe.end(error)
 
     @property
     def refusal(self) -> Exception | None:
@@ -129,21 +131,21 @@ class Connection:
     def skip(self, seconds: float) -> None:
         """For this stream so much more time has passed; callable from any thread, for tests."""
         self._skipped += seconds
-        self.handover.poke_writer()
+        self.pipe.poke_writer()
 
     def step(self, now: float) -> bytes:
         """Whatever is ready, as bytes; then what time demands."""
-        if self.handover.gone:
+        if self.pipe.gone:
             self.part()
             return b""
-        data = self.resolve_doubt(now) if self.handover.doubted else b""
+        data = self.resolve_doubt(now) if self.pipe.doubted else b""
         now += self._skipped
-        ended = self.handover.ended
-        if taken := self.handover.take():
+        ended = self.pipe.ended
+        if taken := self.pipe.take():
             data += self._said(taken, now)
         if ended is not None:
             return data + self._last_word(ended, now)
-        if self.handover.shutting_down:
+        if self.pipe.shutting_down:
             return data + self.stream.shutdown(now)
         if now >= self.stream.deadline:
             data += self.stream.tick(now)
@@ -157,7 +159,7 @@ class Connection:
 
     def resolve_doubt(self, now: float) -> bytes:
         """The client may have left: a ping, that writing it may tell. Without pings it is taken as gone."""
-        self.handover.doubted = False
+        self.pipe.doubted = False
         data = self.probe(now)
         if not data:
             self.part()
@@ -165,7 +167,7 @@ class Connection:
 
     def part(self) -> None:
         """Nobody hears the stream any more: if it has no ending yet, the client has left, or was given up."""
-        self.stream.gone(Ending.SLOW if self.handover.slow else Ending.GONE)
+        self.stream.gone(Ending.SLOW if self.pipe.slow else Ending.GONE)
 
     def probe(self, now: float) -> bytes:
         """A ping, if the stream has such: writing it may tell that the client has left."""
@@ -196,7 +198,7 @@ class Connection:
 
     def release(self) -> Callable[[Summary], Any] | None:
         """The request is over; `on_end` if it is left to the driver to call it."""
-        streams.leave(self.handover.shut_down)
+        streams.leave(self.pipe.shut_down)
         if self.begun and self._still_runs():
             self._count_straggler()
         return self.farewell.claim(self)  # nothing, where the source has called it
@@ -218,11 +220,11 @@ class Connection:
         if not self._unended.take():
             return
         if not self.begun and hasattr(type(self.source), "__aiter__"):
-            self.handover.close()  # its task finds that, and only closes it: which may take a while
+            self.pipe.close()  # its task finds that, and only closes it: which may take a while
             self.begin()
         elif not self.begun:
             self._discard()
-        elif self.handover.ended is None:
+        elif self.pipe.ended is None:
             self._cancel()
 
     def _discard(self) -> None:
@@ -232,9 +234,9 @@ class Connection:
             self.context.run(self._leave)
 
     def _stop_worker(self) -> None:
-        if self.begun and self.handover.ended is None and not self.handover.closed:
+        if self.begun and self.pipe.ended is None and not self.pipe.closed:
             self.worker.stop()
-        self.handover.close()
+        self.pipe.close()
         self.worker.conclude()
 
     def _count_straggler(self) -> None:
@@ -260,9 +262,7 @@ class Connection:
         return data + self.stream.fail(ended.error, now)
 
     def _job(self, source: Any, context: contextvars.Context) -> Job:
-        return Job(
-            source, self._reader, self.handover, self.farewell, context, self._leave, self._hop
-        )
+        return Job(source, self._reader, self.pipe, self.farewell, context, self._leave, self._hop)
 
     def _worker_for(self, job: Job) -> Worker:
         if sources.is_async(job.source):
@@ -275,7 +275,7 @@ class Connection:
         self.source = source
         self.worker = self._worker_for(self._job(source, contextvars.copy_context()))
         self.begin()
-        if self.handover.closed:  # the stop may have gone to the worker before this one
+        if self.pipe.closed:  # the stop may have gone to the worker before this one
             self.worker.stop()
 
     def _cancel(self) -> None:

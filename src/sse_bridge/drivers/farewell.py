@@ -8,9 +8,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from ..loops.base import Home, run_in
 from ..showing import report
 from ..summary import Summary
-from .waiting import Home, run_in
 
 
 class Farewell:

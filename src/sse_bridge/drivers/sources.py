@@ -10,9 +10,9 @@ from functools import partial
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, cast
 
+from ..loops.base import Home
 from ..shapes import noted
 from ..showing import report
-from .waiting import Home
 
 _log = logging.getLogger("sse_bridge")
 

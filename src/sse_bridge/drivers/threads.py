@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import logging
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,17 +12,16 @@ from time import monotonic
 from typing import Any
 
 from ..failures import CutShort
+from ..loops.background import background_home
+from ..loops.base import ThreadSignal
 from ..options import Options
 from ..stream import PINGS
+from ..watches import Watch, sleep
 from .affinity import explain
 from .connection import Connection
 from .farewell import call_on_end
-from .greenlets import Greenlets, start_system_thread, threads_are_greenlets
-from .on_asyncio import AsyncioHome
-from .waiting import Home, ThreadSignal
+from .thread_worker import ThreadWorker
 from .walkers import Threads, own_threads
-from .watches import Watch, sleep
-from .workers import ThreadWorker
 from .writes import BATCH_BYTES, Writes, batches, forget, look_at
 
 _log = logging.getLogger("sse_bridge")
@@ -121,11 +118,11 @@ class Body(Iterator[bytes]):
 
     def _begin(self) -> None:
         """Start the watch and the source; but for a client that may have left, write to it first."""
-        handover, timeout = self._connection.handover, self._connection.options.send_timeout
+        pipe, timeout = self._connection.pipe, self._connection.options.send_timeout
         if self._watch is not None:
-            self._watch.start(handover.doubt, handover.hang_up)
+            self._watch.start(pipe.doubt, pipe.hang_up)
             if self._watch.breaks and timeout < inf:
-                self._writes = Writes(timeout, self._watch, handover.give_up)
+                self._writes = Writes(timeout, self._watch, pipe.give_up)
                 look_at(self._writes)
         if self._doubtful:
             self._first += self._connection.resolve_doubt(monotonic())
@@ -172,7 +169,7 @@ class Body(Iterator[bytes]):
             data = data or self._connection.probe(now)
         elif data:
             self._second_ping_at = self._second_ping_after(data, now)
-        if not data and self._stream.ending is None and self._connection.handover.idle():
+        if not data and self._stream.ending is None and self._connection.pipe.idle():
             self._sleep(now)
         return data
 
@@ -230,53 +227,3 @@ class Body(Iterator[bytes]):
 
 
 _is_finalizing = sys.is_finalizing  # by then `sys` may have been taken apart
-
-
-class _Background:
-    """The event loop that async sources of WSGI apps run on: one a process, made when first needed."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._home: AsyncioHome | None = None
-
-    def home(self) -> Home:
-        with self._lock:
-            if self._home is None:
-                self._home = self._start()
-            return self._home
-
-    def _start(self) -> AsyncioHome:
-        started, homes = ThreadSignal(), []
-
-        def run() -> None:
-            loop = asyncio.new_event_loop()
-            if threads_are_greenlets():
-                loop.set_default_executor(Greenlets())
-            homes.append(AsyncioHome(loop, threading.get_ident()))
-            started.set()
-            try:
-                _run_for_good(loop)
-            finally:  # it is broken: the next stream gets another one
-                self._home = None
-
-        start_system_thread(run, "sse_bridge loop")
-        while not homes:
-            started.wait()
-        return homes[0]
-
-
-def _run_for_good(loop: asyncio.AbstractEventLoop) -> None:
-    """A task that asks the process to exit, or stops its loop, must not end everybody's."""
-    while True:
-        try:
-            loop.run_forever()
-        except (SystemExit, KeyboardInterrupt):
-            _log.exception("a task tried to end the event loop of all streams, which goes on")
-
-
-_background = _Background()
-background_home = _background.home
-
-# The loop's thread does not survive a fork, nor may a lock that was held at that moment.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_background.__init__)  # type: ignore[misc]

@@ -21,12 +21,14 @@ from math import inf
 from time import monotonic
 from typing import Any, Protocol
 
-from .. import interrupt
+from .. import interrupt, pursuit
+from ..forks import in_child
+from ..loops.base import Home, ThreadSignal
+from ..loops.gevent import threads_are_greenlets
+from ..pursuit import Place
 from ..registry import TooManyThreads
-from . import greenlets, pursuit, sources
-from .pursuit import Place
-from .waiting import Home, ThreadSignal
-from .watches import Watch, sleep
+from ..watches import Watch, sleep
+from . import sources
 
 Call = Callable[[], Any]
 
@@ -58,7 +60,7 @@ class OwnThreads:
         return len(self._running)
 
     def check(self) -> None:
-        if self.running >= self._most and not greenlets.threads_are_greenlets():
+        if self.running >= self._most and not threads_are_greenlets():
             raise TooManyThreads(
                 f"{self.running} threads run sync sources; {MOST_THREADS} allows {self._most}"
             )
@@ -105,8 +107,7 @@ def _most_threads() -> int:
 
 own_threads = OwnThreads(_most_threads())
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=own_threads.forget)
+in_child(own_threads.forget)
 
 
 class OwnThread:
@@ -114,7 +115,7 @@ class OwnThread:
 
     def __init__(self, context: contextvars.Context, call: Call) -> None:
         self._call = call
-        self._greenlet: greenlets.Blocked | None = None
+        self._greenlet: interrupt.Blocked | None = None
         self._thread = threading.Thread(
             target=context.run, args=(self._run,), name="sse_bridge source", daemon=True
         )
@@ -136,7 +137,7 @@ class OwnThread:
 
     def renew(self) -> None:
         """On the thread: what comes may be freed, also if it was freed already."""
-        self._greenlet = greenlets.current()
+        self._greenlet = interrupt.current_greenlet()
 
     def _run(self) -> None:
         self.renew()

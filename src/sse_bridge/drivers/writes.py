@@ -15,13 +15,13 @@ Rules of this file:
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator
 from math import inf
 from time import monotonic
 
-from .watches import Watch
+from ..forks import in_child
+from ..watches import Watch
 
 BATCH_BYTES = 64 * 1024  # no single write is larger
 LONGEST = 86_400.0  # seconds of one sleep: no platform refuses them
@@ -126,5 +126,4 @@ def _nobody() -> None:
 _lookout = Lookout()
 look_at, forget = _lookout.add, _lookout.remove
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_lookout.__init__)  # type: ignore[misc]
+in_child(_lookout.__init__)  # type: ignore[misc]

@@ -1,1 +1,1 @@
-"""How to wait: one module for each kind of loop."""
+"""Ways to wait: threads, greenlets, and the event loops that async sources run on."""

@@ -1,8 +1,8 @@
 """Listening to ASGI's `receive`, without a task where that is safe.
 
-A server's own `receive` waits for one future and asks nobody which task it is in. So on asyncio it is stepped by hand,
-from that future's callback: that costs neither a task nor a turn of the loop. What wraps a `receive` may hold on to
-its task (a timeout, anyio's cancel scopes): it is given one.
+A server's own `receive` waits for one future and asks nobody which task it is in. So on asyncio it is stepped
+by hand, from that future's callback: that costs neither a task nor a turn of the loop. What wraps a `receive`
+may hold on to its task (a timeout, anyio's cancel scopes): it is given one.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from collections.abc import Callable, Coroutine, MutableMapping
 from functools import lru_cache
 from typing import Any
 
-from ..drivers.waiting import Receive, Running
+from .base import Receive, Running
 
 _log = logging.getLogger("sse_bridge")
 
 # How many turns of the loop it takes to hear of a client that has left before it was answered: uvicorn starts the
-# app in one, finds the end of the socket in the same one but later, and tells `receive` in the next. Each middleware
-# on the way takes a turn more.
+# app in one, finds the end of the socket in the same one but later, and tells `receive` in the next. Each
+# middleware on the way takes a turn more.
 OWN_TURNS, TURNS = 2, 5
 
 # Where the `receive` of a server is its own: uvicorn's; hypercorn gives the `get` of an asyncio.Queue.

@@ -1,8 +1,8 @@
 """On asyncio, one task's writes begun by another, or by a timer, in its stead.
 
 A task that sleeps costs twenty times as much to wake as a write of one chunk. So while it sleeps, others begin its
-writes. Timeouts, locks and anyio's cancel scopes ask which task it is, and a context variable is reset in the context
-that it was set in: so each step is taken as that task, and in one copy of its context.
+writes. Timeouts, locks and anyio's cancel scopes ask which task it is, and a context variable is reset in the
+context that it was set in: so each step is taken as that task, and in one copy of its context.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from typing import Any
 
 import anyio
 
-from ..drivers.anyio import current_home
-from ..drivers.apps import Changes
-from ..drivers.waiting import Home, Running
+from ..loops.base import Home, Running
+from ..loops.changes import Changes
+from ..loops.current import current_home
 from .answer import Answer, Bell
 from .request import Place, Request
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any
 
-from ..drivers.waiting import ThreadSignal
+from ..loops.base import ThreadSignal
 from .answer import Answer
 from .request import Request
 
@@ -56,7 +56,7 @@ class WsgiServer:
         connection = self._answer.connection
         if connection is not None and not hasattr(select, "POLLRDHUP"):
             # There only a write tells, which may be a whole `ping` away.
-            connection.handover.hang_up()
+            connection.pipe.hang_up()
 
     def abandon(self) -> None:
         """Nothing ends a thread from outside."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes, urlencode
 
-from ..drivers.waiting import Home
+from ..loops.base import Home
 
 Pairs = Mapping[str, str] | Iterable[tuple[str, str]]
 

@@ -13,7 +13,7 @@ from functools import partial
 from time import monotonic
 from typing import TypeVar
 
-from ..drivers.waiting import Home, ThreadSignal
+from ..loops.base import Home, ThreadSignal
 from ..wire import ServerSentEvent
 from .answer import Answer, Bell
 from .reading import Look, Reading, count
@@ -61,7 +61,7 @@ async def wait_in_loop(
 
 def current_home() -> Home:
     """The loop that the caller runs in; only there anyio is needed."""
-    from ..drivers.anyio import current_home
+    from ..loops.current import current_home
 
     return current_home()
 

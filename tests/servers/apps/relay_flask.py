@@ -8,8 +8,8 @@ from flask import Flask, request
 from relay import CLIENTS, relay
 
 from sse_bridge import UpstreamError
-from sse_bridge.drivers.threads import background_home
 from sse_bridge.flask import EventSourceResponse
+from sse_bridge.loops.background import background_home
 
 app = Flask(__name__)
 

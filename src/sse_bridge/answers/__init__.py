@@ -1,0 +1,1 @@
+"""What is answered instead of a stream, and how a stream is told from it."""

@@ -1,0 +1,76 @@
+"""A failure before the first byte, as the HTTP answer that it becomes.
+
+Rules of this file:
+
+1. Only a failure of the model's service has an answer of ours: what else a source raises is the app's own.
+2. The client reads our sentence, or the app's (`describe`), never the service's: that is in the log.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ..failures import Diagnosis, diagnose, retry_after
+from ..options import Options
+from ..showing import report
+
+_SENTENCES = {
+    "rate_limited": "The model is asked too often. Try again later.",
+    "overloaded": "The model is overloaded. Try again later.",
+    "upstream_timeout": "The model did not answer in time.",
+    "upstream_stalled": "The model did not answer in time.",
+    "max_duration": "The model did not answer in time.",
+    "upstream_unreachable": "The model cannot be reached.",
+    "credentials_refused": "The model's service refused the credentials of this server.",
+    "bad_request": "The model's service refused the request of this server.",
+    "context_too_long": "The conversation is too long for the model.",
+    "content_filtered": "The request was refused by a content filter.",
+    "empty_answer": "The model gave no answer.",
+}
+_GENERAL = "The model's service failed."
+_RETRIED = (429, 503)  # the statuses that a Retry-After belongs to
+
+
+class EarlyAnswer(NamedTuple):
+    """The status, the sentence for the client, and the service's word for when to try again, if it gave one."""
+
+    status_code: int
+    message: str
+    retry_after: str | None
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """What goes with the status."""
+        return [] if self.retry_after is None else [("Retry-After", self.retry_after)]
+
+
+def early_answer(error: BaseException, options: Options) -> EarlyAnswer | None:
+    """The answer to this failure, which goes to the log: an answer goes into none. None where it is the app's."""
+    diagnosis = diagnose(error)
+    if not diagnosis.is_upstream:
+        return None
+    answer = EarlyAnswer(
+        diagnosis.status_code, _message(error, diagnosis, options), _after(error, diagnosis)
+    )
+    report(
+        error, "the source failed before its first chunk, and the answer is %d", answer.status_code
+    )
+    return answer
+
+
+def _message(error: BaseException, diagnosis: Diagnosis, options: Options) -> str:
+    told = options.description(error)
+    return _SENTENCES.get(diagnosis.code, _GENERAL) if told is None else told
+
+
+def _after(error: BaseException, diagnosis: Diagnosis) -> str | None:
+    told = retry_after(error) if diagnosis.status_code in _RETRIED else None
+    return told if told is not None and _AFTER.fullmatch(told) else None
+
+
+# Seconds, which some services give with a fraction, or a date as HTTP has it: nothing else fits a header.
+_AFTER = re.compile(
+    r"\d{1,9}(\.\d{1,9})?|[A-Za-z]{3}, \d{1,2}[ -][A-Za-z]{3}[ -]\d{4} \d\d:\d\d:\d\d GMT",
+    re.ASCII,
+)

@@ -1,0 +1,200 @@
+"""The way of parts from one source to one writer: bounded, and without a lock.
+
+Rules of this file:
+
+1. There is one source, which only appends to `_ready`, and one writer, which copies it and deletes what it copied:
+   each of these is atomic.
+2. A side that is about to sleep says so first and then looks once more; the other side makes its change
+   first and then looks whether somebody sleeps. So no wake-up is lost.
+3. `ended` is read before what is ready is taken, or the last parts could be missed.
+4. After `close` there is no room: the source hears it at its next chunk.
+5. Each side counts bytes in a number of its own. The writer may take a chunk before its bytes are counted, and so
+   seem to have taken too little; but where nothing waits there is always room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, cast
+
+from ..parts import Choice, Frame, Native, Part, Reasoning, ToolCall, Value
+
+# What may wait for the writer; a source that is further ahead waits. To wait and to be woken again costs
+# as much as a hundred chunks of text: with room for 64 that was most of what a backlog cost.
+ROOM = 256  # chunks
+ROOM_BYTES = 256 * 1024
+
+# Where the bytes of a part are; what is not named here has none to speak of.
+_BULK = {Value: 0, Native: 1, Frame: 0, Reasoning: 0, ToolCall: 3}
+
+
+class Ended(NamedTuple):
+    """The source's last word: what it raised, or None where it ran dry, and what its reader had left over."""
+
+    error: BaseException | None
+    rest: Sequence[Part]
+
+
+class Pipe:
+    """Chunks' parts on their way; `wake_writer` and `wake_source` are callable from the other side's thread."""
+
+    __slots__ = (
+        "_put_bytes",
+        "_ready",
+        "_room",
+        "_source_sleeps",
+        "_taken_bytes",
+        "_writer_sleeps",
+        "doubted",
+        "ended",
+        "gone",
+        "pokes",
+        "shutting_down",
+        "slow",
+        "wake_source",
+        "wake_writer",
+    )
+
+    def __init__(self, wake_writer: Callable[[], object]) -> None:
+        self.wake_writer = wake_writer
+        self.wake_source: Callable[[], object] = nobody
+        self.ended: Ended | None = None
+        self.gone = False
+        self.slow = False
+        self.doubted = False
+        self.shutting_down = False
+        self._ready: list[Sequence[Part]] = []  # a deque takes 600 bytes more in each idle stream
+        self._put_bytes = self._taken_bytes = 0
+        self._room = ROOM
+        self._writer_sleeps = False
+        self._source_sleeps = False
+        # Whether a chunk wakes the writer; or its source does when it is about to wait.
+        self.pokes = True
+
+    # -- the source's side ------------------------------------------------------------------------
+
+    def put(self, parts: Sequence[Part]) -> bool:
+        """Hand over what one chunk says; False when there is no room for another."""
+        ready = self._ready
+        ready.append(parts)
+        put_bytes = self._put_bytes
+        for part in parts:
+            kind = type(part)
+            put_bytes += len(part) if kind is bytes or kind is str else _size(part)
+        self._put_bytes = put_bytes
+        if self._writer_sleeps and self.pokes:
+            self.poke_writer()
+        return len(ready) < self._room and put_bytes - self._taken_bytes < ROOM_BYTES
+
+    def full(self) -> bool:
+        """Say that the source is about to sleep until woken; False when there is room after all, or never again."""
+        self._source_sleeps = True
+        if self._has_room() or self.closed:
+            self._source_sleeps = False
+            return False
+        return True
+
+    def end(self, error: BaseException | None, rest: Sequence[Part] = ()) -> None:
+        """Nothing more will come."""
+        self.ended = Ended(error, rest)
+        self.poke_writer()
+
+    @property
+    def writer_sleeps(self) -> bool:
+        """Whether what is ready is for others to write."""
+        return self._writer_sleeps
+
+    @property
+    def closed(self) -> bool:
+        """Whether the writer wants no more."""
+        return self._room == 0
+
+    # -- the writer's side ------------------------------------------------------------------------
+
+    def take(self) -> list[Sequence[Part]]:
+        """All that is ready, chunk by chunk."""
+        put_bytes = self._put_bytes
+        taken = self._ready[:]
+        del self._ready[: len(taken)]
+        self._taken_bytes = put_bytes
+        if self._source_sleeps:
+            self._poke_source()
+        return taken
+
+    def only_chunks(self) -> bool:
+        """Say again of a writer that was called that it sleeps; False when there is more for it than chunks."""
+        self._writer_sleeps = True
+        if self.closed or self.ended is not None or self._is_called():
+            self._writer_sleeps = False
+            return False
+        return True
+
+    def idle(self) -> bool:
+        """Say that the writer is about to sleep; False when there is something for it after all."""
+        self._writer_sleeps = True
+        if self._ready or self.ended is not None or self._is_called():
+            self._writer_sleeps = False
+            return False
+        return True
+
+    def wake(self) -> None:
+        """Say that the writer is awake, whoever woke it."""
+        self._writer_sleeps = False
+
+    def close(self) -> None:
+        """The writer wants no more."""
+        self._room = 0
+        self._ready.clear()
+        self._poke_source()
+
+    # -- anybody's --------------------------------------------------------------------------------
+
+    def hang_up(self) -> None:
+        """The client left."""
+        self.gone = True
+        self.poke_writer()
+
+    def give_up(self) -> None:
+        """The client does not read what it is sent: it is taken as gone."""
+        self.slow = True
+        self.hang_up()
+
+    def doubt(self) -> None:
+        """The client may have left: only writing to it can tell."""
+        self.doubted = True
+        self.poke_writer()
+
+    def shut_down(self) -> None:
+        """The server stops: the stream is to end now."""
+        self.shutting_down = True
+        self.poke_writer()
+
+    def poke_writer(self) -> None:
+        """Wake the writer, asleep or not."""
+        self._writer_sleeps = False
+        self.wake_writer()
+
+    def _is_called(self) -> bool:
+        return self.gone or self.doubted or self.shutting_down
+
+    def _has_room(self) -> bool:
+        waiting = len(self._ready)
+        return waiting < self._room and (
+            not waiting or self._put_bytes - self._taken_bytes < ROOM_BYTES
+        )
+
+    def _poke_source(self) -> None:
+        self._source_sleeps = False
+        self.wake_source()
+
+
+def _size(part: Part) -> int:
+    """About how many bytes this will be."""
+    bulk = _BULK.get(type(part))
+    if bulk is not None:
+        return len(cast("str", part[bulk]))
+    return _size(part.part) if type(part) is Choice else 0
+
+
+def nobody(*_: object) -> None:
+    """Nobody waits on the other side."""

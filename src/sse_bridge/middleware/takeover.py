@@ -1,0 +1,204 @@
+"""Which answers of an app a middleware takes over, and what becomes of their headers.
+
+Rules of this file:
+
+1. An event stream is taken over as it is: its lines pass, its own headers win over ours.
+2. A body of chunks becomes an event stream for a client that asks for one, and for no other.
+3. What has a status of 400 or more is no stream, whatever its type says: it passes untouched.
+4. What has no body or is compressed passes untouched, and so does an event stream of a known length: it is whole.
+5. What depends on the request's ``Accept`` says so in ``Vary``: also what passes, or fails, where another client
+   would have got an event stream. But for that, the headers of what passes are the app's own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from ..arguments import flag
+from ..media import EVENTS, JSON_LINES, asks_for_events, is_json, media_type
+from ..options import FINISHED_ID, Options, merge_headers
+
+_log = logging.getLogger("sse_bridge")
+
+Headers = list[tuple[str, str]]
+
+_WITHOUT_BODY = (204, 205, 304)
+
+
+def route_of(request: Mapping[str, Any]) -> str | None:
+    """What the app calls the route of this request, a scope or an environ; None where its framework does not say.
+
+    The log is told this and no path: that is the client's, and may hold a user's words.
+    """
+    endpoint = request.get("endpoint") or getattr(request.get("werkzeug.request"), "endpoint", None)
+    name = getattr(endpoint, "__qualname__", endpoint)
+    return f"the route {name}" if isinstance(name, str) else None
+
+
+class Plan(NamedTuple):
+    """How an answer is taken over: with which options, and with which headers instead of its own.
+
+    `varies` is what any answer in its stead is to say as well.
+    """
+
+    options: Options
+    headers: Headers
+    varies: Headers
+
+
+class Takeover:
+    """What a middleware was told.
+
+    Arguments: `options`; `end`, whether an event stream that ends without an end frame gets one, and a finished one
+    is not run twice; `chunks`, the media types whose bodies become event streams: lines of JSON where the type
+    is one of these or its name has ``json`` in it, text otherwise; `streams`, further media types under which the
+    app's bodies are event streams.
+    """
+
+    def __init__(
+        self, options: Options, *, end: bool, chunks: Iterable[str], streams: Iterable[str] = ()
+    ) -> None:
+        self.options = options
+        self.end = flag("end", end)
+        self._framed = options.framed(say_end=end)
+        self._lines = options.json_lines()
+        self._streams = {EVENTS, *_media_types("streams", streams)}
+        self._types = self._streams | _media_types("chunks", chunks)
+        self._told: set[str] = set()  # the routes that were warned of
+
+    def is_over(self, method: str, accept: str, last_event_id: str) -> bool:
+        """Whether this is an EventSource's reconnect after a stream that had finished."""
+        return (
+            self.end
+            and method == "GET"
+            and last_event_id == FINISHED_ID
+            and asks_for_events(accept)
+        )
+
+    def concerns(self, content_type: str) -> bool:
+        """A first look, for the many answers that pass."""
+        return media_type(content_type) in self._types
+
+    def plan(
+        self,
+        method: str,
+        request: Mapping[str, Any],
+        status_code: int,
+        headers: Headers,
+        accept: str,
+    ) -> Plan | None:
+        """How to take over the answer to this request with these headers; None to let it pass."""
+        named = {name.lower(): value for name, value in headers}
+        kind = media_type(named.get("content-type", ""))
+        if kind not in self._types or method == "HEAD" or _has_no_stream(status_code, named):
+            return None
+        if kind in self._streams:
+            if "content-length" in named:
+                self._warn_of_whole(request)
+                return None
+            return Plan(
+                self._framed.for_client(accept), merge_headers(self.options.headers(), headers), []
+            )
+        if not asks_for_events(accept):
+            return None
+        options = self._lines if is_json(kind) else self.options
+        made = merge_headers(self.options.headers(), _of_chunks(headers))
+        return Plan(options.for_client(accept), made, [VARY])
+
+    def passing(self, status_code: int, headers: Headers) -> Headers:
+        """The headers of an answer that passes: the very ones, unless it might have become an event stream."""
+        named = {name.lower(): value for name, value in headers}
+        kind = media_type(named.get("content-type", ""))
+        if kind not in self._types or kind in self._streams or _has_no_stream(status_code, named):
+            return headers
+        return varied(headers)
+
+    def suspect(
+        self, request: Mapping[str, Any], status_code: int, headers: Headers
+    ) -> Callable[[bytes], None] | None:
+        """What is to be shown the beginning of an answer that passes; None where it is no event stream surely."""
+        if not 200 <= status_code < 300 or status_code in _WITHOUT_BODY or self._is_told(request):
+            return None
+        named = {name.lower(): value for name, value in headers}
+        kind = media_type(named.get("content-type", ""))
+        if kind not in _OTHER_NAMES or "content-length" in named or "content-encoding" in named:
+            return None
+        return partial(self._warn_if_hidden, request, kind)
+
+    def _warn_of_whole(self, request: Mapping[str, Any]) -> None:
+        if not self._is_told(request):
+            self._warn(
+                request,
+                "the event stream of %s has a Content-Length, and passes as it is: it was whole before its first "
+                "byte left. If it should be live, something reads it: an after_request function, perhaps",
+            )
+
+    def _warn_if_hidden(self, request: Mapping[str, Any], kind: str, beginning: bytes) -> None:
+        """Say once a route that its body looks like an event stream, and what to do, if it does."""
+        if self._is_told(request) or not isinstance(beginning, (bytes, bytearray, memoryview)):
+            return
+        if bytes(beginning[:6]).startswith((b"data:", b"event:")):
+            self._warn(
+                request,
+                "%s answers with an event stream under the media type %s: it passes as it is, without keep-alives, "
+                'watch or ending. Give it the media type "text/event-stream", or the middleware streams=(%r,)',
+                kind,
+                kind,
+            )
+
+    def _is_told(self, request: Mapping[str, Any]) -> bool:
+        return len(self._told) >= _ROUTES or (route_of(request) or _path_of(request)) in self._told
+
+    def _warn(self, request: Mapping[str, Any], message: str, *about: str) -> None:
+        """Warn of this request's route, which stands first in the message; once."""
+        route, path = route_of(request), _path_of(request)
+        self._told.add(route or path)
+        _log.warning(message, route or "a route (the level DEBUG tells its path)", *about)
+        _log.debug("the last warning is of an answer to the path %r", path)
+
+
+VARY = ("Vary", "Accept")
+
+
+def varied(headers: Headers) -> Headers:
+    """The same headers, which say that the answer depends on the request's ``Accept``."""
+    told = [value for name, value in headers if name.lower() == "vary"]
+    words = {word.strip().lower() for value in told for word in value.split(",")}
+    if words & {"*", "accept"}:
+        return headers
+    others = [pair for pair in headers if pair[0].lower() != "vary"]
+    return [*others, ("Vary", ", ".join([*filter(str.strip, told), "Accept"]))]
+
+
+_OTHER_NAMES = ("text/plain", "application/json", "application/octet-stream", "text/html", "")
+_ROUTES = 100  # so many are warned of, and no more
+
+
+def _media_types(name: str, given: Any) -> frozenset[str]:
+    if isinstance(given, str):
+        raise TypeError(f"{name} must be media types, not one str, got {given!r}")
+    types = list(given)
+    for kind in types:
+        if not isinstance(kind, str) or "/" not in kind:
+            raise TypeError(f"{name} must be media types like {JSON_LINES[0]!r}, got {kind!r}")
+    return frozenset(map(media_type, types))
+
+
+def _path_of(request: Mapping[str, Any]) -> str:
+    path = request.get("path", request.get("PATH_INFO", ""))
+    return path if isinstance(path, str) else ""
+
+
+def _has_no_stream(status_code: int, named: dict[str, str]) -> bool:
+    encoding = named.get("content-encoding", "identity").strip().lower()
+    return not 200 <= status_code < 400 or status_code in _WITHOUT_BODY or encoding != "identity"
+
+
+def _of_chunks(headers: Headers) -> Headers:
+    """Headers of a body of chunks that will be another body."""
+    gone = ("content-type", "content-length", "etag", "accept-ranges")
+    kept = [(name, value) for name, value in headers if name.lower() not in gone]
+    return varied(kept)

@@ -1,0 +1,128 @@
+"""Threads that are to be freed from an upstream read, once they are in one: one thread for the whole process tries.
+
+A source that is to be stopped may just not be where it can be: between two reads of one chunk, say. And whoever
+asks may be an event loop, which must not wait.
+
+Rules of this file:
+
+1. The tries of one pursuit get ever rarer, and end: who has not come to read by then is stopped at its next chunk.
+2. What is due in a round is looked at in one look, and what will be soon comes along: a thousand cost one round.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from math import inf
+from time import monotonic
+from typing import Protocol
+
+from . import interrupt
+from .forks import in_child
+
+FIRST, LONGEST = 0.001, 8.0  # seconds between two tries: soon at first, then ever more patiently
+ENDURANCE = 900.0  # seconds of tries
+ALONG = 4  # by one part of so many of its pause a try may come sooner
+
+_log = logging.getLogger("sse_bridge")
+
+
+class Place(Protocol):
+    """Where what is pursued runs."""
+
+    @property
+    def thread_id(self) -> int | None:
+        """The system's thread, by which to see what it does; None where that shows nothing."""
+
+    def interrupt(self, unless: Callable[[], bool]) -> bool:
+        """Free it if it is blocked in an upstream read; True when there is nothing more to try."""
+
+
+class _Chase:
+    """One place, until it is over: what to try, and when next."""
+
+    def __init__(self, place: Place, over: Callable[[], bool], now: float) -> None:
+        self.place = place
+        self._over = over
+        self._pause = FIRST
+        self._until = now + ENDURANCE
+        self.next_at = now
+
+    def is_due(self, now: float) -> bool:
+        return self.next_at - self._pause / ALONG <= now
+
+    def postpone(self, now: float) -> None:
+        self._pause = min(self._pause * 2, LONGEST)
+        self.next_at = now + self._pause
+
+    def is_over(self, reading: set[int], now: float) -> bool:
+        """Try, where it may help; whether there is nothing more to try."""
+        try:
+            if self._over() or now >= self._until:
+                return True
+            thread_id = self.place.thread_id
+            may_help = thread_id is None or thread_id in reading
+            return may_help and self.place.interrupt(self._over)
+        except Exception:  # it must not be the end of the others' tries
+            _log.exception("stopping a source raised")
+            return True
+
+
+class Pursuit:
+    """Everything that is pursued."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._chases: list[_Chase] = []
+        self._runs = False
+
+    def pursue(self, place: Place, over: Callable[[], bool]) -> None:
+        """Free this place beside the caller, now or when it comes to read, unless it is `over` by then."""
+        with self._changed:
+            self._chases.append(_Chase(place, over, monotonic()))
+            self._changed.notify()
+            if not self._runs:
+                self._start()
+
+    def _start(self) -> None:
+        self._runs = True
+        try:
+            threading.Thread(target=self._run, name="sse_bridge pursuit", daemon=True).start()
+        except RuntimeError:  # no thread to be had: the next who asks starts one
+            self._runs = False
+            _log.exception("stopping a source has to wait")
+
+    def _run(self) -> None:
+        while self._runs:
+            try:
+                self._round(monotonic())
+            except Exception:  # it must not be the end of all tries
+                _log.exception("looking at the sources to stop raised")
+                self._postpone(monotonic())
+            with self._changed:
+                next_at = min((chase.next_at for chase in self._chases), default=inf)
+                self._runs = next_at < inf
+                if self._runs:
+                    self._changed.wait(max(0.0, next_at - monotonic()))
+
+    def _round(self, now: float) -> None:
+        """Make all tries that are due, or will be soon."""
+        due = [chase for chase in self._chases if chase.is_due(now)]
+        threads = [chase.place.thread_id for chase in due]
+        reading = interrupt.reading(thread for thread in threads if thread is not None)
+        over = {chase for chase in due if chase.is_over(reading, now)}
+        self._postpone(now)
+        with self._changed:
+            self._chases = [chase for chase in self._chases if chase not in over]
+
+    def _postpone(self, now: float) -> None:
+        for chase in self._chases:
+            if chase.is_due(now):
+                chase.postpone(now)
+
+
+_pursuit = Pursuit()
+pursue = _pursuit.pursue
+
+in_child(_pursuit.__init__)  # type: ignore[misc]
