@@ -19,7 +19,7 @@ from .over_idle import FILES_BESIDES, FIRST, Crowd, allow_files, received_by
 from .over_process import Server, Setting
 from .row import grid
 
-WINDOWS = 3  # in each of which every stream has a ping
+WINDOWS = 5  # in each of which every stream has a ping
 
 
 @dataclass

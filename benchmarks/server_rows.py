@@ -134,9 +134,9 @@ def close(name: str, title: str, summary: over_waiting.Summary) -> Row:
 
 
 def many(name: str, title: str, open_field: Open, **words: Any) -> Row:
-    """Return one of three rows that share what was seen in a minute of each contender."""
+    """Return one of three rows that share what was seen in a minute and a half of each contender."""
     title = f"{title} idle open streams on one core ({label(FAST)}), async source"
-    return Row(name, title, open_field, quick=False, repetitions=3, note=MANY_NOTE, **words)
+    return Row(name, title, open_field, quick=False, repetitions=5, note=MANY_NOTE, **words)
 
 
 def paced(pace: Pace, mode: Mode = "async") -> Paced:
@@ -183,7 +183,7 @@ SERVER_ROWS = (
         "a stream",
         relation="value",
         quick=False,
-        repetitions=3,
+        repetitions=5,
         scale=KIB,
         note=IDLE_NOTE,
     ),
