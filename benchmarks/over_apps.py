@@ -10,7 +10,7 @@ from typing import Any, Literal
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import contenders
-from .contenders.raw_src import BODY, END, START, text_frame
+from .contenders.raw_src import BODY, END, START, encoder, text_frame
 from .work import Work
 
 # backlog: all is ready at once. ticking: the loop turns once before each chunk, so that each is
@@ -19,7 +19,7 @@ from .work import Work
 Pace = Literal["backlog", "ticking", "lingering", "idle", "telling"]
 
 LINGER = 0.002
-PING = 5
+PING = 5.0
 PING_FRAME = b": ping\n\n"
 
 
@@ -28,6 +28,7 @@ class Paced(Work):
     """Work whose source waits as its pace says."""
 
     pace: Pace = "backlog"
+    ping: float = PING
 
     def source(self) -> Any:
         if self.pace == "backlog":
@@ -91,8 +92,8 @@ def app(name: str, work: Paced) -> ASGIApp:
     return SPECIAL.get((name, work.pace), contenders.load(name))(work)
 
 
-def raw_ticking(work: Work) -> ASGIApp:
-    frames = [text_frame(chunk) for chunk in work.chunks()]
+def raw_ticking(work: Paced) -> ASGIApp:
+    frames = [encoder(work.kind)(chunk) for chunk in work.chunks()]
 
     async def respond(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send(START)
@@ -104,7 +105,7 @@ def raw_ticking(work: Work) -> ASGIApp:
     return respond
 
 
-def raw_lingering(work: Work) -> ASGIApp:
+def raw_lingering(work: Paced) -> ASGIApp:
     frames = [text_frame(chunk) for chunk in work.chunks()]
 
     async def respond(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -118,7 +119,7 @@ def raw_lingering(work: Work) -> ASGIApp:
     return respond
 
 
-def raw_idle(work: Work) -> ASGIApp:
+def raw_idle(work: Paced) -> ASGIApp:
     """The pings by hand, from one timer for each stream."""
     frame = text_frame(work.chunks()[0])
 
@@ -126,40 +127,40 @@ def raw_idle(work: Work) -> ASGIApp:
         await send(START)
         await send({"type": BODY, "body": frame, "more_body": True})
         while True:
-            await asyncio.sleep(PING)
+            await asyncio.sleep(work.ping)
             await send({"type": BODY, "body": PING_FRAME, "more_body": True})
 
     return respond
 
 
-def sse_starlette_idle(work: Work) -> ASGIApp:
+def sse_starlette_idle(work: Paced) -> ASGIApp:
     from sse_starlette import EventSourceResponse
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
-        await EventSourceResponse(work.source(), ping=PING)(scope, receive, send)
+        await EventSourceResponse(work.source(), ping=work.ping)(scope, receive, send)
 
     return respond
 
 
-def sse_bridge_asgi_idle(work: Work) -> ASGIApp:
+def sse_bridge_asgi_idle(work: Paced) -> ASGIApp:
     from sse_bridge.asgi import EventStream
 
     async def opened(_scope: object) -> Any:
         return work.source()
 
-    return EventStream(opened, ping=PING)
+    return EventStream(opened, ping=work.ping)
 
 
-def sse_bridge_starlette_idle(work: Work) -> ASGIApp:
+def sse_bridge_starlette_idle(work: Paced) -> ASGIApp:
     from sse_bridge.starlette import EventSourceResponse
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
-        await EventSourceResponse(work.source(), ping=PING)(scope, receive, send)
+        await EventSourceResponse(work.source(), ping=work.ping)(scope, receive, send)
 
     return respond
 
 
-SPECIAL: dict[tuple[str, Pace], contenders.Maker] = {
+SPECIAL: dict[tuple[str, Pace], Callable[[Paced], ASGIApp]] = {
     ("raw", "ticking"): raw_ticking,
     ("raw", "lingering"): raw_lingering,
     ("raw", "idle"): raw_idle,

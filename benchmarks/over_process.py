@@ -39,7 +39,7 @@ class Server:
 
     def __init__(self, server: str, name: str, work: Paced) -> None:
         command = [sys.executable, "-m", f"{__package__}.server", server, name]
-        command += [work.pace, work.kind, work.mode, str(work.events)]
+        command += [work.pace, work.kind, work.mode, str(work.events), str(work.ping)]
         pipe = subprocess.PIPE
         # A file takes all that a server may complain of, where a pipe would block it.
         self.complaints = tempfile.TemporaryFile()  # noqa: SIM115 - `__exit__` closes it

@@ -20,11 +20,12 @@ class Scale:
     factor: float
 
 
-# A sample is in seconds, in bytes, or a plain share.
+# A sample is in seconds, in bytes, in streams a second, or a plain share.
 MICROSECONDS = Scale("µs", 1e6)
 MILLISECONDS = Scale("ms", 1e3)
 KIB = Scale("KiB", 1 / 1024)
 PERCENT = Scale("%", 100)
+STREAMS = Scale("streams", 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,22 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The most that a contender may cost: a ratio to another, or what is added or found, scaled."""
+    """The most that a contender may cost: a ratio to another, or what is added or found, scaled.
+
+    `least`: of what is the better the more there is of it, the least.
+    """
 
     row: str
     contender: str
     against: str
-    most: float
+    limit: float
+    least: bool = False
+
+    def met_by(self, found: float) -> bool:
+        return found >= self.limit if self.least else found <= self.limit
+
+    def words(self) -> str:
+        return f"{'at least' if self.least else 'at most'} {self.limit:g}"
 
 
 def grid(contender: str, column: int) -> str:

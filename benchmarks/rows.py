@@ -5,7 +5,6 @@ from functools import partial
 
 from . import (
     apart,
-    contenders,
     first,
     growth,
     imports,
@@ -17,12 +16,14 @@ from . import (
     wsgi,
 )
 from .measure import Field
-from .row import MILLISECONDS, Open, Row, Target
+from .over_flask import FLASK
+from .over_flask import OURS as IN_FLASK
+from .row import MILLISECONDS, Open, Row
 from .server_rows import SERVER_ROWS, SERVER_TARGETS
+from .targets import ASGI, each, most
 from .work import Kind, Mode, Work
 
-ASGI, STARLETTE, WSGI = "sse_bridge_asgi", "sse_bridge_starlette", "sse_bridge_wsgi"
-OURS = contenders.OURS
+WSGI = "sse_bridge_wsgi"
 
 
 def in_process(kind: Kind, mode: Mode, events: int) -> Row:
@@ -97,7 +98,7 @@ BASE_HTTP = (
 
 FLOOR_NOTE = """\
 `floor` is two tasks and five turns of the loop around the same source, with nothing else: the least that stops a
-source and never starts one for a client that has left. The target is that and a few microseconds."""
+source and never starts one for a client that has left."""
 
 IN_PROCESS = (
     in_process("str", "async", 2000),
@@ -135,6 +136,20 @@ IN_PROCESS = (
         partial(wsgi.field, Work("str", "sync", 10)),
         unit="a stream",
         baseline="generator",
+    ),
+    Row(
+        "flask-str",
+        "CPU in process of iterating a Flask app's body, sync source of str",
+        partial(wsgi.apps, Work("str", "sync", 2000)),
+        per=2000,
+        baseline=FLASK,
+    ),
+    Row(
+        "flask-short",
+        "CPU in process of a whole stream of 10 events of a Flask app, sync source of str",
+        partial(wsgi.apps, Work("str", "sync", 10)),
+        unit="a stream",
+        baseline=FLASK,
     ),
     wrapping("middleware-wsgi", "a WSGI app", middleware.wsgi_field, PASS_THROUGH),
     wrapping("middleware-asgi", "an ASGI app", middleware.asgi_field, BASE_HTTP),
@@ -193,24 +208,22 @@ IN_PROCESS = (
 )
 
 
-def most(row: str, against: str, limit: float, who: tuple[str, ...] = OURS) -> list[Target]:
-    return [Target(row, contender, against, limit) for contender in who]
-
-
 IN_PROCESS_TARGETS = (
-    *most("async-str", "raw_src", 1.25),
+    *most("async-str", "raw_src", 1.05),
     # The standard library's json costs more than all the rest.
     *most("async-dict", "starlette", 1.0),
     *most("async-dict-fast", "raw_src", 1.25),
-    *most("async-openai", "raw_src", 1.25),
-    *most("sync-str", "raw_src", 2.0),
+    *most("async-openai", "raw_src", 1.15),
+    *most("sync-str", "raw_src", 1.5),
     *most("sync-dict", "raw_src", 2.0),
     *most("sync-dict-fast", "raw_src", 2.0),
-    *most("sync-openai", "raw_src", 2.0),
-    *most("short", "raw", 3.5),
+    *most("sync-openai", "raw_src", 1.8),
+    *each("short", "raw", 7, 4.5),
+    *most("flask-str", FLASK, 2, (IN_FLASK,)),
+    *most("flask-short", FLASK, 3.5, (IN_FLASK,)),
     *most("middleware-wsgi", middleware.BARE, 5, (WSGI,)),
     *most("middleware-asgi", middleware.BARE, 10, (ASGI,)),
-    *most("first-async", "raw", 40),
+    *each("first-async", "raw", 45, 35),
     *most("first-sync", "raw", 200),
     *most("delay-async", latency.DIRECT, 60, (ASGI,)),
     *most("delay-sync", latency.DIRECT, 60, (ASGI,)),

@@ -1,4 +1,4 @@
-"""One contender in a server of its own; the arguments are SERVER NAME PACE KIND MODE EVENTS.
+"""One contender in a server of its own; the arguments are SERVER NAME PACE KIND MODE EVENTS PING.
 
 It prints its port, and ends with standard input, which ends with the harness, however that ends.
 """
@@ -11,31 +11,31 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from . import over_apps, over_flask
+from . import over_apps, over_flask, uvicorns
 from .over_apps import Pace, Paced
+from .uvicorns import KEEP_ALIVE
 from .work import Kind, Mode
 
-# A connection waits for its turn while the other contenders are measured.
-KEEP_ALIVE = 600
 # Made as they are needed, and each stream takes one.
 THREADS = 128
 
 
-def work_of(pace: str, kind: str, mode: str, events: str) -> Paced:
-    return Paced(cast("Kind", kind), cast("Mode", mode), int(events), cast("Pace", pace))
+def work_of(pace: str, kind: str, mode: str, events: str, ping: str) -> Paced:
+    paced = cast("Pace", pace)
+    return Paced(cast("Kind", kind), cast("Mode", mode), int(events), paced, float(ping))
 
 
-def uvicorn(name: str, work: Paced) -> None:
+def uvicorn(server: str, name: str, work: Paced) -> None:
     import uvicorn
 
-    app = over_apps.app(name, work)
-    # uvloop would keep a stream's writes back until its app lets go, and measure less of them.
-    config = uvicorn.Config(app, loop="asyncio", log_level="error", access_log=False)
-    config.timeout_keep_alive = KEEP_ALIVE
+    config = uvicorns.config(server, over_apps.app(name, work))
+    config.load()  # what is not installed is missed before the port is told
+    config.get_loop_factory()
     end_with_stdin(lambda: os._exit(0))
     uvicorn.Server(config).run(sockets=[listener()])
 
@@ -147,7 +147,7 @@ def ask_to_end() -> None:
 
 
 SERVERS: dict[str, Callable[[str, Paced], None]] = {
-    "uvicorn": uvicorn,
+    **{server: partial(uvicorn, server) for server in uvicorns.LOOP_AND_PARSER},
     "hypercorn": hypercorn,
     "granian": granian,
     "gunicorn": gunicorn,

@@ -4,17 +4,24 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from . import over_cpu, over_idle, over_waiting
+from . import over_cpu, over_idle, over_rate, over_waiting
 from .contenders import OURS, RAW
 from .over_apps import LINGER, PING, Pace, Paced
 from .over_flask import FLASK
 from .over_flask import OURS as OURS_IN_FLASK
 from .over_flask import RAW as RAW_WSGI
+from .over_idle import OF_FASTAPI
+from .over_many import WINDOWS, Many
 from .over_process import Setting
-from .row import KIB, MILLISECONDS, PERCENT, Row, Target
-from .work import Mode
+from .row import KIB, MILLISECONDS, PERCENT, Open, Row, Target, grid
+from .row import STREAMS as STREAMS_A_SECOND
+from .targets import each, most
+from .uvicorns import FAST, PLAIN, label
+from .work import Kind, Mode
 
 STREAMS = 2000
+MANY_STREAMS = (2500, 5000, 10_000)
+CLIENTS = 8
 GUNICORN_STREAMS = 100
 CLOSE = "starlette"
 # Those with a source that hears of its client's end.
@@ -26,18 +33,63 @@ WSGI = (RAW_WSGI, FLASK, OURS_IN_FLASK)
 
 def cpu(name: str, title: str, setting: Setting, **words: Any) -> Row:
     words = {"per": setting.work.events, "repetitions": 5, **words}
-    title = f"CPU of a {setting.server} process, {setting.work.mode} source {title}"
+    title = f"CPU of a server ({label(setting.server)}), {setting.work.mode} source {title}"
     return Row(name, title, partial(over_cpu.field, setting), **words)
 
 
-def backlog(mode: Mode, clients: int, who: tuple[str, ...] = (), **words: Any) -> Row:
+def on(server: str, name: str) -> str:
+    """Return a row's name: uvicorn as people install it goes without saying."""
+    return f"{name}-h11" if server == PLAIN else name
+
+
+def lone(server: str, kind: Kind) -> Row:
+    """One chunk at a time; what is made of OpenAI's chunks is the same bytes as in `raw_src`."""
+    openai = kind == "openai"
+    return cpu(
+        on(server, "uvicorn-ticks-openai" if openai else "uvicorn-ticks"),
+        f"of {TITLES[kind]} that has one chunk at a time",
+        Setting(server, Paced(kind, "async", 1000, "ticking")),
+        baseline="raw_src" if openai else RAW,
+        quick=(server, kind) == (FAST, "str"),
+        note=LONE_NOTE,
+    )
+
+
+def backlog(
+    mode: Mode, clients: int, who: tuple[str, ...] = (), server: str = FAST, **words: Any
+) -> Row:
     several = "stream" if clients == 1 else "streams at once"
     # A thread for each event, which is the way of our peers, takes its time.
     work = Paced("str", mode, 2000 if (clients, mode) == (1, "async") else 1000)
     return cpu(
-        f"uvicorn-{clients}-{mode}",
+        on(server, f"uvicorn-{clients}-{mode}"),
         f"with a backlog, {clients} {several}",
-        Setting("uvicorn", work, clients, who),
+        Setting(server, work, clients, who),
+        **words,
+    )
+
+
+def short(server: str, **words: Any) -> Row:
+    return cpu(
+        on(server, "uvicorn-short"),
+        f"of 10 events, {CLIENTS} clients at once",
+        Setting(server, Paced("str", "async", 10), CLIENTS),
+        unit="a stream",
+        per=1,
+        **words,
+    )
+
+
+def rate(server: str, **words: Any) -> Row:
+    setting = Setting(server, Paced("str", "async", 10), CLIENTS, seconds=0.4)
+    return Row(
+        on(server, "uvicorn-rate"),
+        f"Streams of 10 events a second ({label(server)}), {CLIENTS} clients, async source",
+        partial(over_waiting.field, setting, over_rate.per_second),
+        "a second",
+        repetitions=5,
+        scale=STREAMS_A_SECOND,
+        note="The more the better. Each client asks again as soon as it has its answer.",
         **words,
     )
 
@@ -48,90 +100,126 @@ def other_server(server: str) -> Row:
     return cpu(f"{server}-1", "with a backlog, 1 stream", setting, quick=False)
 
 
-def first_event(mode: Mode) -> Row:
-    setting = Setting("uvicorn", paced("lingering", mode))
-    title = f"Time to the first event over uvicorn, {mode} source"
+def first_event(mode: Mode, server: str = FAST) -> Row:
+    setting = Setting(server, paced("lingering", mode))
+    title = f"Time to the first event ({label(server)}), {mode} source"
     note = f"The source has its first event at once, and the second after {LINGER * 1e3:g} ms."
     open_field = partial(over_waiting.field, setting, over_waiting.first_event)
     return Row(
-        f"uvicorn-first-{mode}",
+        on(server, f"uvicorn-first-{mode}"),
         title,
         open_field,
         f"(median of {over_waiting.REQUESTS})",
         relation="added",
-        quick=mode == "async",
+        quick=(mode, server) == ("async", FAST),
         repetitions=5,
         note=note,
     )
 
 
 def close(name: str, title: str, summary: over_waiting.Summary) -> Row:
-    setting = Setting("uvicorn", paced("telling"), who=SOURCES)
+    setting = Setting(FAST, paced("telling"), who=SOURCES)
     make = partial(over_waiting.end_of_source, summary)
     return Row(
         name,
-        f"From a client's close to the `finally` of an async source, over uvicorn, {title}",
+        f"From a client's close to the `finally` of an async source ({label(FAST)}), {title}",
         partial(over_waiting.field, setting, make),
         "a close",
         baseline=CLOSE,
         relation="value",
         quick=False,
-        repetitions=3,
+        repetitions=5,
         scale=MILLISECONDS,
     )
+
+
+def many(name: str, title: str, open_field: Open, **words: Any) -> Row:
+    """Return one of three rows that share what was seen in a minute and a half of each contender."""
+    title = f"{title} idle open streams on one core ({label(FAST)}), async source"
+    return Row(name, title, open_field, quick=False, repetitions=5, note=MANY_NOTE, **words)
 
 
 def paced(pace: Pace, mode: Mode = "async") -> Paced:
     return Paced("str", mode, 2, pace)
 
 
-IDLE = Setting("uvicorn", paced("idle"), STREAMS, (RAW, *SOURCES))
+TITLES: dict[Kind, str] = {"str": "str", "openai": "OpenAI chunk objects"}
+LONE_NOTE = "The loop turns once between chunks, in every contender: nothing else is ready."
+
+IDLE = Setting(FAST, paced("idle"), STREAMS, (RAW, *SOURCES))
 IDLE_NOTE = f"""\
-A ping every {PING} s on each stream, by hand in `raw`; `starlette` has none, and `fastapi` its own every 15 s.
+A ping every {PING:g} s on each stream, by hand in `raw`; `starlette` has none, and `fastapi` its own every 15 s.
 Every stream is alive at the end and, where it should be, has had pings."""
 
+# FastAPI's ping is every 15 s; Starlette's response has none.
+MANY_PING = OF_FASTAPI
+MANY_WORK = Paced("str", "async", 2, "idle", MANY_PING)
+MANY = Many(Setting(FAST, MANY_WORK, who=(RAW, "sse_starlette", "fastapi", *OURS)), MANY_STREAMS)
+MANY_NOTE = f"""\
+A ping every {MANY_PING:g} s on each stream, by hand in `raw`, for {WINDOWS} pings; one server at a time."""
+
 SERVER_ROWS = (
-    cpu(
-        "uvicorn-ticks",
-        "that has one chunk at a time",
-        Setting("uvicorn", Paced("str", "async", 1000, "ticking")),
-        note="The loop turns once between chunks, in every contender: nothing else is ready.",
-    ),
+    lone(FAST, "str"),
+    lone(FAST, "openai"),
+    lone(PLAIN, "str"),
+    lone(PLAIN, "openai"),
     backlog("async", 1),
     backlog("async", 50, FEW, quick=False),
+    backlog("async", 1, server=PLAIN, quick=False),
+    backlog("async", 50, FEW, server=PLAIN, quick=False),
     backlog("sync", 1, quick=False),
     backlog("sync", 50, (RAW, *OURS), quick=False),
-    cpu(
-        "uvicorn-short",
-        "of 10 events, 8 clients at once",
-        Setting("uvicorn", Paced("str", "async", 10), 8),
-        unit="a stream",
-        per=1,
-        note="A server's rate of streams is the inverse of this: 0.8 of the rate is 1.25 of the cost.",
-    ),
+    short(FAST),
+    short(PLAIN, quick=False),
+    rate(FAST),
+    rate(PLAIN, quick=False),
     first_event("async"),
+    first_event("async", PLAIN),
     first_event("sync"),
     Row(
         "idle-memory",
-        f"Memory of an idle open stream, {STREAMS:,} of them over uvicorn, async source",
+        f"Memory of an idle open stream, {STREAMS:,} of them ({label(FAST)}), async source",
         partial(over_idle.memory, IDLE),
         "a stream",
         relation="value",
         quick=False,
-        repetitions=3,
+        repetitions=5,
         scale=KIB,
         note=IDLE_NOTE,
     ),
     Row(
         "idle-cpu",
-        f"CPU of {STREAMS:,} idle open streams over uvicorn, async source",
+        f"CPU of {STREAMS:,} idle open streams ({label(FAST)}), async source",
         partial(over_idle.share, IDLE, RAW),
         "of a core",
-        relation="value",
         quick=False,
-        repetitions=3,
+        repetitions=5,
         scale=PERCENT,
         note=IDLE_NOTE,
+    ),
+    many(
+        "many-memory",
+        "Memory of one of many",
+        MANY.memory,
+        baseline=grid(RAW, MANY_STREAMS[0]),
+        columns="streams",
+        scale=KIB,
+    ),
+    many(
+        "many-cpu",
+        f"CPU of {MANY_STREAMS[-1]:,}",
+        MANY.share,
+        unit="of a core",
+        relation="value",
+        scale=PERCENT,
+    ),
+    many(
+        "many-late",
+        f"The latest ping of {MANY_STREAMS[-1]:,}",
+        MANY.late,
+        unit="of the wait for it",
+        relation="value",
+        scale=PERCENT,
     ),
     close("close", f"median of {over_waiting.LEAVINGS}", median),
     close("close-worst", f"worst of {over_waiting.LEAVINGS}", max),
@@ -168,22 +256,31 @@ SERVER_ROWS = (
 )
 
 
-def most(row: str, against: str, limit: float, contenders: tuple[str, ...] = OURS) -> list[Target]:
-    return [Target(row, contender, against, limit) for contender in contenders]
+def linear(row: str, name: str) -> list[Target]:
+    """Hold a stream among the most to what one costs among the fewest."""
+    few, most_of_them = MANY_STREAMS[0], MANY_STREAMS[-1]
+    return [Target(row, grid(name, most_of_them), grid(name, few), 1.05)]
 
 
 SERVER_TARGETS = (
-    *most("uvicorn-ticks", RAW, 1.2),
-    *most("uvicorn-1-async", RAW, 0.3),
+    *most("uvicorn-ticks", RAW, 1.55),
+    *most("uvicorn-ticks", "starlette", 1.1),
+    *most("uvicorn-ticks-openai", "raw_src", 1.35),
+    *most("uvicorn-ticks-openai", "starlette", 1.1),
+    *most("uvicorn-ticks-h11", RAW, 1.3),
+    *most("uvicorn-1-async", RAW, 0.25),
     *most("uvicorn-50-async", RAW, 0.3),
     *most("uvicorn-1-sync", RAW, 0.3),
     *most("uvicorn-50-sync", RAW, 0.3),
-    *most("uvicorn-short", RAW, 1.25),
-    *most("uvicorn-first-async", RAW, 40),
+    *each("uvicorn-rate", RAW, 0.6, 0.7, least=True),
+    *each("uvicorn-first-async", RAW, 45, 35),
     *most("uvicorn-first-sync", RAW, 200),
-    *most("idle-memory", "", 20),
-    *most("idle-cpu", "", 1.5),
-    *most("close", "", 1),
+    *each("idle-memory", "", 20, 16),
+    *most("idle-cpu", RAW, 1),
+    *(target for name in OURS for target in linear("many-memory", name)),
+    *most("many-cpu", "", 5),
+    *most("many-late", "", 100 / 16),
+    *most("close", "", 0.5),
     *most("gunicorn-1", FLASK, 0.8, (OURS_IN_FLASK,)),
     *most("gunicorn-short", FLASK, 2.5, (OURS_IN_FLASK,)),
     *most("gunicorn-idle", FLASK, 150, (OURS_IN_FLASK,)),

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from . import over_flask
 from .contenders.raw_src import encoder
 from .inprocess import SAMPLE_SECONDS, refuse_other_events
 from .measure import Field, Sampler
@@ -91,6 +92,19 @@ def field(work: Work, _names: tuple[str, ...]) -> Iterator[Field]:
     for name, body in BODIES.items():
         entered.enter(name, partial(sampler, body, work))
     yield entered
+
+
+@contextmanager
+def apps(work: Work, _names: tuple[str, ...]) -> Iterator[Field]:
+    """Yield samplers of the CPU seconds of one stream of each app that gunicorn serves elsewhere."""
+    entered = Field()
+    for name in over_flask.MAKERS:
+        entered.enter(name, partial(sampler, answers(over_flask.app(name, work)), work))
+    yield entered
+
+
+def answers(app: over_flask.WSGIApp) -> Body:
+    return lambda _work: app(environ(), start_response)
 
 
 def sampler(body: Body, work: Work) -> Sampler:

@@ -6,19 +6,22 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
 import pytest
-from benchmarks import over_cpu, over_idle, over_waiting
+from benchmarks import over_cpu, over_idle, over_rate, over_waiting, uvicorns
 from benchmarks.contenders import ALL, RAW
 from benchmarks.over_apps import Pace, Paced
 from benchmarks.over_flask import MAKERS
+from benchmarks.over_http import connect
 from benchmarks.over_idle import Crowd, Window
+from benchmarks.over_many import Many, Watch
 from benchmarks.over_process import Server, Setting, tree
+from benchmarks.row import grid
 from benchmarks.server_rows import SERVER_ROWS, SERVER_TARGETS, SOURCES
-from benchmarks.work import Mode
+from benchmarks.work import Kind, Mode
 
 REPOSITORY = Path(__file__).parents[1]
 FEW = (RAW, "sse_bridge_starlette")
@@ -45,7 +48,7 @@ def test_the_cpu_of_a_backlog_is_sampled(mode: Mode, clients: int) -> None:
         assert all(sample() > 0 for sample in field.samplers.values())
 
 
-@pytest.mark.parametrize("server", ["hypercorn", "granian"])
+@pytest.mark.parametrize("server", ["hypercorn", "granian", "uvicorn-h11"])
 def test_other_servers_are_sampled(server: str) -> None:
     with over_cpu.field(setting(server, "backlog"), ()) as field:
         assert field.absent == ABSENT
@@ -59,10 +62,15 @@ def test_gunicorn_is_sampled_with_its_worker() -> None:
         assert all(sample() > 0 for sample in field.samplers.values())
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_every_contender_writes_lone_chunks_alone(name: str) -> None:
-    lone = Setting("uvicorn", Paced("str", "async", 5, "ticking"), who=(name,), seconds=0)
-    with over_cpu.field(lone, ()) as field:
+@pytest.mark.parametrize(
+    "kind, server, names",
+    [("str", "uvicorn", ALL), ("str", "uvicorn-h11", ALL), ("openai", "uvicorn", FEW)],
+)
+def test_every_contender_writes_lone_chunks_alone(
+    kind: Kind, server: str, names: tuple[str, ...]
+) -> None:
+    lone = Setting(server, Paced(kind, "async", 5, "ticking"), seconds=0)
+    with over_cpu.field(lone, names) as field:
         assert field.absent == ABSENT
 
 
@@ -90,6 +98,55 @@ def test_the_end_of_a_left_source_is_heard_of(monkeypatch: pytest.MonkeyPatch) -
     with over_waiting.field(telling, partial(over_waiting.end_of_source, max), ()) as field:
         assert field.absent == ABSENT
         assert all(sample() > 0 for sample in field.samplers.values())
+
+
+@pytest.mark.parametrize("server", uvicorns.LOOP_AND_PARSER)
+def test_the_rate_of_streams_is_sampled(server: str) -> None:
+    few = setting(server, "backlog", clients=3)
+    with over_waiting.field(few, over_rate.per_second, ()) as field:
+        assert field.absent == ABSENT
+        assert all(sample() > 0 for sample in field.samplers.values())
+
+
+def test_a_stream_that_counts_for_the_rate_has_all_its_events() -> None:
+    with (
+        Server("uvicorn", RAW, Paced("str", "async", 2)) as server,
+        connect(server.port()) as one,
+        pytest.raises(ValueError, match="2 events instead of 3"),
+    ):
+        over_rate.Clients([one], events=3).rate(seconds=0)
+
+
+def test_many_idle_streams_are_watched_once_for_all_their_rows() -> None:
+    often = Paced("str", "async", 2, "idle", ping=0.2)
+    many = Many(Setting("uvicorn", often, who=FEW), sizes=(5, 10))
+    with many.memory(()) as held, many.share(()) as spent, many.late(()) as late:
+        seen = dict(many.seen)
+        assert held.samplers.keys() == {grid(name, size) for name in FEW for size in (5, 10)}
+        assert all(sample() > 0 for sample in spent.samplers.values())
+        assert all(sample() < 5 for sample in late.samplers.values())
+        assert late.samplers.keys() == set(FEW)
+    assert seen == many.seen
+
+
+def test_a_ping_that_is_not_there_yet_is_late_too() -> None:
+    often = Paced("str", "async", 2, "idle", ping=0.1)
+    with Server("uvicorn", RAW, often) as server, closing(Crowd(server, 1)) as crowd:
+        watch = Watch(crowd, ping=0.1)
+        watch.window()
+        watch.window()
+        assert watch.latest() < 50
+        watch.came[crowd.connections[0]] -= 10
+        assert watch.latest() > 99
+
+
+def test_streams_that_had_no_ping_at_all_are_refused() -> None:
+    silent = Paced("str", "async", 2, "idle")
+    with Server("uvicorn", "starlette", silent) as server, closing(Crowd(server, 1)) as crowd:
+        watch = Watch(crowd, ping=0.01)
+        watch.window()
+        with pytest.raises(ValueError, match="11 of 11 streams had no ping"):
+            watch.latest()
 
 
 def test_the_memory_of_idle_streams_is_sampled() -> None:
