@@ -54,7 +54,8 @@ class Stream:
     Arguments: `write`, the dialect's voice for this stream, part to bytes (its ``run``, where it has one, takes
     several of a kind at once, and its ``one_frame`` has ways to say single parts); `opening`, what it hears first
     (None: nothing); `limits`; `retry`, milliseconds for the first frame's ``retry:`` line (None: none); `collect`,
-    gather what was said; `describe`, exception to the message for the client (None: a general sentence); `say_end`, whether a finished stream says so (False where the frames are somebody else's); `must_speak`, whether
+    gather what was said; `describe`, exception to the message for the client (None: a general sentence);
+    `say_end`, whether a finished stream says so (False where the frames are somebody else's); `must_speak`, whether
     a model speaks here, so that a source which ends without a word has failed; `line_pings`, end a keep-alive with
     one line end.
     """
