@@ -12,7 +12,7 @@ import pytest
 
 from sse_bridge.loops.stand_in import StandIn, with_pauses
 
-Write = Callable[[bytes], Awaitable[None]]
+Write = Callable[[bytes, bool], Awaitable[None]]
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE")
 
 
@@ -50,7 +50,7 @@ def test_a_write_that_does_not_wait_is_done_as_the_sleeping_task(by_timer: bool)
     async def main() -> None:
         told: list[Any] = []
 
-        async def write(data: bytes) -> None:
+        async def write(data: bytes, more: bool) -> None:
             told.append((data, asyncio.current_task()))
 
         left = await in_stead(write, b"a", b"b", by_timer=by_timer)
@@ -65,7 +65,7 @@ def test_all_writes_have_one_context_which_is_a_copy_of_the_tasks():
         VARIABLE.set("the task's")
         told = []
 
-        async def write(data: bytes) -> None:
+        async def write(data: bytes, more: bool) -> None:
             told.append(VARIABLE.get())
             VARIABLE.set(data.decode())
             await asyncio.sleep(0)
@@ -75,7 +75,7 @@ def test_all_writes_have_one_context_which_is_a_copy_of_the_tasks():
         assert told == ["the task's", "first"]
         assert VARIABLE.get() == "the task's"
 
-        async def quick(data: bytes) -> None:
+        async def quick(data: bytes, more: bool) -> None:
             told.append(VARIABLE.get())
             VARIABLE.set(data.decode())
 
@@ -90,7 +90,7 @@ def test_a_write_that_waits_is_finished_by_the_task():
     async def main() -> None:
         told = []
 
-        async def write(data: bytes) -> None:
+        async def write(data: bytes, more: bool) -> None:
             with anyio.CancelScope():  # asks which task it is, at both ends
                 await asyncio.sleep(0.001)
                 told.append((data, asyncio.current_task()))
@@ -104,7 +104,7 @@ def test_a_write_that_waits_is_finished_by_the_task():
 
 def test_what_a_write_raises_comes_out_where_it_was_begun():
     async def main() -> None:
-        async def write(data: bytes) -> None:
+        async def write(data: bytes, more: bool) -> None:
             raise ConnectionResetError(data)
 
         [error] = await in_stead(write, b"a")
@@ -118,7 +118,7 @@ def test_any_awaitable_is_a_write():
     async def main() -> None:
         loop = asyncio.get_running_loop()
 
-        def write(data: bytes) -> Awaitable[None]:
+        def write(data: bytes, more: bool) -> Awaitable[None]:
             future = loop.create_future()
             loop.call_soon(future.set_result, None)
             return future
@@ -133,7 +133,7 @@ def test_a_write_that_is_broken_off_is_closed_in_its_context():
         VARIABLE.set("the task's")
         told = []
 
-        async def write(data: bytes) -> None:
+        async def write(data: bytes, more: bool) -> None:
             token = VARIABLE.set("the write's")
             try:
                 await asyncio.sleep(3600)

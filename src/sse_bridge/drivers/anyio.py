@@ -93,7 +93,7 @@ class Writer:
         self._stand_in: StandIn | None = None
         self._unfinished: Coroutine[Any, Any, None] | None = None
         self._left_over = b""
-        self._stream = self.connection.stream
+        self._stream, self._pipe = self.connection.stream, self.connection.pipe
 
     @property
     def has_begun(self) -> bool:
@@ -116,9 +116,8 @@ class Writer:
     async def _run(
         self, data: bytes, receive: Receive, start: Callable[[Ear], Awaitable[None]]
     ) -> None:
-        write = self._write
-        self._stand_in = stand_in = self._home.stand_in(lambda data: write(data, True))
-        ear = self._home.listen(receive, self.connection.pipe.hang_up)
+        self._stand_in = stand_in = self._home.stand_in(self._write)
+        ear = self._home.listen(receive, self._pipe.hang_up)
         try:
             await start(ear)
             await self._write_all(data)
@@ -129,7 +128,7 @@ class Writer:
             try:
                 await self._release()
             finally:
-                self.connection.pipe.wake_writer = nobody  # breaks a cycle, as the next line does
+                self._pipe.wake_writer = nobody  # breaks a cycle, as the next line does
                 self._signal.close()
                 if self._unfinished is not None:
                     self._unfinished.close()
@@ -144,7 +143,7 @@ class Writer:
 
     async def _start_if_heard(self, ear: Ear) -> None:
         """For whoever has left already nothing starts; the server and middlewares take some turns to tell."""
-        pause, pipe = self._home.pause, self.connection.pipe
+        pause, pipe = self._home.pause, self._pipe
         for _ in range(ear.turns):
             await pause()
             if pipe.gone:
@@ -163,7 +162,7 @@ class Writer:
             pass
 
     async def _write_all(self, data: bytes) -> None:
-        stream, step, pipe = self._stream, self.connection.step, self.connection.pipe
+        stream, step, pipe = self._stream, self.connection.step, self._pipe
         while True:
             if not stream.held:
                 await self._send(data)
@@ -178,35 +177,39 @@ class Writer:
 
     def _write_at_pause(self) -> None:
         """An async source is about to wait."""
-        if self.connection.pipe.writer_sleeps:
+        if self._pipe.writer_sleeps:
             self._write_in_stead()
 
     def _write_on_time(self) -> None:
         """A deadline of the stream, or of whatever else the writer waits for."""
-        if self.connection.pipe.writer_sleeps:
+        if self._pipe.writer_sleeps:
             self._write_in_stead()
         else:
             self._signal.set()
 
     def _write_or_wake(self) -> None:
         """Somebody has called for the writer from another thread: mostly it has a chunk, and no more than that."""
-        if self._signal.sleeps and self.connection.pipe.only_chunks():
+        if self._signal.sleeps and self._pipe.only_chunks():
             self._write_in_stead()
         else:
             self._signal.set()
 
     def _write_in_stead(self) -> None:
         """While the writer sleeps: write what is ready, as far as that needs no waiting."""
-        stream, stand_in = self._stream, self._stand_in
-        data = self.connection.step(monotonic())
+        stream, stand_in, connection = self._stream, self._stand_in, self.connection
+        part = self._pipe.take_lone() if stream.flows else None
+        if part is not None:
+            data = stream.lone(part, monotonic() + connection.skipped)
+        else:
+            data = connection.step(monotonic())
         begins = self._begin is not None and not stream.held
         if begins or stream.ending is not None or len(data) > BATCH_BYTES or stand_in is None:
             self._left_over = data
-            self.connection.pipe.poke_writer()
+            self._pipe.poke_writer()
         elif data and not stream.held:
             self._put(data, stand_in)
         else:
-            self._signal.move(self.connection.deadline)
+            self._signal.move(connection.deadline)
 
     def _put(self, data: bytes, stand_in: StandIn) -> None:
         """Write until it has to wait; the rest, or what went wrong, is for the writer."""
@@ -215,7 +218,7 @@ class Writer:
         except BaseException as error:
             self._unfinished = _raise(error)
         if self._unfinished is not None:
-            self.connection.pipe.poke_writer()
+            self._pipe.poke_writer()
         elif not self._stream.flows:  # else deadlines only move away
             self._signal.move(self.connection.deadline)
 

@@ -77,7 +77,7 @@ class Connection:
         self.home = home
         self.source = source
         self.begun = False
-        self._skipped = 0.0  # seconds
+        self.skipped = 0.0  # seconds
         self.concluded = False
         self._unended = sources.First()  # taken by whoever ends the source
         job = self._job(source, context)
@@ -91,7 +91,7 @@ class Connection:
             self._threads.check()
         streams.enter(self.pipe.shut_down, self.options.max_streams, reserved.get())
         try:
-            return self.stream.start(now + self._skipped)
+            return self.stream.start(now + self.skipped)
         except BaseException:  # a dialect that cannot begin
             streams.leave(self.pipe.shut_down)
             self._discard()
@@ -126,11 +126,11 @@ class Connection:
     @property
     def deadline(self) -> float:
         """When to call `step` at the latest; ``inf`` for never."""
-        return self.stream.deadline - self._skipped
+        return self.stream.deadline - self.skipped
 
     def skip(self, seconds: float) -> None:
         """For this stream so much more time has passed; callable from any thread, for tests."""
-        self._skipped += seconds
+        self.skipped += seconds
         self.pipe.poke_writer()
 
     def step(self, now: float) -> bytes:
@@ -139,7 +139,7 @@ class Connection:
             self.part()
             return b""
         data = self.resolve_doubt(now) if self.pipe.doubted else b""
-        now += self._skipped
+        now += self.skipped
         ended = self.pipe.ended
         if taken := self.pipe.take():
             data += self._said(taken, now)
@@ -171,7 +171,7 @@ class Connection:
 
     def probe(self, now: float) -> bytes:
         """A ping, if the stream has such: writing it may tell that the client has left."""
-        return self.stream.probe(now + self._skipped)
+        return self.stream.probe(now + self.skipped)
 
     def conclude(self, now: float) -> None:
         """The stream has an ending: stop the source and say what happened; no error of the app's comes out of here.
@@ -207,7 +207,7 @@ class Connection:
 
     def _summary(self, now: float) -> Summary:
         try:
-            return self.stream.summary(now + self._skipped)
+            return self.stream.summary(now + self.skipped)
         except Exception as error:  # on_end is owed a word all the same
             report(error, "a stream could not be summed up")
             told = self.stream.error

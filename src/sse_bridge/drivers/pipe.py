@@ -44,7 +44,6 @@ class Pipe:
         "_room",
         "_source_sleeps",
         "_taken_bytes",
-        "_writer_sleeps",
         "doubted",
         "ended",
         "gone",
@@ -53,6 +52,7 @@ class Pipe:
         "slow",
         "wake_source",
         "wake_writer",
+        "writer_sleeps",
     )
 
     def __init__(self, wake_writer: Callable[[], object]) -> None:
@@ -66,7 +66,7 @@ class Pipe:
         self._ready: list[Sequence[Part]] = []  # a deque takes 600 bytes more in each idle stream
         self._put_bytes = self._taken_bytes = 0
         self._room = ROOM
-        self._writer_sleeps = False
+        self.writer_sleeps = False  # what is ready is for others to write
         self._source_sleeps = False
         # Whether a chunk wakes the writer; or its source does when it is about to wait.
         self.pokes = True
@@ -82,7 +82,7 @@ class Pipe:
             kind = type(part)
             put_bytes += len(part) if kind is bytes or kind is str else _size(part)
         self._put_bytes = put_bytes
-        if self._writer_sleeps and self.pokes:
+        if self.writer_sleeps and self.pokes:
             self.poke_writer()
         return len(ready) < self._room and put_bytes - self._taken_bytes < ROOM_BYTES
 
@@ -98,11 +98,6 @@ class Pipe:
         """Nothing more will come."""
         self.ended = Ended(error, rest)
         self.poke_writer()
-
-    @property
-    def writer_sleeps(self) -> bool:
-        """Whether what is ready is for others to write."""
-        return self._writer_sleeps
 
     @property
     def closed(self) -> bool:
@@ -121,25 +116,35 @@ class Pipe:
             self._poke_source()
         return taken
 
+    def take_lone(self) -> Part | None:
+        """All that is ready, if that is one chunk of one part; it stays where it is if not."""
+        ready = self._ready
+        if len(ready) != 1 or len(ready[0]) != 1 or self._source_sleeps:
+            return None
+        put_bytes = self._put_bytes
+        [part] = ready.pop(0)
+        self._taken_bytes = put_bytes
+        return part
+
     def only_chunks(self) -> bool:
         """Say again of a writer that was called that it sleeps; False when there is more for it than chunks."""
-        self._writer_sleeps = True
+        self.writer_sleeps = True
         if self.closed or self.ended is not None or self._is_called():
-            self._writer_sleeps = False
+            self.writer_sleeps = False
             return False
         return True
 
     def idle(self) -> bool:
         """Say that the writer is about to sleep; False when there is something for it after all."""
-        self._writer_sleeps = True
+        self.writer_sleeps = True
         if self._ready or self.ended is not None or self._is_called():
-            self._writer_sleeps = False
+            self.writer_sleeps = False
             return False
         return True
 
     def wake(self) -> None:
         """Say that the writer is awake, whoever woke it."""
-        self._writer_sleeps = False
+        self.writer_sleeps = False
 
     def close(self) -> None:
         """The writer wants no more."""
@@ -171,7 +176,7 @@ class Pipe:
 
     def poke_writer(self) -> None:
         """Wake the writer, asleep or not."""
-        self._writer_sleeps = False
+        self.writer_sleeps = False
         self.wake_writer()
 
     def _is_called(self) -> bool:

@@ -180,7 +180,7 @@ class AsyncioHome:
     ) -> Callable[[], Awaitable[None]]:
         return lambda: with_pauses(run(), call)
 
-    def stand_in(self, write: Callable[[bytes], Awaitable[None]]) -> StandIn:
+    def stand_in(self, write: Callable[[bytes, bool], Awaitable[None]]) -> StandIn:
         return StandIn(self.loop, write)
 
     async def in_thread(self, call: Callable[[], None]) -> None:

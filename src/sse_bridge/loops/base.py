@@ -125,7 +125,7 @@ class Home(Protocol):
     ) -> Callable[[], Awaitable[None]] | None:
         """The same coroutine function, with a call whenever it is about to wait; None where that cannot be."""
 
-    def stand_in(self, write: Callable[[bytes], Awaitable[None]]) -> StandIn | None:
+    def stand_in(self, write: Callable[[bytes, bool], Awaitable[None]]) -> StandIn | None:
         """For others to begin the calling task's writes; None where that cannot be."""
 
     def pause(self) -> Awaitable[None]:

@@ -25,13 +25,13 @@ DONE: Any = object()  # what a write gives that needs no waiting
 class StandIn:
     """Begins writes in the stead of the task that makes it, while that one sleeps.
 
-    Arguments: `loop`, which runs; `write`, a call of bytes that gives an awaitable.
+    Arguments: `loop`, which runs; `write`, which writes bytes of a body, and whether more will come.
     """
 
     __slots__ = ("_context", "_loop", "_step", "_task", "_writing")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, write: Callable[[bytes], Awaitable[None]]
+        self, loop: asyncio.AbstractEventLoop, write: Callable[[bytes, bool], Awaitable[None]]
     ) -> None:
         self._loop = loop
         self._task = asyncio.current_task(loop)
@@ -65,10 +65,10 @@ class StandIn:
 
 
 @types.coroutine
-def _writing(write: Callable[[bytes], Awaitable[None]]) -> Generator[Any, bytes, None]:
+def _writing(write: Callable[[bytes, bool], Awaitable[None]]) -> Generator[Any, bytes, None]:
     data = yield DONE
     while True:
-        writing = write(data)
+        writing = write(data, True)
         # A coroutine has no steps of its own to Python's types, but to @types.coroutine it has.
         steps: Any = writing if type(writing) is CoroutineType else writing.__await__()
         yield from steps

@@ -111,7 +111,7 @@ class TrioHome:
     ) -> None:
         """A trio task that is about to wait may be woken from then on: a write could not be begun any more."""
 
-    def stand_in(self, write: Callable[[bytes], Awaitable[None]]) -> None:
+    def stand_in(self, write: Callable[[bytes, bool], Awaitable[None]]) -> None:
         """Nothing is stepped by hand under trio."""
 
     async def pause(self) -> None:
