@@ -69,6 +69,27 @@ def test_only_the_first_chunk_is_the_first():
     assert (times.started_at, times.first_heard_at, times.heard_at) == (100, 103, 104)
 
 
+def test_time_that_is_skipped_has_passed_for_all_that_happened():
+    times = started(ping=15, hold=5, stall_timeout=10, max_duration=60)
+    times.hear(101)
+    times.spoke_at = 101
+    times.advance(4)
+    assert (times.started_at, times.first_heard_at, times.heard_at, times.spoke_at) == (
+        96,
+        97,
+        97,
+        97,
+    )
+    assert (times.deadline(held=True), times.deadline(held=False)) == (101, 107)
+    assert (times.is_over(155.9), times.is_over(156)) == (False, True)
+
+
+def test_what_has_not_happened_stays_so_when_time_is_skipped():
+    times = started()
+    times.advance(4)
+    assert times.first_heard_at is None
+
+
 def test_a_stream_is_over_at_its_longest_whatever_it_says():
     times = started(max_duration=60, ping=inf)
     times.hear(159)

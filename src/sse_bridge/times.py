@@ -67,6 +67,16 @@ class Times:
         ):  # as if it had spoken a while ago, where its first ping is to come sooner than others
             self.spoke_at = now - max(0.0, limits.ping - FIRST_PING) if self.pings else now
 
+    def advance(self, seconds: float) -> None:
+        """All that has happened did so that much longer ago."""
+        self.started_at -= seconds
+        self.heard_at -= seconds
+        self.spoke_at -= seconds
+        self.opens_at -= seconds
+        self.ends_at -= seconds
+        if self.first_heard_at is not None:
+            self.first_heard_at -= seconds
+
     def hear(self, now: float) -> None:
         """A chunk came."""
         self.heard_at = now

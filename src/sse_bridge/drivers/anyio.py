@@ -176,8 +176,13 @@ class Writer:
             data, self._left_over = self._left_over + step(monotonic()), b""
 
     def _write_at_pause(self) -> None:
-        """An async source is about to wait."""
-        if self._pipe.writer_sleeps:
+        """An async source is about to wait: nearly always it has said one chunk, and nothing else is to be done."""
+        if not self._pipe.writer_sleeps:
+            return
+        stream = self._stream
+        if stream.flows and (part := self._pipe.take_lone()) is not None:
+            self._hand_over(stream.lone(part, monotonic()))
+        else:
             self._write_in_stead()
 
     def _write_on_time(self) -> None:
@@ -196,31 +201,26 @@ class Writer:
 
     def _write_in_stead(self) -> None:
         """While the writer sleeps: write what is ready, as far as that needs no waiting."""
-        stream, stand_in, connection = self._stream, self._stand_in, self.connection
-        part = self._pipe.take_lone() if stream.flows else None
-        if part is not None:
-            data = stream.lone(part, monotonic() + connection.skipped)
-        else:
-            data = connection.step(monotonic())
+        data, stream = self.connection.step(monotonic()), self._stream
         begins = self._begin is not None and not stream.held
-        if begins or stream.ending is not None or len(data) > BATCH_BYTES or stand_in is None:
-            self._left_over = data
-            self._pipe.poke_writer()
-        elif data and not stream.held:
-            self._put(data, stand_in)
-        else:
-            self._signal.move(connection.deadline)
-
-    def _put(self, data: bytes, stand_in: StandIn) -> None:
-        """Write until it has to wait; the rest, or what went wrong, is for the writer."""
-        try:
-            self._unfinished = stand_in.write(data)
-        except BaseException as error:
-            self._unfinished = _raise(error)
-        if self._unfinished is not None:
-            self._pipe.poke_writer()
-        elif not self._stream.flows:  # else deadlines only move away
+        if data or begins or stream.ending is not None:
+            self._hand_over(data)
+        if stream.ending is None:
             self._signal.move(self.connection.deadline)
+
+    def _hand_over(self, data: bytes) -> None:
+        """Write until it has to wait; what is left, went wrong, begins or ends the answer is the writer's."""
+        stand_in, is_middle = self._stand_in, self._begin is None and self._stream.ending is None
+        if is_middle and stand_in is not None and len(data) <= BATCH_BYTES:
+            try:
+                self._unfinished = stand_in.write(data)
+            except BaseException as error:
+                self._unfinished = _raise(error)
+            if self._unfinished is None:
+                return
+        else:
+            self._left_over = data
+        self._pipe.poke_writer()
 
     async def _send(self, data: bytes) -> None:
         """Write what is ready: the status before the first of it, the end of the body with the last."""

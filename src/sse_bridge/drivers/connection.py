@@ -77,7 +77,6 @@ class Connection:
         self.home = home
         self.source = source
         self.begun = False
-        self.skipped = 0.0  # seconds
         self.concluded = False
         self._unended = sources.First()  # taken by whoever ends the source
         job = self._job(source, context)
@@ -91,7 +90,7 @@ class Connection:
             self._threads.check()
         streams.enter(self.pipe.shut_down, self.options.max_streams, reserved.get())
         try:
-            return self.stream.start(now + self.skipped)
+            return self.stream.start(now)
         except BaseException:  # a dialect that cannot begin
             streams.leave(self.pipe.shut_down)
             self._discard()
@@ -126,12 +125,11 @@ class Connection:
     @property
     def deadline(self) -> float:
         """When to call `step` at the latest; ``inf`` for never."""
-        return self.stream.deadline - self.skipped
+        return self.stream.deadline
 
     def skip(self, seconds: float) -> None:
         """For this stream so much more time has passed; callable from any thread, for tests."""
-        self.skipped += seconds
-        self.pipe.poke_writer()
+        self.pipe.skip(seconds)
 
     def step(self, now: float) -> bytes:
         """Whatever is ready, as bytes; then what time demands."""
@@ -139,7 +137,8 @@ class Connection:
             self.part()
             return b""
         data = self.resolve_doubt(now) if self.pipe.doubted else b""
-        now += self.skipped
+        if self.pipe.skipped:
+            self.stream.advance(self.pipe.take_skipped())
         ended = self.pipe.ended
         if taken := self.pipe.take():
             data += self._said(taken, now)
@@ -171,7 +170,7 @@ class Connection:
 
     def probe(self, now: float) -> bytes:
         """A ping, if the stream has such: writing it may tell that the client has left."""
-        return self.stream.probe(now + self.skipped)
+        return self.stream.probe(now)
 
     def conclude(self, now: float) -> None:
         """The stream has an ending: stop the source and say what happened; no error of the app's comes out of here.
@@ -207,7 +206,7 @@ class Connection:
 
     def _summary(self, now: float) -> Summary:
         try:
-            return self.stream.summary(now + self.skipped)
+            return self.stream.summary(now)
         except Exception as error:  # on_end is owed a word all the same
             report(error, "a stream could not be summed up")
             told = self.stream.error

@@ -49,6 +49,7 @@ class Pipe:
         "gone",
         "pokes",
         "shutting_down",
+        "skipped",
         "slow",
         "wake_source",
         "wake_writer",
@@ -63,6 +64,7 @@ class Pipe:
         self.slow = False
         self.doubted = False
         self.shutting_down = False
+        self.skipped = 0.0  # seconds that have passed for a test
         self._ready: list[Sequence[Part]] = []  # a deque takes 600 bytes more in each idle stream
         self._put_bytes = self._taken_bytes = 0
         self._room = ROOM
@@ -80,7 +82,7 @@ class Pipe:
         put_bytes = self._put_bytes
         for part in parts:
             kind = type(part)
-            put_bytes += len(part) if kind is bytes or kind is str else _size(part)
+            put_bytes += len(part) if kind is str or kind is bytes else _size(part)
         self._put_bytes = put_bytes
         if self.writer_sleeps and self.pokes:
             self.poke_writer()
@@ -174,13 +176,23 @@ class Pipe:
         self.shutting_down = True
         self.poke_writer()
 
+    def skip(self, seconds: float) -> None:
+        """So much more time has passed."""
+        self.skipped += seconds
+        self.poke_writer()
+
+    def take_skipped(self) -> float:
+        """What has passed since this was asked; for the writer."""
+        seconds, self.skipped = self.skipped, 0.0
+        return seconds
+
     def poke_writer(self) -> None:
         """Wake the writer, asleep or not."""
         self.writer_sleeps = False
         self.wake_writer()
 
     def _is_called(self) -> bool:
-        return self.gone or self.doubted or self.shutting_down
+        return self.gone or self.doubted or self.shutting_down or self.skipped > 0
 
     def _has_room(self) -> bool:
         waiting = len(self._ready)
