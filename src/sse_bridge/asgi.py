@@ -59,7 +59,11 @@ class EventStream:
         pairs = checked_headers(headers)
         self._options = options_of(options, "EventStream")
         self._status_code = status_code
-        self._headers = raw(merge_headers(self._options.headers(), pairs))
+        self._headers = (
+            self._options.raw_headers
+            if pairs is None
+            else raw(merge_headers(self._options.headers(), pairs))
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

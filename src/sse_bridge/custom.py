@@ -6,6 +6,7 @@ Those of the package are trusted, and pay nothing for it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, get_args
 
 from .adapters.base import Adapter, Parts, Reader
@@ -73,7 +74,12 @@ def checked_voice(dialect: Dialect, voice: Any) -> Any:
 
 
 def _is_ours(thing: Any) -> bool:
-    return type(thing).__module__.partition(".")[0] == __package__
+    return _is_one_of_ours(type(thing))  # type: ignore[arg-type] # a type can be hashed, whatever mypy thinks
+
+
+@lru_cache(maxsize=64)
+def _is_one_of_ours(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == __package__
 
 
 class _CheckedReader:

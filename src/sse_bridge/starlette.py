@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from .answers.asgi import answer, is_finished, raw
+from .answers.asgi import answer, is_finished
 from .answers.early import early_answer
 from .arguments import check_media_type, check_status_code, checked_headers
 from .asgi import respond
@@ -108,7 +108,7 @@ class EventSourceResponse(Response):
         self._context = contextvars.copy_context()
         self.status_code, self.background = status_code, background
         if headers is None:  # nearly always: far cheaper than to fill them in one by one
-            self.raw_headers = raw(options.headers())
+            self.raw_headers = options.raw_headers
             return
         self.init_headers(headers)
         self._fill_headers()

@@ -43,6 +43,12 @@ def _uvicorn(fd: int, app: str, threads: int) -> list[str]:
     return _module("uvicorn", "--fd", str(fd), "--timeout-graceful-shutdown", "1", app)
 
 
+def _uvicorn_on(loop: str, http: str) -> Kind:
+    """Uvicorn with one of its loops and one of its parsers, whatever it would choose itself."""
+    options = ["--loop", loop, "--http", http, "--timeout-graceful-shutdown", "1"]
+    return Kind(lambda fd, app, threads: _module("uvicorn", *options, "--fd", str(fd), app))
+
+
 def _hypercorn(worker: str) -> Kind:
     options = ["--worker-class", worker, "--workers", "0", "--graceful-timeout", "1"]
     return Kind(
@@ -89,6 +95,13 @@ ASGI_SERVERS = {
     "hypercorn": _hypercorn("asyncio"),
     "hypercorn-trio": _hypercorn("trio"),
     "granian-asgi": _granian("asgi"),
+}
+
+# Each loop and parser that uvicorn can have.
+UVICORNS = {
+    f"uvicorn {loop} {http}": _uvicorn_on(loop, http)
+    for loop in ("asyncio", "uvloop")
+    for http in ("h11", "httptools")
 }
 
 # As docs/deploy.md starts those that are to stop well: nothing of theirs is shorter than our grace.
@@ -145,7 +158,15 @@ RECYCLING = {
     "recycling gunicorn gthread": _deployed_gunicorn("gthread", *_LIMIT),
     "recycling gunicorn uvicorn": _deployed_gunicorn("uvicorn.workers.UvicornWorker", *_LIMIT),
 }
-SERVERS = WSGI_SERVERS | ASGI_SERVERS | DEPLOYED_WSGI | DEPLOYED_HOOK | DEPLOYED_ASGI | RECYCLING
+SERVERS = (
+    WSGI_SERVERS
+    | ASGI_SERVERS
+    | UVICORNS
+    | DEPLOYED_WSGI
+    | DEPLOYED_HOOK
+    | DEPLOYED_ASGI
+    | RECYCLING
+)
 
 # One request at a time: a second one waits for the end of the first.
 SERIAL_SERVERS = {"gunicorn-sync"}

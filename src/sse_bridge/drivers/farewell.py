@@ -19,7 +19,7 @@ class Farewell:
     def __init__(self, on_end: Callable[[Summary], Any] | None) -> None:
         self.on_end = on_end
         self.summary: Summary | None = None
-        self._claims: dict[str, int] = {}
+        self._claims: list[int] = []
         self._process = os.getpid()
 
     @property
@@ -36,8 +36,8 @@ class Farewell:
         """The callback, for the first who asks, however often it does; None for any other."""
         if not self.is_ours:
             return None
-        first = self._claims.setdefault("by", id(by))  # atomic; the thing itself leads back here
-        return self.on_end if first == id(by) else None
+        self._claims.append(id(by))  # atomic; the thing itself would be a cycle
+        return self.on_end if self._claims[0] == id(by) else None
 
 
 def call_on_end(

@@ -182,7 +182,7 @@ class OneRequest:
     def __init__(self, source: Any, owner: str) -> None:
         self._source = source
         self._factory = callable(source) and not _is_iterable(source)
-        self._runs_later = _runs_later(source)
+        self._runs_later = self._factory and _runs_later(source)
         self._owner = owner
         self._unclaimed = First()
 
