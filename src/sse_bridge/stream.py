@@ -168,7 +168,9 @@ class Stream:
         """The source said something: `parts`, out of so many of its `chunks`."""
         if self.ending is not None:
             return b""
-        self._hear(now, chunks)
+        if chunks:
+            self._tally.chunks += chunks
+            self._times.hear(now)
         frames: list[bytes] = []
         # Of so many frames it is known that each is one, and without an id.
         known = len(parts) if self._one_frame.keys() >= set(map(type, parts)) else 0
@@ -234,11 +236,6 @@ class Stream:
         return (self._count(self._commit()) if self.held else b"") + self._ping(now)
 
     # -- inside -----------------------------------------------------------------------------------
-
-    def _hear(self, now: float, chunks: int) -> None:
-        if chunks:
-            self._tally.chunks += chunks
-            self._times.hear(now)
 
     def _put(self, kind: type, parts: list[Any], frames: list[bytes]) -> None:
         """Parts come in runs of one kind, and said by the run they cost a fraction."""
@@ -395,8 +392,6 @@ class Stream:
 
 # What is to be noted before it is said.
 _RARE = frozenset({Broken, Frame, Raw, Relayed})
-
-
 _NO_KINDS: Mapping[type, Callable[[Any, Any], bytes]] = MappingProxyType({})
 
 

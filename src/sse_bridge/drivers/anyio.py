@@ -275,7 +275,8 @@ class Writer:
             return
         connection.conclude(since)
         try:
-            await outlast(self._home, lambda: self._wait_for_cleanup(since))
+            if not connection.worker.done:
+                await outlast(self._home, lambda: self._wait_for_cleanup(since))
         finally:
             on_end, summary = connection.release(), connection.farewell.summary
             if on_end is not None and summary is not None:
