@@ -31,6 +31,16 @@ class Auto:
 
 
 class AutoReader:
+    __slots__ = (
+        "_by_type",
+        "_dicts_speak",
+        "_openai",
+        "_plain",
+        "_sends_whole",
+        "_takes_objects",
+        "_wish",
+    )
+
     def __init__(self, wish: Wish) -> None:
         self._takes_objects = wish.takes_objects
         self._sends_whole = wish.takes_objects or wish.passes == "openai"

@@ -32,6 +32,17 @@ class Plain:
 
 
 class PlainReader:
+    __slots__ = (
+        "_decoder",
+        "_lines",
+        "_must_speak",
+        "_passes",
+        "_relayed",
+        "_warned",
+        "_write",
+        "spoke",
+    )
+
     def __init__(self, wish: Wish) -> None:
         self._lines = wish.lines and wish.takes_objects
         self._write = wish.objects.write

@@ -64,6 +64,21 @@ class _GivenUp(Exception):
 
 
 class Writer:
+    __slots__ = (
+        "_begin",
+        "_home",
+        "_left_over",
+        "_owes_end",
+        "_pipe",
+        "_send_timeout",
+        "_signal",
+        "_stand_in",
+        "_stream",
+        "_unfinished",
+        "_write",
+        "connection",
+    )
+
     def __init__(
         self,
         source: Any,

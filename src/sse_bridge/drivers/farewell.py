@@ -16,6 +16,13 @@ from ..summary import Summary
 class Farewell:
     """`on_end`, called exactly once, by whichever side claims it first, in the process whose stream it is."""
 
+    __slots__ = (
+        "_claims",
+        "_process",
+        "on_end",
+        "summary",
+    )
+
     def __init__(self, on_end: Callable[[Summary], Any] | None) -> None:
         self.on_end = on_end
         self.summary: Summary | None = None

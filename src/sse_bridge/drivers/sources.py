@@ -164,6 +164,8 @@ def report_cleanup(error: BaseException) -> None:
 class First:
     """Whether somebody is the first to ask, whichever threads ask at once."""
 
+    __slots__ = ("_left",)
+
     def __init__(self) -> None:
         self._left = [True]
 

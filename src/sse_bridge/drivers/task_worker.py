@@ -15,6 +15,13 @@ from .workers import BaseWorker, Job
 class LoopWorker(BaseWorker):
     """What a source that runs in a loop has in common, whoever runs it."""
 
+    __slots__ = (
+        "_home",
+        "_scope",
+        "_signal",
+        "cleaning",
+    )
+
     def __init__(self, job: Job, home: Home, scope: Scope) -> None:
         super().__init__(job)
         self.cleaning = True  # cancelling begins the cleanup: it is always worth waiting for
@@ -53,6 +60,12 @@ class LoopWorker(BaseWorker):
 
 class TaskWorker(LoopWorker):
     """Runs an async source in one task of its own."""
+
+    __slots__ = (
+        "_at_pauses",
+        "_rest",
+        "_task",
+    )
 
     def __init__(self, job: Job, home: Home, at_pauses: Callable[[], None] | None = None) -> None:
         super().__init__(job, home, home.scope())

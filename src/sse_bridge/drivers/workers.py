@@ -53,6 +53,20 @@ class Job(NamedTuple):
 class BaseWorker:
     """What both kinds of workers know and how they finish."""
 
+    __slots__ = (
+        "__weakref__",
+        "_context",
+        "_farewell",
+        "_hop",
+        "_hopped",
+        "_iterator",
+        "_leave",
+        "_pipe",
+        "_reader",
+        "_source",
+        "done",
+    )
+
     def __init__(self, job: Job) -> None:
         self.done = False
         self._source, self._reader, self._pipe = job.source, job.reader, job.pipe

@@ -92,6 +92,13 @@ class AsyncioSignal:
 class AsyncioScope:
     """A part of a task that is cancelled at most once, so that its cleanup may await."""
 
+    __slots__ = (
+        "_cancelled",
+        "_cancelled_it",
+        "_cancelling",
+        "_task",
+    )
+
     def __init__(self) -> None:
         self._task: asyncio.Task[Any] | None = None
         self._cancelled = self._cancelled_it = False
