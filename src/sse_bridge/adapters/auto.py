@@ -49,10 +49,12 @@ class AutoReader:
         self._openai: OpenAIReader | None = None  # made for the first such chunk
         self._dicts_speak = False  # whether chunks of a model's came as dicts
         # None stands for `_look`, which is bound to this reader: it would wait for the collector after each stream.
-        self._by_type: dict[type, Callable[[Any], Parts] | None] = {str: self._plain.text}
+        self._by_type: dict[type, Callable[[Any], Parts] | None] = {}
 
     def read(self, chunk: Any) -> Parts:
         kind = type(chunk)
+        if kind is str:  # by far the most frequent
+            return self._plain.text(chunk)
         if kind is dict:  # each has a shape of its own
             read = None if _FIELDS_OF_CHUNKS.isdisjoint(chunk) else self._choose(chunk)
         else:
