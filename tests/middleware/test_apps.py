@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -16,19 +15,7 @@ from sse_bridge.registry import streams
 
 DONE = b"event: done\nid: [DONE]\ndata: [DONE]\n\n"
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(autouse=True)
-def _no_stream_is_left() -> Iterator[None]:
-    open_before = streams.open
-    yield
-    assert streams.open == open_before
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_stream_is_left")]
 
 
 # -- the client leaves ----------------------------------------------------------------------------

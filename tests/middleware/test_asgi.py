@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -14,23 +14,10 @@ from hypothesis import strategies as st
 from asgi_server import END, EVENTS, Server, app_of
 from sse_bridge import Decoder, Summary
 from sse_bridge.asgi import EventStream, Middleware
-from sse_bridge.registry import streams
 
 DONE = b"event: done\nid: [DONE]\ndata: [DONE]\n\n"
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(autouse=True)
-def _no_stream_is_left() -> Iterator[None]:
-    open_before = streams.open
-    yield
-    assert streams.open == open_before
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("no_stream_is_left")]
 
 
 # -- frames ---------------------------------------------------------------------------------------
