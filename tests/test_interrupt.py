@@ -29,7 +29,7 @@ import urllib3
 from certificates import Certificate, certificate
 from sse_bridge import interrupt as module
 from sse_bridge.drivers.threads import Body
-from sse_bridge.interrupt import Interrupted, allowed, interrupt, upstream_socket
+from sse_bridge.interrupt import Interrupted, allowed, interrupt, reading, upstream_socket
 from sse_bridge.options import Options
 from stalling import PATIENCE, StallingUpstream
 
@@ -254,6 +254,34 @@ def test_the_socket_is_the_one_that_is_read(read: Reader, tls: bool, proof: Cert
         sock = until(lambda: upstream_socket(reading.frame))
         assert sock.getpeername()[1] == upstream.port
         assert isinstance(sock, ssl.SSLSocket) is tls
+
+
+def test_of_several_threads_those_that_read_are_told(proof: Certificate):
+    with (
+        blocked(by_http_client, proof) as (first, _, _),
+        blocked(by_httpx, proof) as (second, _, _),
+    ):
+        both = {first.id, second.id}
+        assert until(lambda: reading(both) == both)
+        assert reading([first.id, threading.get_ident(), 0]) == {first.id}
+
+
+def test_the_reading_side_is_shut_down_first_and_the_other_when_the_thread_has_left(
+    proof: Certificate, monkeypatch: pytest.MonkeyPatch
+):
+    sides: list[tuple[int, bool]] = []
+    really = module.shut_down
+
+    def noted(sock: socket.socket, side: int) -> None:
+        inside = reading_thread.is_alive() and upstream_socket(reading_thread.frame) is not None
+        sides.append((side, inside))
+        really(sock, side)
+
+    monkeypatch.setattr(module, "shut_down", noted)
+    with blocked(by_http_client, proof) as (reading_thread, _, _):
+        until(lambda: interrupt(reading_thread.id, unless=never))
+        assert [side for side, _ in sides] == [socket.SHUT_RD, socket.SHUT_RDWR]
+        assert sides[0][1]
 
 
 # -- it may not be interrupted -------------------------------------------------------------------------------
