@@ -250,6 +250,62 @@ def test_a_writer_sleeps_on_over_chunks_but_over_nothing_else(call: str):
     assert pipe.writer_sleeps is False
 
 
+@pytest.mark.parametrize(
+    "ready", [[], [[]], [["a", "b"]], [["a"], ["b"]], [["a"], []], [["a"], ["b"], ["c"]]]
+)
+def test_what_is_not_one_chunk_of_one_part_stays_where_it_is(ready: list[list[Part]]):
+    pipe = Pipe(Wakes())
+    for parts in ready:
+        pipe.put(parts)
+    assert pipe.take_lone() is None
+    assert pipe.take() == ready
+
+
+def test_one_chunk_of_one_part_is_taken_as_that_part():
+    pipe = Pipe(Wakes())
+    for part in ("a", "b"):
+        pipe.put([part])
+        assert pipe.take_lone() == part
+        assert pipe.take_lone() is None
+    assert pipe.take() == []
+
+
+def test_one_part_that_was_taken_weighs_nothing_any_more():
+    pipe = Pipe(Wakes())
+    for _ in range(3):
+        assert pipe.put(["x" * (ROOM_BYTES - 2)])
+        assert pipe.put(["x"])
+        pipe.take()
+        assert pipe.put(["x" * (ROOM_BYTES - 1)])
+        assert pipe.take_lone() is not None
+
+
+def test_from_a_source_that_waits_for_room_all_is_taken_so_that_it_is_woken():
+    wakes = Wakes()
+    pipe = Pipe(Wakes())
+    pipe.wake_source = wakes
+    pipe.put(["x" * ROOM_BYTES])
+    assert pipe.full()
+    assert pipe.take_lone() is None
+    assert len(pipe.take()) == 1
+    assert wakes.count == 1
+
+
+def test_time_that_is_skipped_wakes_the_writer_and_is_taken_once():
+    wakes = Wakes()
+    pipe = Pipe(wakes)
+    assert pipe.skipped == 0
+    assert pipe.idle()
+    pipe.skip(0.5)
+    assert wakes.count == 1
+    assert not pipe.idle()
+    assert not pipe.only_chunks()
+    pipe.skip(2.0)
+    assert pipe.take_skipped() == 2.5
+    assert pipe.take_skipped() == 0
+    assert pipe.idle()
+
+
 def test_after_close_there_is_no_room_and_nothing_is_kept():
     pipe = Pipe(Wakes())
     pipe.put(["x"])
@@ -342,6 +398,18 @@ def test_what_is_put_at_any_moment_of_taking_is_taken_now_or_next():
     assert at > 10
 
 
+def test_what_is_put_at_any_moment_of_taking_one_part_is_taken_then_or_later():
+    at, goes_on = 1, True
+    while goes_on:
+        pipe = Pipe(Wakes())
+        pipe.put(["a"])
+        lone, goes_on = interleaved(pipe.take_lone, at, lambda it=pipe: it.put(["b"]))
+        first = [] if lone is None else [[lone]]
+        assert first + pipe.take() == ([["a"], ["b"]] if goes_on else [["a"]])
+        at += 1
+    assert at > 10
+
+
 @pytest.mark.parametrize("call", ["put", "end", *CALLS])
 def test_whatever_comes_at_any_moment_of_falling_asleep_is_seen_or_wakes(call: str):
     at, goes_on = 1, True
@@ -366,5 +434,20 @@ def test_room_that_comes_at_any_moment_of_falling_asleep_is_seen_or_wakes(call: 
         pipe.put(["x" * ROOM_BYTES])
         sleeps, goes_on = interleaved(pipe.full, at, getattr(pipe, call))
         assert not goes_on or not sleeps or wakes.count >= 1
+        at += 1
+    assert at > 10
+
+
+def test_a_source_that_falls_asleep_at_any_moment_of_taking_is_woken():
+    at, goes_on = 1, True
+    while goes_on:
+        wakes = Wakes()
+        pipe = Pipe(Wakes())
+        pipe.wake_source = wakes
+        pipe.put(["x" * ROOM_BYTES])
+        sleeps: list[bool] = []
+        taken, goes_on = interleaved(pipe.take, at, lambda: sleeps.append(pipe.full()))  # noqa: B023
+        assert taken
+        assert sleeps != [True] or wakes.count == 1
         at += 1
     assert at > 10
