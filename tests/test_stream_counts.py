@@ -45,6 +45,15 @@ def test_a_stream_whose_client_left_lasted_until_it_is_summed_up():
     assert (summary.time_to_first_chunk, summary.duration) == (None, 4.0)
 
 
+def test_time_that_is_skipped_has_passed_for_the_stream():
+    stream = started(at=100.0)
+    stream.feed(["a"], 101.0)
+    stream.advance(4.0)
+    assert stream.deadline == 112.0
+    stream.gone()
+    assert stream.summary(102.0).duration == 6.0
+
+
 def test_before_its_end_a_stream_is_not_summed_up():
     with pytest.raises(AssertionError, match="summed up after its end"):
         started().summary(1.0)

@@ -145,6 +145,7 @@ def test_a_beginning_is_one_of_which_any_object_is_said():
     stream = Stream(lambda part: b"data: 1\n\n" if part == OBJECT else b"", None, Limits())
     stream.start(0.0)
     assert stream.feed([OBJECT, Value(b"[]")], 0.0) == b"data: 1\n\n"
+    assert stream.ending is None
 
 
 def test_words_for_which_there_is_no_place_are_left_out_even_first():
