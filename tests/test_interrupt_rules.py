@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import gc
+import http.client
 import socket
 import sys
 import threading
-from collections.abc import Iterator
-from types import SimpleNamespace
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sse_bridge import interrupt as module
 from sse_bridge.interrupt import (
+    Blocked,
     Interrupted,
     allowed,
+    current_greenlet,
     interrupt,
     reading,
     shut_down,
     upstream_socket,
 )
+
+PATIENCE = 5.0
 
 
 @pytest.fixture
@@ -173,17 +179,170 @@ def test_what_it_needs_of_python(
     assert allowed() is may
 
 
-# -- who reads ------------------------------------------------------------------------------------
+# -- a thread that reads ---------------------------------------------------------------------------
 
 
-def test_an_interruption_that_is_not_due_raises_nothing():
-    before = gc.isenabled()
-    assert interrupt(0, unless=lambda: False) is False
-    assert gc.isenabled() is before
+class Reader(threading.Thread):
+    """One that waits for the answer to its request."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.error: BaseException | None = None
+        self.here, self.there = socket.socketpair()
+        self._connection = http.client.HTTPConnection("localhost")
+        self._connection.sock = self.here
+        self._connection.request("GET", "/")
+
+    def run(self) -> None:
+        try:
+            self._connection.getresponse()
+        except BaseException as error:
+            self.error = error
+
+    @property
+    def id(self) -> int:
+        assert self.ident is not None
+        return self.ident
+
+    @property
+    def frame(self) -> FrameType:
+        return sys._current_frames()[self.id]
 
 
-def test_of_nobody_nobody_reads():
+@pytest.fixture
+def reader() -> Iterator[Reader]:
+    made = Reader()
+    with made.here, made.there:
+        made.start()
+        over = time.monotonic() + PATIENCE
+        while made.ident not in sys._current_frames() or made.frame.f_code.co_name != "readinto":
+            assert time.monotonic() < over
+            time.sleep(0.001)
+        yield made
+        made.there.close()
+        made.join(PATIENCE)
+
+
+def test_a_thread_that_reads_is_freed_by_a_close(reader: Reader):
+    assert upstream_socket(reader.frame) is reader.here
+    assert interrupt(reader.id, unless=lambda: False) is True
+    reader.join(PATIENCE)
+    assert type(reader.error) is Interrupted
+    assert reader.there.recv(65536).startswith(b"GET / ")
+    assert reader.there.recv(1) == b""
+    assert not module._quiet._lock.locked()
+
+
+def test_a_thread_whose_time_has_passed_is_left_alone_and_asked_for_in_quiet(reader: Reader):
+    collects: list[bool] = []
+
+    def unless() -> bool:
+        collects.append(gc.isenabled())
+        return True
+
+    assert interrupt(reader.id, unless=unless) is False
+    assert collects == [False]
+    reader.there.close()
+    reader.join(PATIENCE)
+    assert not isinstance(reader.error, Interrupted)
+
+
+def test_it_comes_to_its_end_before_its_socket_is_broken(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+):
+    steps: list[Any] = []
+    frame = reader.frame
+    monkeypatch.setattr(module, "shut_down", lambda sock, how: steps.append((sock, how)))
+    monkeypatch.setattr(module, "_see_off", lambda *who: steps.append(who))
+    assert interrupt(reader.id, unless=lambda: False)
+    assert steps == [
+        (reader.here, socket.SHUT_RD),
+        (reader.id, frame),
+        (reader.here, socket.SHUT_RDWR),
+    ]
+
+
+def test_a_thread_is_given_ten_milliseconds_to_leave(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+):
+    pauses: list[float] = []
+    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=pauses.append))
+    module._see_off(reader.id, reader.frame)
+    assert pauses == [0.0002] * 50
+    pauses.clear()
+    module._see_off(reader.id, frames(USER))
+    module._see_off(0, reader.frame)
+    assert pauses == []
+
+
+def test_of_several_threads_the_one_that_reads_is_told(reader: Reader):
     assert reading([]) == reading([0, threading.get_ident()]) == set()
+    assert reading([0, reader.id, threading.get_ident()]) == {reader.id}
+
+
+def test_nothing_is_raised_in_a_thread_that_is_elsewhere_or_gone(reader: Reader):
+    assert module._raise_in(reader.id, frames(USER)) is False
+    assert module._raise_in(0, reader.frame) is False
+    assert interrupt(0, unless=lambda: False) is False
+    reader.there.close()
+    reader.join(PATIENCE)
+    assert not isinstance(reader.error, Interrupted)
+
+
+# -- greenlets ------------------------------------------------------------------------------------
+
+
+class Greenlet:
+    """One that is where its frame says."""
+
+    def __init__(self, frame: Any) -> None:
+        self.gr_frame = frame
+        self.thrown: list[type[BaseException]] = []
+
+    def throw(self, kind: type[BaseException]) -> None:
+        self.thrown.append(kind)
+
+
+def test_a_greenlet_that_reads_is_freed_in_the_loop_and_once(sock: socket.socket):
+    soon: list[Callable[[], None]] = []
+    greenlet = Greenlet(frames(("socket", "recv", sock), ("http.client", "x", None)))
+    blocked = Blocked(greenlet, soon.append)
+    for _ in range(2):
+        assert blocked.interrupt(unless=lambda: False) is False
+    assert greenlet.thrown == []
+    for call in soon:
+        call()
+    assert greenlet.thrown == [Interrupted]
+    assert blocked.interrupt(unless=lambda: False) is True
+    assert len(soon) == 2
+
+
+@pytest.mark.parametrize("where", ["elsewhere", "nowhere", "too late"])
+def test_a_greenlet_that_is_elsewhere_is_left_alone(sock: socket.socket, where: str):
+    read = frames(("socket", "recv", sock), ("http.client", "x", None))
+    frame = {"elsewhere": frames(USER), "nowhere": None, "too late": read}[where]
+    greenlet = Greenlet(frame)
+    blocked = Blocked(greenlet, lambda call: call())
+    assert blocked.interrupt(unless=lambda: where == "too late") is False
+    assert greenlet.thrown == []
+
+
+def test_the_current_greenlet_is_freed_by_the_hubs_own_loop(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "threads_are_greenlets", lambda: False)
+    assert current_greenlet() is None
+    greenlet, soon = Greenlet(None), []
+    loop = SimpleNamespace(run_callback_threadsafe=soon.append)
+    gevent = SimpleNamespace(
+        getcurrent=lambda: greenlet, get_hub=lambda: SimpleNamespace(loop=loop)
+    )
+    monkeypatch.setattr(module, "threads_are_greenlets", lambda: True)
+    monkeypatch.setitem(sys.modules, "gevent", gevent)
+    blocked = current_greenlet()
+    assert blocked is not None
+    assert blocked.interrupt(unless=lambda: False) is False
+    assert len(soon) == 1
+    soon[0]()
+    assert greenlet.thrown == []
 
 
 # -- garbage --------------------------------------------------------------------------------------

@@ -30,11 +30,7 @@ NEAREST = {
     "stream": ["test_stream_counts.py", "test_stream_words.py", "test_stream.py"],
     "times": ["test_times.py", "test_stream_counts.py", "test_stream.py"],
     "wire": ["test_wire.py", "test_wire_decoding.py", "test_wire_properties.py"],
-    "interrupt": [
-        "test_interrupt_rules.py",
-        "test_interrupt_greenlets.py",
-        "test_interrupt.py",
-    ],
+    "interrupt": ["test_interrupt_rules.py", "test_interrupt.py"],
     "drivers/pipe": ["drivers/test_pipe.py"],
     "drivers/connection": [
         "drivers/test_connection.py",
