@@ -266,24 +266,6 @@ def test_of_several_threads_those_that_read_are_told(proof: Certificate):
         assert reading([first.id, threading.get_ident(), 0]) == {first.id}
 
 
-def test_the_reading_side_is_shut_down_first_and_the_other_when_the_thread_has_left(
-    proof: Certificate, monkeypatch: pytest.MonkeyPatch
-):
-    sides: list[tuple[int, bool]] = []
-    really = module.shut_down
-
-    def noted(sock: socket.socket, side: int) -> None:
-        inside = reading_thread.is_alive() and upstream_socket(reading_thread.frame) is not None
-        sides.append((side, inside))
-        really(sock, side)
-
-    monkeypatch.setattr(module, "shut_down", noted)
-    with blocked(by_http_client, proof) as (reading_thread, _, _):
-        until(lambda: interrupt(reading_thread.id, unless=never))
-        assert [side for side, _ in sides] == [socket.SHUT_RD, socket.SHUT_RDWR]
-        assert sides[0][1]
-
-
 # -- it may not be interrupted -------------------------------------------------------------------------------
 
 

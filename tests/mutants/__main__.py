@@ -45,9 +45,10 @@ def main() -> int:
     parser.add_argument("only", nargs="*", help=f"of {', '.join(NEAREST)}")
     parser.add_argument("--missed", action="store_true", help="try what went unnoticed last time")
     given = parser.parse_args()
+    for name in given.only:
+        if not any(is_meant(module, [name]) for module in NEAREST):
+            parser.error(f"{name} is none of {', '.join(NEAREST)}")
     chosen = [module for module in NEAREST if is_meant(module, given.only)]
-    if not chosen:
-        parser.error(f"{' '.join(given.only)} is none of {', '.join(NEAREST)}")
     with Trial(ROOT) as trial:
         shares = [share_of(trial, module, Memory(module, given.missed)) for module in chosen]
     return 0 if min(shares) >= SHARE else 1
@@ -78,7 +79,10 @@ class Memory:
     def keep(self, name: str, noticed: bool) -> None:
         self._noticed[name] = noticed
         self._file.parent.mkdir(exist_ok=True)
-        self._file.write_text(json.dumps({"state": self._state, "noticed": self._noticed}), "utf-8")
+        kept = json.dumps({"state": self._state, "noticed": self._noticed})
+        new = self._file.with_suffix(".new")  # what is stopped here leaves the old one whole
+        new.write_text(kept, "utf-8")
+        new.replace(self._file)
 
 
 def state() -> str:
