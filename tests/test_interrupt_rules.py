@@ -130,9 +130,10 @@ def test_httpcore_that_writes_is_left_alone(core: str, sock: socket.socket):
     assert upstream_socket(frames(("ssl", "read", sock), write, USER)) is None
 
 
-def test_a_frame_without_a_modules_name_is_nobodys():
+@pytest.mark.parametrize("names", [{}, {"__name__": None}])
+def test_a_frame_without_a_modules_name_is_nobodys(names: dict[str, Any]):
     frame = frames(USER)
-    frame.f_globals.clear()
+    frame.f_globals = names
     assert upstream_socket(frame) is None
 
 
