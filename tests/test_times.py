@@ -26,6 +26,10 @@ def test_a_held_stream_is_due_to_open():
     assert times.deadline(held=True) == 105
 
 
+def test_a_hold_may_be_as_short_as_anything():
+    assert started(hold=0.001).holds
+
+
 def test_a_stream_that_is_not_held_has_its_first_ping_soon():
     times = started(hold=0, ping=15)
     assert not times.holds

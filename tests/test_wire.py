@@ -119,6 +119,13 @@ def test_a_huge_value_is_shown_in_part():
     assert len(str(refused.value)) < 300
 
 
+def test_200_characters_of_a_value_are_shown_and_no_more():
+    for size, shown in ((196, repr("\n" + "x" * 196)), (197, repr("\n" + "x" * 197)[:200] + "...")):
+        with pytest.raises(ValueError, match="id must") as refused:
+            ServerSentEvent(id="\n" + "x" * size)
+        assert str(refused.value).endswith(f", got {shown}")
+
+
 class Colour(str, enum.Enum):  # noqa: UP042 - its format is the trap
     RED = "red"
 
@@ -145,15 +152,19 @@ def test_an_event_is_a_value():
     assert event != ServerSentEvent("x")
     assert ServerSentEvent("x") != ServerSentEvent(None)
     assert ServerSentEvent(None) != ServerSentEvent("")
-    assert "data='x'" in repr(event)
+    assert ServerSentEvent("x") != "x"
+    assert ServerSentEvent("x").__eq__("x") is NotImplemented
+    assert repr(event) == "ServerSentEvent(data='x', event='e', id='1', retry=5, comment='c')"
+    assert repr(ServerSentEvent(id="")) == "ServerSentEvent(id='')"
     assert not hasattr(event, "__dict__")
 
 
 def test_an_event_cannot_be_changed():
     event = ServerSentEvent("x")
-    with pytest.raises(AttributeError):
+    told = "^a ServerSentEvent cannot be changed: {} stays as it is$"
+    with pytest.raises(AttributeError, match=told.format("id")):
         event.id = "other"
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match=told.format("data")):
         del event.data
     with pytest.raises(AttributeError):
         event.more = 1

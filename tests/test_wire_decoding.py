@@ -1,5 +1,6 @@
 """What a reader makes of a stream, rule by rule."""
 
+import inspect
 import pickle
 
 import pytest
@@ -140,6 +141,7 @@ def test_an_lf_after_that_cr_is_swallowed_once():
 
 def test_a_cr_is_forgotten_by_the_next_other_byte():
     assert data_of(b"data: a\r", b"data: b", b"\n", b"\n") == ["a\nb"]
+    assert data_of(b"data: a\rdata: b", b"\n", b"\n") == ["a\nb"]
 
 
 # Decoding: lines to fields
@@ -383,6 +385,13 @@ def test_what_just_fits_is_taken(stream):
             decoder.feed(chunk)
 
 
+def test_lines_without_a_value_count_too():
+    decoder = Decoder(max_buffer=10)
+    assert decoder.feed(b"data: abcd\ndata\ndata\n") == []
+    with pytest.raises(BufferExceeded):
+        decoder.feed(b"data\n")
+
+
 def test_the_limit_is_for_one_event_and_not_for_the_stream():
     decoder = Decoder(max_buffer=16)
     for _ in range(100):
@@ -423,10 +432,23 @@ def test_who_asks_is_shown_what_has_no_effect():
     assert shown == [": ping", "Hello", "id: a\0b", "retry: soon", ": \ufffd"]
 
 
+def test_a_comment_at_the_very_start_is_shown_at_once_however_short():
+    shown: list[str] = []
+    Decoder(on_comment=shown.append).feed(b":\n")
+    assert shown == [":"]
+
+
+def test_a_retry_of_too_many_digits_has_no_effect_and_is_shown():
+    shown: list[str] = []
+    Decoder(on_comment=shown.append).feed(b"retry: " + b"9" * 641 + b"\nretry: 1\n")
+    assert shown == ["retry: " + "9" * 641]
+
+
 @pytest.mark.parametrize("wrong", ["print", 5, []])
 def test_who_is_to_be_shown_it_must_be_callable(wrong):
-    with pytest.raises(TypeError, match="on_comment must be callable"):
+    with pytest.raises(TypeError, match="on_comment must be callable or None") as refused:
         Decoder(on_comment=wrong)
+    assert str(refused.value).endswith(f", got {wrong!r}")
 
 
 def test_each_event_of_one_feed_knows_the_id_in_force():
@@ -453,7 +475,9 @@ def test_the_id_in_force_is_no_part_of_what_an_event_is():
 def test_a_decoder_that_overflowed_refuses_more_until_eof():
     decoder = Decoder(max_buffer=16)
     with pytest.raises(BufferExceeded):
-        decoder.feed(b"data: " + b"x" * 100)
+        decoder.feed(b"data: x\ndata: " + b"x" * 100)
+    assert not decoder._data  # what was refused is not kept
+    assert not decoder._tail
     with pytest.raises(BufferExceeded):
         decoder.feed(b"\n\ndata: x\n\n")
     decoder.eof()
@@ -465,9 +489,22 @@ def test_the_default_limit_is_generous():
     assert data_of(data_frame(text)) == [text]
 
 
-@pytest.mark.parametrize("limit", [0, -1])
-def test_a_limit_must_be_positive(limit):
-    with pytest.raises(ValueError, match="max_buffer must be positive"):
+def test_the_default_limit_is_16_mebibytes():
+    signature = inspect.signature(Decoder)
+    assert signature.parameters["max_buffer"].default == 16 * 2**20
+
+
+def test_a_limit_may_be_as_small_as_anything():
+    assert Decoder(max_buffer=1).feed(b"\n\n") == []
+
+
+@pytest.mark.parametrize(
+    "limit, shown",
+    [(0, "0"), (-1, "-1"), (-(10**5000), "an int of 16610 bits")],
+    ids=["none", "negative", "huge"],
+)
+def test_a_limit_must_be_positive(limit, shown):
+    with pytest.raises(ValueError, match=f"max_buffer must be positive, got {shown}$"):
         Decoder(max_buffer=limit)
 
 

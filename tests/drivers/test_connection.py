@@ -9,45 +9,13 @@ from typing import Any
 
 import pytest
 
+from connections import close, connection
 from sse_bridge import Ending, Summary
 from sse_bridge.drivers.connection import GRACE, Connection, log_ending, observer
 from sse_bridge.loops.background import background_home
 from sse_bridge.loops.base import ThreadSignal
 from sse_bridge.options import Options
 from sse_bridge.registry import streams
-
-
-class ByHand:
-    """A worker that does what the test says."""
-
-    def __init__(self) -> None:
-        self.done = self.cleaning = False
-        self.calls: list[str] = []
-
-    def start(self) -> None:
-        self.calls.append("start")
-
-    def stop(self) -> None:
-        self.calls.append("stop")
-
-    def conclude(self) -> None:
-        self.calls.append("conclude")
-
-
-def connection(**options: Any) -> tuple[Connection, ByHand]:
-    made = Connection(
-        [], Options(**options), contextvars.copy_context(), ThreadSignal().set, background_home
-    )
-    worker = ByHand()
-    made.worker = worker
-    made.open(0.0)
-    made.begin()
-    return made, worker
-
-
-def close(made: Connection, worker: ByHand) -> None:
-    worker.done = True
-    made.release()
 
 
 def test_what_is_ready_and_the_end_leave_together():
