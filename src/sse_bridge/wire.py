@@ -323,8 +323,8 @@ def _decoded(
     event: str | None,
     own_id: str | None,
     retry: int | None,
-    comment: str | None = None,
-    last_event_id: str = "",
+    comment: str | None,
+    last_event_id: str,
 ) -> ServerSentEvent:
     # Past the checks: they cost time, and a NUL in an event type is legal on the wire.
     made = _new_event(ServerSentEvent)

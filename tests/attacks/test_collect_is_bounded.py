@@ -37,7 +37,7 @@ def size(thing: Any) -> int:
 
 def gathered(parts: Iterable[Any]) -> Summary:
     stream = started(dialect="delta", collect=True)
-    stream.feed(parts, 0.0)
+    stream.feed([*parts], 0.0)
     stream.finish(1.0)
     return stream.summary(1.0)
 

@@ -174,6 +174,7 @@ def test_a_signal_at_any_moment_of_the_letting_go_keeps_no_place(seed: int):
 
 
 def test_a_thread_that_cannot_be_started_is_a_failure_and_keeps_no_place(monkeypatch):
+    gc.collect()  # another test's bodies are not to ask for threads now
     monkeypatch.setattr(threading.Thread, "start", raising(RuntimeError("can't start new thread")))
     with pytest.raises(RuntimeError, match="can't start new thread"):
         Answer(hold=PATIENCE)

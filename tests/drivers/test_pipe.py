@@ -78,6 +78,7 @@ BULKY: list[Callable[[int], Part]] = [
     lambda size: Reasoning("x" * size),
     lambda size: ToolCall(0, "id", "name", "x" * size),
     lambda size: Choice(1, Reasoning("x" * size)),
+    lambda size: Choice(1, "x" * size),
 ]
 
 

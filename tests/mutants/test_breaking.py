@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("cosmic_ray", reason="it comes with `make mutants`")
+pytest.importorskip("cosmic_ray", reason="it comes with `make lint` and `make mutants`")
 
 from mutants.breaking import mutants
 

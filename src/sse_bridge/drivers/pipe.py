@@ -121,11 +121,13 @@ class Pipe:
     def take_lone(self) -> Part | None:
         """All that is ready, if that is one chunk of one part; it stays where it is if not."""
         ready = self._ready
-        if len(ready) != 1 or len(ready[0]) != 1 or self._source_sleeps:
+        if len(ready) != 1 or len(ready[0]) != 1:
             return None
         put_bytes = self._put_bytes
         [part] = ready.pop(0)
         self._taken_bytes = put_bytes
+        if self._source_sleeps:
+            self._poke_source()
         return part
 
     def only_chunks(self) -> bool:
@@ -207,10 +209,13 @@ class Pipe:
 
 def _size(part: Part) -> int:
     """About how many bytes this will be."""
-    bulk = _BULK.get(type(part))
-    if bulk is not None:
-        return len(cast("str", part[bulk]))
-    return _size(part.part) if type(part) is Choice else 0
+    kind = type(part)
+    if kind is str or kind is bytes:
+        return len(cast("str", part))
+    if kind is Choice:
+        return _size(cast(Choice, part).part)
+    bulk = _BULK.get(kind)
+    return 0 if bulk is None else len(cast("str", cast("tuple[object, ...]", part)[bulk]))
 
 
 def nobody(*_: object) -> None:
