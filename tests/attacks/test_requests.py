@@ -20,8 +20,8 @@ SERVERS = [
     *((name, "attacked:starlette_app") for name in ("uvicorn", "hypercorn")),
 ]
 each_server = pytest.mark.parametrize("name, app", SERVERS)
-# Uvicorn with httptools, as it is where that is installed, sends chunks to a client of HTTP/1.0, and writes its answer
-# to what is no request in the middle of another's stream. With h11 it does neither.
+# Uvicorn with httptools, as it is where that is installed, sends chunks to a client of HTTP/1.0, and writes
+# its answer to what is no request in the middle of another's stream. With h11 it does neither.
 each_strict_server = pytest.mark.parametrize(
     "name, app", [(name.replace("uvicorn", "uvicorn asyncio h11"), app) for name, app in SERVERS]
 )
