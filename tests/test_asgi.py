@@ -493,3 +493,16 @@ async def test_the_status_leaves_when_hold_is_over_also_without_pings():
 
     app = EventStream(source(), hold=0.01, ping=None)
     assert (await Watching().ask(app)).body == BODY
+
+
+async def test_each_answer_has_a_list_of_headers_of_its_own_for_middlewares_to_add_to():
+    app, counts = EventStream(lambda scope: generator()), []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"].append((b"x-added", b"1"))
+            counts.append(len(message["headers"]))
+
+    for _ in range(3):
+        await app({"type": "http", "method": "GET", "headers": []}, anyio.sleep_forever, send)
+    assert len(set(counts)) == 1

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from sse_bridge.dialects.plain import Plain, PlainVoice
 from sse_bridge.parts import Choice, Finish, ToolCall, Usage, Value
 from sse_bridge.wsgi import stream
 
@@ -135,3 +136,25 @@ def test_a_part_with_a_field_of_another_type_is_refused_before_a_dialect_writes_
 ):
     with pytest.raises((TypeError, ValueError), match=words):
         told("a", adapter=Adapter(Reader(lambda chunk: (part,))))
+
+
+class Counting(PlainVoice):
+    """Calls a text one frame, as the package's own voices do, and keeps count."""
+
+    said = 0
+
+    def text(self, part: str) -> bytes:
+        self.said += 1
+        return super().text(f"{self.said} {part}")
+
+    one_frame: ClassVar = {str: text}
+
+
+class CountingDialect(Plain):
+    def voice(self) -> Any:
+        return Counting()
+
+
+def test_a_voice_that_names_its_ways_to_say_one_frame_is_asked_itself_all_the_same():
+    body = stream(iter("abcd"), {}, dialect=CountingDialect())
+    assert b"".join(body).startswith(b"data: 1 a\n\ndata: 2 b\n\ndata: 3 c\n\ndata: 4 d\n\n")

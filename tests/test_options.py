@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
+import weakref
 from math import inf, nan
 from typing import Any
 
@@ -213,3 +215,17 @@ def test_true_is_not_taken_for_the_number_that_it_equals():
     options_of({"ping": 1}, "face")
     with pytest.raises(TypeError, match="ping must be a number of seconds, got True"):
         options_of({"ping": True}, "face")  # type: ignore[typeddict-item]
+
+
+def test_what_was_held_already_leaves_nothing_for_the_collector():
+    options = Options(describe=str)
+    options.open()
+    copied = options.holding(0.5)
+    copied.open()
+    reference = weakref.ref(copied)
+    gc.disable()
+    try:
+        del copied
+        assert reference() is None
+    finally:
+        gc.enable()

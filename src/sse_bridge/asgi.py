@@ -97,7 +97,8 @@ async def respond(
     context: contextvars.Context | None = None,
 ) -> None:
     """Answer with the source's stream; for HEAD with its headers only, and the source is not run."""
-    start = {"type": "http.response.start", "status": status_code, "headers": headers}
+    # A list of its own: a middleware may add to it.
+    start = {"type": "http.response.start", "status": status_code, "headers": [*headers]}
     begin, write = ways(send, start)
     take(scope)
     if scope["method"] == "HEAD":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from .adapters.base import Adapter, Parts, Reader
 from .dialects.base import Dialect
@@ -151,6 +151,10 @@ _FIELDS: dict[type, dict[str, Any]] = {
 
 class _CheckedVoice:
     """A voice that gives bytes, or says what it gave instead."""
+
+    one_frame: ClassVar[
+        dict[type, Any]
+    ] = {}  # its ways to say single parts would go past the checks
 
     def __init__(self, voice: Callable[[Part], bytes]) -> None:
         self._voice = voice

@@ -155,7 +155,8 @@ class Options:
 
     def holding(self, seconds: float) -> Options:
         """The same where some of `hold` has passed already."""
-        options = self._copy()
+        options = copy.copy(self)  # what is prepared is the same
+        options._by_lines = None
         options.limits = self.limits._replace(hold=seconds)
         return options
 
@@ -171,7 +172,6 @@ class Options:
         wish = Wish(self.dialect.passes, takes_objects, self.collect, False, self._objects)
         return _Prepared(
             wishes=(wish, wish._replace(lines=True)),
-            describe=self._description if self.describe else None,
             must_speak=not takes_objects or getattr(self.adapter, "is_model", False),
             line_pings=self._ping_form == "line",
             raw_headers=[
@@ -190,7 +190,7 @@ class Options:
             self.limits,
             retry=self.retry,
             collect=self.collect,
-            describe=prepared.describe,
+            describe=self._description if self.describe else None,
             say_end=self._say_end,
             must_speak=prepared.must_speak,
             line_pings=prepared.line_pings,
@@ -226,7 +226,6 @@ class _Prepared(NamedTuple):
     """What is equal for all streams of one Options."""
 
     wishes: tuple[Wish, Wish]  # for a voice that takes no lines, and for one that does
-    describe: Callable[[BaseException], str] | None
     must_speak: bool
     line_pings: bool
     raw_headers: list[tuple[bytes, bytes]]

@@ -268,7 +268,7 @@ class Stream:
             if parts[-1].over and self._must_speak and not self._spoke:
                 raise no_answer()
             return
-        self._relays = True
+        self._relays, self.flows = True, False
         self._is_raw = self._is_raw or kind is Raw
 
     def _say_part(self, part: Part) -> bytes:
@@ -277,6 +277,7 @@ class Stream:
                 return self._write(part)
             except UnicodeEncodeError:
                 self._halves = Halves()
+                self.flows = False  # what follows may have to wait for the other half
         return b"".join(map(self._write, self._halves.mend(part)))
 
     def _say(self, frames: list[bytes], now: float, known: int = 0) -> bytes:

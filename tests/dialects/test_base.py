@@ -313,3 +313,22 @@ def test_a_dialect_of_ones_own_needs_no_base():
 
     assert run(["a", "b"], dialect=Shout()) == b"data: A\n\ndata: B\n\n"
     assert ("X-Shout", "1") in Options(dialect=Shout()).headers()
+
+
+class Farewells(PlainVoice):
+    """Chooses its last event for each stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done = ServerSentEvent("bye")  # type: ignore[misc] # not only the class's
+
+
+class Property(PlainVoice):
+    @property
+    def done(self) -> ServerSentEvent:  # type: ignore[override]
+        return ServerSentEvent("bye")
+
+
+@pytest.mark.parametrize("voice", [Farewells, Property])
+def test_the_last_event_may_be_a_streams_own(voice: type[PlainVoice]):
+    assert voice().say(End()) == b"data: bye\n\n"

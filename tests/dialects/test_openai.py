@@ -214,3 +214,11 @@ def test_a_failed_stream_makes_no_finish_up():
 def test_an_event_of_ones_own_is_sent_as_given():
     body = run([ServerSentEvent("x", event="tick", id="7")], dialect="openai")
     assert body.startswith(b"event: tick\nid: 7\ndata: x\n\n")
+
+
+def test_the_role_is_told_with_the_first_text_that_can_be_said():
+    voice = dialects.OpenAI().voice()
+    voice(Start("id-1", 1))
+    with pytest.raises(UnicodeEncodeError):
+        voice("\ud83d")
+    assert b'"role":"assistant"' in voice("whole")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextvars import copy_context
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from driving import on_anyio
+from sse_bridge import Ending, Summary
+from sse_bridge.dialects.plain import Plain, PlainVoice
 from sse_bridge.drivers.anyio import BATCH_BYTES, Writer, drive
 from sse_bridge.loops.listening import listen
 from sse_bridge.options import Options
@@ -199,3 +203,78 @@ async def test_whoever_does_not_take_the_last_frame_is_not_sent_the_end_of_the_b
         await writer.run(anyio.sleep_forever)  # type: ignore[arg-type]
     assert begun[0] == b"data: a\n\n"
     assert len(begun) == 2
+
+
+class Silent(PlainVoice):
+    """Has no words for some texts, and breaks over one."""
+
+    name: ClassVar[str] = "silent"
+
+    def text(self, part: str) -> bytes:
+        if part == "break":
+            raise Unforeseen(part)
+        return b"" if part == "hush" else super().text(part)
+
+
+class Unforeseen(BaseException):
+    """What is no Exception: a time-out of gevent's, say."""
+
+
+class SilentDialect(Plain):
+    def voice(self) -> Any:
+        return Silent()
+
+
+async def test_a_chunk_that_says_nothing_is_no_write():
+    pieces: list[bytes] = []
+
+    async def begin() -> None: ...
+
+    async def write(data: bytes, more: bool) -> None:
+        pieces.append(data)
+
+    async def source() -> AsyncIterator[str]:
+        for chunk in ("one", "two", "hush", "\ud83d", "\ude00", "three"):
+            yield chunk
+            await anyio.lowlevel.checkpoint()
+
+    options = Options(dialect=SilentDialect())
+    with anyio.fail_after(5):
+        await Writer(source(), options, copy_context(), begin, write).run(anyio.sleep_forever)  # type: ignore[arg-type]
+    assert b"" not in pieces
+    assert b"".join(pieces).startswith(
+        b"data: one\n\ndata: two\n\ndata: \xf0\x9f\x98\x80\n\ndata: three\n\n"
+    )
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_what_a_voice_raises_that_is_no_exception_ends_the_request_and_loses_nothing_silently(
+    kind: str,
+):
+    pieces: list[bytes] = []
+    summaries: list[Summary] = []
+
+    async def begin() -> None: ...
+
+    async def write(data: bytes, more: bool) -> None:
+        pieces.append(data)
+
+    chunks = ("one", "two", "break", "three")
+
+    async def source() -> AsyncIterator[str]:
+        for chunk in chunks:
+            yield chunk
+            await anyio.sleep(0.001)
+
+    def sync() -> Iterator[str]:
+        for chunk in chunks:
+            yield chunk
+            time.sleep(0.001)
+
+    options = Options(dialect=SilentDialect(), on_end=summaries.append)
+    made = source() if kind == "async" else sync()
+    writer = Writer(made, options, copy_context(), begin, write)
+    with anyio.fail_after(5), pytest.raises(Unforeseen):
+        await writer.run(anyio.sleep_forever)  # type: ignore[arg-type]
+    assert b"three" not in b"".join(pieces)
+    assert [summary.ending for summary in summaries] == [Ending.GONE]

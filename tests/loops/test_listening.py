@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import logging
 import weakref
@@ -175,6 +176,26 @@ def test_a_bare_turn_of_the_loop_is_waited_for(ear_of: Any):
     asyncio.run(main())
 
 
+def test_one_that_will_not_be_ended_is_logged_and_ends_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+):
+    async def receive() -> Message:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await asyncio.sleep(0)
+        return LEFT
+
+    async def main() -> None:
+        ear = by_hand(receive, lambda: None)
+        ear.close()
+
+    asyncio.run(main())
+    assert [record.getMessage() for record in caplog.records] == [
+        "listening raised while it was being ended"
+    ]
+
+
 def test_a_wait_that_the_loops_end_cancels_is_no_error(caplog: pytest.LogCaptureFixture):
     async def main() -> None:
         waits = asyncio.get_running_loop().create_future()
@@ -224,8 +245,8 @@ def test_the_receive_of_uvicorn_and_hypercorn_is_stepped_by_hand():
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle as Httptools
 
     async def main() -> None:
-        assert is_own(H11.receive)
-        assert is_own(Httptools.receive)
+        assert is_own(H11.__new__(H11).receive)
+        assert is_own(Httptools.__new__(Httptools).receive)
         assert is_own(asyncio.Queue().get)
 
     asyncio.run(main())
@@ -236,6 +257,8 @@ def test_what_wraps_a_receive_gets_a_task():
         server = Server(REQUEST)
         assert not is_own(server.receive)
         assert not is_own(lambda: server.receive())
+        assert not is_own(functools.wraps(asyncio.Queue().get)(lambda: server.receive()))
+        assert not is_own(functools.partial(asyncio.Queue().get))
         ear = current_home().listen(server.receive, lambda: None)
         assert isinstance(ear, TaskEar)
         ear.close()

@@ -62,7 +62,10 @@ class Voice:
 
     name: ClassVar[str]
     done: ClassVar[ServerSentEvent]  # the event that says: finished
-    last_frame: ClassVar[bytes]  # that event's
+    _last_frame: ClassVar[tuple[ServerSentEvent | None, bytes]] = (
+        None,
+        b"",
+    )  # that event, and its bytes
     failures: ClassVar[tuple[str, ...]] = ()  # the names of events that say: failed
     has_choices: ClassVar[bool] = False
     one_frame: ClassVar[Mapping[type, Callable[[Any, Any], bytes]]] = {}  # rule 5
@@ -85,12 +88,19 @@ class Voice:
         cls.takes_lines = bytes in cls._plurals
         cls.one_frame = vars(cls).get("one_frame", {})
         cls.opens = (cls.start, cls.__call__) != (Voice.start, Voice.__call__)
-        cls.last_frame = cls.done.encode() if hasattr(cls, "done") else b""
+        if isinstance(done := vars(cls).get("done"), ServerSentEvent):
+            cls._last_frame = done, done.encode()
 
     @property
     def cuts(self) -> bool:
         """Whether a failure that was told is to end as a cut connection as well."""
         return False
+
+    @property
+    def last_frame(self) -> bytes:
+        """The frame that says: finished."""
+        done, frame = self._last_frame
+        return frame if self.done is done else self.done.encode()
 
     def say(self, part: Part) -> bytes:
         """The frames for one part; none for what says nothing in this dialect."""

@@ -143,8 +143,11 @@ class OpenAIVoice(Voice):
         return last + self.last_frame
 
     def _delta(self, fields: str, reason: str = "null") -> bytes:
-        if self.number not in self._roles and not self._passes:
-            self._roles.add(self.number)
+        tells_role = self.number not in self._roles and not self._passes
+        if tells_role:
             fields = f'"role":"assistant",{fields}'.removesuffix(",")
         delta = f'{{"index":{self.number},"delta":{{{fields}}},"finish_reason":{reason}}}'
-        return data_frame(f'{self._head},"choices":[{delta}]}}')
+        frame = data_frame(f'{self._head},"choices":[{delta}]}}')
+        if tells_role:  # and not where half a character could not be said
+            self._roles.add(self.number)
+        return frame

@@ -2,7 +2,7 @@
 
 Rules of this file:
 
-1. The request's task is the writer. The source and the listener are tasks or threads outside its scopes.
+1. The request's task is the writer. The source is a task or a thread outside its scopes, and so is who listens.
 2. `receive` is listened to from the first moment to the last, also while the status is on hold.
 3. Cleanup is waited for whatever cancels the request, so a server that does cannot cut it short.
 4. A write that does not wait costs no timer.
@@ -121,7 +121,11 @@ class Writer:
 
     async def run(self, receive: Receive) -> None:
         """Start the source, if there is somebody to hear it, and write until all is over."""
-        data = self.open()
+        try:
+            data = self.open()
+        except BaseException:
+            self._forget()
+            raise
         await self._run(data, receive, self._start_if_heard)
 
     async def write_beside_app(self, data: bytes, receive: Receive) -> None:
@@ -139,12 +143,11 @@ class Writer:
         finally:
             self._stand_in = None
             self._stream.gone()  # unless it has an ending: then it is too late for this one
-            ear.close()
             try:
+                ear.close()
                 await self._release()
             finally:
-                self._pipe.wake_writer = nobody  # breaks a cycle, as the next line does
-                self._signal.close()
+                self._forget()
                 if self._unfinished is not None:
                     self._unfinished.close()
                 if stand_in is not None:
@@ -152,6 +155,11 @@ class Writer:
         if (refusal := self.connection.refusal) is not None:
             raise refusal
         await self._end_answer()
+
+    def _forget(self) -> None:
+        """Let go of what leads back here, so that nothing waits for the collector."""
+        self._pipe.wake_writer = nobody
+        self._signal.close()
 
     async def _start(self, _: Ear) -> None:
         self.connection.begin()
@@ -195,10 +203,16 @@ class Writer:
         if not self._pipe.writer_sleeps:
             return
         stream = self._stream
-        if stream.flows and (part := self._pipe.take_lone()) is not None:
-            self._hand_over(stream.lone(part, monotonic()))
-        else:
+        if not stream.flows or (part := self._pipe.take_lone()) is None:
             self._write_in_stead()
+            return
+        try:
+            data = stream.lone(part, monotonic())
+        except BaseException as error:
+            self._leave(_raise(error))
+        else:
+            if data or stream.ending is not None:
+                self._hand_over(data)
 
     def _write_on_time(self) -> None:
         """A deadline of the stream, or of whatever else the writer waits for."""
@@ -216,7 +230,12 @@ class Writer:
 
     def _write_in_stead(self) -> None:
         """While the writer sleeps: write what is ready, as far as that needs no waiting."""
-        data, stream = self.connection.step(monotonic()), self._stream
+        stream = self._stream
+        try:
+            data = self.connection.step(monotonic())
+        except BaseException as error:
+            self._leave(_raise(error))
+            return
         begins = self._begin is not None and not stream.held
         if data or begins or stream.ending is not None:
             self._hand_over(data)
@@ -228,13 +247,18 @@ class Writer:
         stand_in, is_middle = self._stand_in, self._begin is None and self._stream.ending is None
         if is_middle and stand_in is not None and len(data) <= BATCH_BYTES:
             try:
-                self._unfinished = stand_in.write(data)
+                rest = stand_in.write(data)
             except BaseException as error:
-                self._unfinished = _raise(error)
-            if self._unfinished is None:
-                return
+                rest = _raise(error)
+            if rest is not None:
+                self._leave(rest)
         else:
             self._left_over = data
+            self._pipe.poke_writer()
+
+    def _leave(self, writing: Coroutine[Any, Any, None]) -> None:
+        """Leave a write, or what was raised over one, to the writer."""
+        self._unfinished = writing
         self._pipe.poke_writer()
 
     async def _send(self, data: bytes) -> None:
@@ -340,6 +364,7 @@ async def outlast(
 
 
 async def _raise(error: BaseException) -> None:
+    """A write that raises this: so the writer raises it where it would have written."""
     try:
         raise error
     finally:

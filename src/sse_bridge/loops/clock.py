@@ -2,8 +2,9 @@
 
 Rules of this file:
 
-1. A deadline is rounded up to a grid, as fine as a sixteenth to a thirty-second of the wait: so it may be late by
-   that, and never early, and those of many streams are met in one turn of the loop, with warm caches.
+1. A deadline is rounded up to a grid, as fine as a sixteenth to a thirty-second of the wait, and a second at
+   most: so it may be late by that, and never early, and those of many streams are met in one turn of the loop,
+   with warm caches.
 2. A turn meets so many deadlines and no more: then the loop's others have theirs.
 3. Whoever waits is in one bucket at most, and is taken out of it when it waits no more: nothing is kept alive here.
 """
@@ -17,7 +18,7 @@ from time import monotonic
 from typing import Protocol
 
 AT_ONCE = 64  # deadlines in one turn of the loop
-FINEST = 0.001  # seconds between the lines of the grid, for what is due already
+FINEST, COARSEST = 0.001, 1.0  # seconds between the lines of the grid
 
 
 class Timed(Protocol):
@@ -62,16 +63,22 @@ class Clock:
 
     def _fire(self) -> None:
         self._timer, self._timer_at = None, inf
-        now, left = monotonic(), AT_ONCE
+        now = monotonic()
+        try:
+            self._meet(now)
+        finally:  # one that raises stops no others' time
+            self._drop_empty()
+            if self._times and self._times[0] < self._timer_at:
+                self._arm(self._times[0], now)
+
+    def _meet(self, now: float) -> None:
+        left = AT_ONCE
         while left and self._times and self._times[0] <= now:
             bucket = self._buckets[self._times[0]]
             while bucket and left:
                 left -= 1
                 bucket.pop().on_time(now)
             self._drop_empty()
-        self._drop_empty()
-        if self._times and self._times[0] < self._timer_at:
-            self._arm(self._times[0], now)
 
     def _drop_empty(self) -> None:
         while self._times and not self._buckets[self._times[0]]:
@@ -81,5 +88,5 @@ class Clock:
 def _on_grid(deadline: float, now: float) -> float:
     """The next line of a grid that is the finer, the sooner the deadline is."""
     wait = deadline - now
-    grain = max(FINEST, 2.0 ** (frexp(wait)[1] - 5)) if wait > 0 else FINEST
+    grain = max(FINEST, min(COARSEST, 2.0 ** (frexp(wait)[1] - 5))) if wait > 0 else FINEST
     return (deadline // grain + 1) * grain

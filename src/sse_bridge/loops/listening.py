@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, MutableMapping
 from functools import lru_cache
+from types import MethodType
 from typing import Any
 
 from .base import Receive, Running
@@ -69,13 +70,16 @@ class HandEar:
         if self._waits_for is not None:
             self._waits_for.remove_done_callback(self._step)
             self._waits_for = None
-        if self._receiving is not None:
-            receiving, self._receiving = self._receiving, None
-            receiving.close()
+        receiving, self._receiving = self._receiving, None
+        try:
+            if receiving is not None:
+                receiving.close()
+        except Exception:
+            _log.exception("listening raised while it was being ended")
 
     def _step(self, done: asyncio.Future[Any] | None = None) -> None:
-        """Go on until it waits, or there is nothing more to hear."""
-        if done is not self._waits_for:  # `look` came first
+        """Go on until it waits, or there is nothing more to hear: after a turn, or when a future is `done`."""
+        if done is not self._waits_for:  # that future's own callback, and `look` came first
             return
         self._waits_for = None
         try:
@@ -134,10 +138,10 @@ def _report() -> None:
 
 
 def is_own(receive: Receive) -> bool:
-    """Whether this is a server's own, and no wrapper's."""
-    return _is_own(getattr(receive, "__module__", None))
+    """Whether this is a server's own, and no wrapper's, whatever names that has copied."""
+    return isinstance(receive, MethodType) and _is_servers(type(receive.__self__).__module__)
 
 
 @lru_cache(maxsize=64)
-def _is_own(module: str | None) -> bool:
-    return module is not None and module.startswith(_OWN)
+def _is_servers(module: str) -> bool:
+    return module.startswith(_OWN)

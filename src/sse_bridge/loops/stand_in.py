@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
@@ -18,6 +19,8 @@ from typing import Any
 # What asyncio's own eager tasks do: one task steps aside for another. Asyncio has no other name for it, and has had
 # these since 3.7.
 _enter_task, _leave_task = asyncio.tasks._enter_task, asyncio.tasks._leave_task
+
+_log = logging.getLogger("sse_bridge")
 
 DONE: Any = object()  # what a write gives that needs no waiting
 
@@ -57,8 +60,11 @@ class StandIn:
         return None if left is DONE else self._rest(left)
 
     def close(self) -> None:
-        """Nothing more is written; a write that waits is broken off."""
-        self._context.run(self._writing.close)
+        """Nothing more is written; a write that waits is broken off, and what it does then is not waited for."""
+        try:
+            self._context.run(self._writing.close)
+        except Exception:
+            _log.exception("a write raised when it was broken off")
 
     async def _rest(self, waits_for: Any) -> None:
         await resume(self._writing, waits_for, self._context.run)
