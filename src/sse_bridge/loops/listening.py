@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, MutableMapping
 from functools import lru_cache
 from typing import Any
 
+from ..private import SERVERS_RECEIVE, take_future
 from .base import Receive, Running
 
 _log = logging.getLogger("sse_bridge")
@@ -21,9 +22,6 @@ _log = logging.getLogger("sse_bridge")
 # app in one, finds the end of the socket in the same one but later, and tells `receive` in the next. Each
 # middleware on the way takes a turn more.
 OWN_TURNS, TURNS = 2, 5
-
-# Where the `receive` of a server is its own: uvicorn's; hypercorn gives the `get` of an asyncio.Queue.
-_OWN = ("uvicorn.", "asyncio.queues")
 
 
 class TaskEar:
@@ -102,7 +100,7 @@ class HandEar:
         if waits_for is None:  # a bare turn
             self._loop.call_soon(self._step)
         else:
-            waits_for._asyncio_future_blocking = False  # as a task does that takes it
+            take_future(waits_for)
             waits_for.add_done_callback(self._step)
             self._waits_for = waits_for
         return True
@@ -140,4 +138,4 @@ def is_own(receive: Receive) -> bool:
 
 @lru_cache(maxsize=64)
 def _is_own(module: str | None) -> bool:
-    return module is not None and module.startswith(_OWN)
+    return module is not None and module.startswith(SERVERS_RECEIVE)
