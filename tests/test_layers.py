@@ -21,11 +21,12 @@ MODULES = sorted(
 # The layers, from the bottom up: what of this package a module may import. A `*` is the whole folder.
 # A module of a folder may import the folder's `base`, and its siblings where the folder names itself.
 MAY_IMPORT = {
+    "private": set(),
     "shapes": set(),
     "wire": {"shapes"},
     "framing": {"wire"},
     "fast": set(),
-    "payload": {"fast"},
+    "payload": {"fast", "private"},
     "failures": {"shapes"},
     "parts": set(),
     "surrogates": {"parts"},
@@ -33,7 +34,16 @@ MAY_IMPORT = {
     "summary": {"parts", "surrogates"},
     "times": set(),
     "stream": {"failures", "framing", "parts", "summary", "surrogates", "times"},
-    "adapters/*": {"wire", "payload", "failures", "parts", "shapes", "surrogates", "adapters/*"},
+    "adapters/*": {
+        "wire",
+        "payload",
+        "private",
+        "failures",
+        "parts",
+        "shapes",
+        "surrogates",
+        "adapters/*",
+    },
     "dialects/*": {"wire", "framing", "payload", "parts", "dialects/*"},
     "custom": {"adapters/*", "dialects/*", "parts", "shapes"},
     "options": {
@@ -51,14 +61,14 @@ MAY_IMPORT = {
     },
     "forks": set(),
     "registry": {"forks"},
-    "notice": {"registry"},
+    "notice": {"private", "registry"},
     "stopping": {"forks", "registry", "notice"},
-    "loops/*": {"forks", "loops/*"},
-    "interrupt": {"forks", "loops/gevent"},
+    "loops/*": {"forks", "private", "loops/*"},
+    "interrupt": {"forks", "private", "loops/gevent"},
     "pursuit": {"forks", "interrupt"},
     "watches": {"loops/base"},
-    "hangup": {"forks", "loops/gevent", "watches", "hangup_a2wsgi", "notice"},
-    "hangup_a2wsgi": set(),
+    "hangup": {"forks", "private", "loops/gevent", "watches", "hangup_a2wsgi", "notice"},
+    "hangup_a2wsgi": {"private"},
     "drivers/*": {
         "failures",
         "forks",
@@ -89,6 +99,7 @@ MAY_IMPORT = {
         "media",
         "notice",
         "options",
+        "private",
         "registry",
         "summary",
         "watches",
@@ -119,7 +130,7 @@ MAY_IMPORT = {
         "drivers/*",
         "middleware/asgi",
     },
-    "flask_context": set(),
+    "flask_context": {"private"},
     "flask_errors": {"answers/early", "options"},
     "flask_views": {
         "flask_context",
@@ -141,6 +152,7 @@ MAY_IMPORT = {
         "middleware/takeover",
         "wsgi",
         "options",
+        "private",
         "registry",
         "watches",
         "loops/*",
@@ -184,6 +196,7 @@ FOREIGN = {
 # No clock, no I/O, no thread.
 PURE = [
     *(
+        "private",
         "wire",
         "framing",
         "payload",

@@ -45,6 +45,7 @@ from .loops.background import background_home
 from .loops.base import run_in
 from .middleware.takeover import route_of
 from .options import Options, Words, options_of
+from .private import within_stream_with_context
 from .registry import Place, Unavailable, reserved, streams
 from .watches import Watch
 from .wsgi import Headers
@@ -268,12 +269,9 @@ def _unwrap(source: Any) -> Any:
     and fail to pop it. So it is closed here, where it was made, and what it holds is run in a copy
     of that context.
     """
-    code = getattr(source, "gi_code", None)
-    if code is None or code.co_filename != stream_with_context.__code__.co_filename:
+    inner = within_stream_with_context(source, stream_with_context)
+    if inner is None:
         return source
-    if source.gi_frame is None or "gen" not in source.gi_frame.f_locals:
-        return source
-    inner = source.gi_frame.f_locals["gen"]
     source.close()
     return inner
 

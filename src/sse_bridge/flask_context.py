@@ -20,6 +20,8 @@ from flask import (
 from flask.ctx import _AppCtxGlobals
 from flask.globals import app_ctx, request_ctx
 
+from .private import context_variables, share_after_requests, tokens_of
+
 Leave = Callable[..., None]  # with the error that the teardown is told of, if there is one
 
 
@@ -127,7 +129,7 @@ def _shut_window(_app: Any, **_: Any) -> None:
 def _share(of_the_request: Any, view_request: Any) -> _Shared:
     app_ctx.g = shared = _Shared({}, of_the_request)
     # What the view asks for by `after_this_request` is asked of the request itself.
-    _current_request()._after_request_functions = view_request._after_request_functions
+    share_after_requests(_current_request(), view_request)
     return shared
 
 
@@ -158,7 +160,7 @@ def _enter() -> Leave:
 def _forget_tokens(*pushed: Any) -> None:
     """A token leads back to where it was made: with it, the whole request would wait for the collector."""
     for one in pushed:
-        getattr(one, "_cv_tokens", []).clear()
+        tokens_of(one).clear()
 
 
 def _push_copy(of_the_view: Any) -> Any:
@@ -190,22 +192,25 @@ def move_kept_request(context: contextvars.Context, is_ours: Callable[[Any], boo
     request_var, app_var, request, (token, app) = kept
     request_var.reset(token)
     if app is not None:
-        app_var.reset(app._cv_tokens.pop())
+        app_var.reset(tokens_of(app).pop())
     context.run(_open_again, request_var, app_var, request, app)
 
 
 def _kept_request(is_ours: Callable[[Any], bool]) -> tuple[Any, Any, Any, Any] | None:
     from flask import globals as names
 
-    request_var = getattr(names, "_cv_request", None)
-    request: Any = request_var.get(None) if request_var is not None else None
-    tokens = getattr(request, "_cv_tokens", None)
+    variables = context_variables(names)
+    if variables is None:
+        return None
+    request_var, app_var = variables
+    request = request_var.get(None)
+    tokens = tokens_of(request)
     if not tokens or not is_ours(request.request.environ):
         return None
-    return request_var, names._cv_app, request, tokens.pop()
+    return request_var, app_var, request, tokens.pop()
 
 
 def _open_again(request_var: Any, app_var: Any, request: Any, app: Any) -> None:
-    request._cv_tokens.append((request_var.set(request), app))
+    tokens_of(request).append((request_var.set(request), app))
     if app is not None:
-        app._cv_tokens.append(app_var.set(app))
+        tokens_of(app).append(app_var.set(app))

@@ -35,6 +35,7 @@ from . import notice
 from .forks import in_child
 from .hangup_a2wsgi import AsgiWatch
 from .loops.gevent import original, start_system_thread
+from .private import innermost_reader, is_a2wsgis, waitress_socket
 from .watches import Watch
 
 Call = Callable[[], None]
@@ -53,7 +54,7 @@ def watch(environ: dict[str, Any]) -> Watch | None:
     """The watch that this request's server allows; None for a request that came over no connection, as in tests."""
     notice.warn_of_sync_worker(environ)
     body = environ.get("wsgi.input")
-    if hasattr(body, "receive") and hasattr(body, "loop"):
+    if is_a2wsgis(body):
         return AsgiWatch(environ)
     descriptor = client_descriptor(environ) if _RDHUP else None
     if descriptor is not None:
@@ -73,7 +74,7 @@ def client_descriptor(environ: dict[str, Any]) -> int | None:
             if key in environ:
                 return _valid(environ[key].fileno())
         if "waitress.client_disconnected" in environ:
-            return _valid(environ["waitress.client_disconnected"].__self__.socket.fileno())
+            return _valid(waitress_socket(environ["waitress.client_disconnected"]).fileno())
         if "uwsgi.version" in environ:
             uwsgi: Any = importlib.import_module("uwsgi")  # which exists within its own server only
             return _valid(uwsgi.connection_fd())
@@ -84,9 +85,7 @@ def client_descriptor(environ: dict[str, Any]) -> int | None:
 
 def _input_descriptor(body: Any) -> int:
     """Cheroot and wsgiref read the request's body from the connection itself."""
-    while hasattr(body, "rfile"):
-        body = body.rfile
-    descriptor = int(body.fileno())
+    descriptor = int(innermost_reader(body).fileno())
     if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
         raise ValueError("the request's body is not read from a connection")
     return descriptor

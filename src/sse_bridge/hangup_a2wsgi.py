@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from concurrent.futures import Future
 from typing import Any
 
+from .private import transport_behind
+
 AHEAD = 64 * 1024
 ENDS = 3  # a server may repeat the end of the body; one that has said it so often says no more
 LOOK = 0.5  # seconds between two looks at what the last write has told
@@ -29,11 +31,11 @@ Call = Callable[[], None]
 class ReadAhead:
     """An ASGI `receive` for the app, which `listen` reads ahead of; `left` is called when the client has left.
 
-    `transport` is the server's connection, where its `receive` is a method of what has one, as uvicorn's is.
+    `transport` is the server's connection, where its `receive` leads to one.
     """
 
     def __init__(self, receive: Callable[[], Awaitable[Message]], left: Call) -> None:
-        self.transport = getattr(getattr(receive, "__self__", None), "transport", None)
+        self.transport = transport_behind(receive)
         self._receive = receive
         self._left = left
         self._ahead: deque[Message] = deque()

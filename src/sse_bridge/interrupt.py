@@ -36,6 +36,7 @@ from typing import Any
 
 from .forks import in_child
 from .loops.gevent import threads_are_greenlets
+from .private import HTTP_CLIENTS, HTTPCORE, MULTIPLEXED, PLUMBING, READS, socket_beneath
 
 
 class Interrupted(GeneratorExit):
@@ -86,14 +87,14 @@ def upstream_socket(frame: FrameType) -> socket.socket | None:
     at: FrameType | None = frame
     while at is not None and _is_plumbing(_module(at)):
         found = found or _socket_of(at)
-        reads = reads or at.f_code.co_name in _READS
+        reads = reads or at.f_code.co_name in READS
         at = at.f_back
     if at is None:
         return None
-    if _module(at) in _HTTPCORE:
+    if _module(at) in HTTPCORE:
         is_read = at.f_code.co_name == "read" and not _is_multiplexed(at)
         return (found or _socket_of(at)) if is_read else None
-    return found if reads and _module(at).startswith(_HTTP_CLIENTS) else None
+    return found if reads and _module(at).startswith(HTTP_CLIENTS) else None
 
 
 def shut_down(sock: socket.socket, how: int) -> None:
@@ -104,14 +105,9 @@ def shut_down(sock: socket.socket, how: int) -> None:
         pass
 
 
-_READS = ("recv", "recv_into", "read", "readinto")
-_HTTPCORE = ("httpcore._backends.sync", "httpcore2._backends.sync")
-_HTTP_CLIENTS = ("http.client", "urllib3.")
-
-
 def _is_plumbing(module: str) -> bool:
     """Whether this stands between a client's read and the system's."""
-    return module in ("socket", "ssl", "select", "selectors") or module.startswith("gevent.")
+    return module in PLUMBING or module.startswith("gevent.")
 
 
 def _module(frame: FrameType) -> str:
@@ -121,7 +117,7 @@ def _module(frame: FrameType) -> str:
 def _socket_of(frame: FrameType) -> socket.socket | None:
     """The socket that a method of a socket, or of what wraps one, works on."""
     owner: Any = frame.f_locals.get("self")
-    for thing in (owner, getattr(owner, "_sock", None)):
+    for thing in (owner, socket_beneath(owner)):
         if isinstance(thing, socket.socket):
             return thing
     return None
@@ -130,7 +126,7 @@ def _socket_of(frame: FrameType) -> socket.socket | None:
 def _is_multiplexed(frame: FrameType | None) -> bool:
     """Whether an HTTP/2 connection does this read, for all the streams that share it."""
     while frame is not None:
-        if _module(frame).endswith("._sync.http2"):
+        if _module(frame).endswith(MULTIPLEXED):
             return True
         frame = frame.f_back
     return False

@@ -15,6 +15,14 @@ import sys
 from types import FrameType
 from typing import Any
 
+from .private import (
+    LOOPS_CTRL_C,
+    gunicorn_stops,
+    gunicorn_timeout,
+    hypercorn_stops,
+    server_of,
+    uvicorn_stops,
+)
 from .registry import streams
 
 _log = logging.getLogger("sse_bridge")
@@ -48,7 +56,7 @@ class Notice:
             theirs = signal.getsignal(number)
             if theirs in (None, signal.SIG_IGN, self._hear):
                 continue  # not Python's, nobody's, or ours already
-            if _module(theirs) in _LOOPS:
+            if _module(theirs) in LOOPS_CTRL_C:
                 continue  # Ctrl-C in a loop: it gives back only what is still its own
             self.theirs[number] = theirs
             signal.signal(number, self._hear)
@@ -118,9 +126,6 @@ class Notice:
         return theirs is not signal.default_int_handler
 
 
-_LOOPS = ("asyncio.runners", "trio._core._ki")
-
-
 def _module(handler: Any) -> str:
     return getattr(getattr(handler, "func", handler), "__module__", "")
 
@@ -131,24 +136,20 @@ def _is_of(server: Any, package: str) -> bool:
 
 def _server_is_stopping(handlers: dict[int, Any]) -> bool:
     server = _server(handlers)
-    if _is_of(server, "uvicorn"):  # at its limit of requests it only closes its sockets
-        sockets = getattr(server, "servers", None) or ()
-        return server.should_exit or not all(listening.is_serving() for listening in sockets)
+    if _is_of(server, "uvicorn"):
+        return uvicorn_stops(server)
     if _is_of(server, "gunicorn"):
-        return not server.alive
-    # hypercorn tells its workers by an event that came with the process.
+        return gunicorn_stops(server)
     processes = sys.modules.get("multiprocessing.process")
-    arguments = getattr(processes and processes.current_process(), "_kwargs", {})
-    event = arguments.get("shutdown_event")
-    return event is not None and bool(event.is_set())
+    return processes is not None and hypercorn_stops(processes.current_process())
 
 
 def _server(handlers: dict[int, Any]) -> Any:
-    """Uvicorn's server, or gunicorn's worker: the handler of SIGTERM is a method of it."""
+    """Whose method the handler of SIGTERM is, ours aside."""
     handler = signal.getsignal(signal.SIGTERM)
     if getattr(handler, "__func__", None) is Notice._hear:
         handler = handlers.get(signal.SIGTERM)
-    return getattr(handler, "__self__", None)
+    return server_of(handler)
 
 
 notice = Notice()
@@ -170,9 +171,9 @@ def warn_of_sync_worker(environ: dict[str, Any]) -> None:
     if _warned or environ.get("wsgi.multithread", True) or "gunicorn.socket" not in environ:
         return
     _warned = True
-    timeout = getattr(getattr(_server(notice.theirs), "cfg", None), "timeout", "so many")
+    timeout = gunicorn_timeout(_server(notice.theirs))
     _log.warning(
         "a stream runs under gunicorn's sync worker: it serves one client at a time, and after %s seconds "
         "(timeout) gunicorn kills it, and the stream with it; use --worker-class gthread --threads 100",
-        timeout,
+        "so many" if timeout is None else timeout,
     )

@@ -9,6 +9,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from . import fast
+from .private import json_writer
 
 Default = Callable[[Any], Any]
 Encode = Callable[[Any], bytes]
@@ -57,12 +58,8 @@ def _standard(default: Default | None) -> Encode:
 
 def _c_encoder(public: json.JSONEncoder) -> Callable[[Any, int], tuple[str, ...]]:
     """What JSONEncoder.encode makes anew for each value, at half of the cost of a small one."""
-    make: Any = getattr(json.encoder, "c_make_encoder", None)
     marks: dict[int, Any] = {}  # the containers that are open: one met again is a cycle
-    made: Callable[[Any, int], tuple[str, ...]] = make(
-        marks, public.default, encode_basestring, None, ":", ",", False, False, False
-    )
-    return made
+    return json_writer(json.encoder, marks, public.default, encode_basestring)
 
 
 def _pooled(public: json.JSONEncoder) -> Encode:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..failures import SDKS, SerializationError
 from ..payload import encoder, escape_line
+from ..private import PYDANTICS_OWN, STAINLESS, by_alias_of
 from ..shapes import noted
 
 Default = Callable[[Any], Any]
@@ -76,9 +77,8 @@ class ObjectWriter:
         if not is_pydantic(kind):
             return encoder(self._default)
         method = kind.model_dump_json  # type: ignore[attr-defined] # is_pydantic has looked
-        if getattr(method, "__module__", None) == "pydantic.main":
-            by_alias = method.__kwdefaults__["by_alias"]
-            return _by_serializer(by_alias, is_sdks(kind), self._fallback)
+        if getattr(method, "__module__", None) == PYDANTICS_OWN:
+            return _by_serializer(by_alias_of(method), is_sdks(kind), self._fallback)
         # It has a method of its own, as openai's models have with pydantic 1.
         return _by_method_unset if is_sdks(kind) else _by_method
 
@@ -114,9 +114,7 @@ def is_sdks(kind: type) -> bool:
     if package in SDKS:
         return True
     # Its SDKs have each their own base class, so that of a class of yours is in another package.
-    makers = [
-        base for base in kind.__mro__ if "use_api_names" in _keywords(vars(base).get("to_dict"))
-    ]
+    makers = [base for base in kind.__mro__ if STAINLESS in _keywords(vars(base).get("to_dict"))]
     return any(base.__module__.partition(".")[0] == package for base in makers)
 
 
@@ -149,8 +147,7 @@ def _on_one_line(text: str) -> bytes:
 
 
 def _by_serializer(by_alias: bool | None, unset: bool, more: dict[str, Any]) -> Write:
-    # What pydantic's own model_dump_json calls, without its dozen keywords. They have the serializer's own
-    # defaults, except for by_alias before pydantic 2.11.
+    # What pydantic's own model_dump_json calls, without its dozen keywords: the serializer has the same defaults.
     def write(chunk: Any) -> bytes:
         line: bytes = chunk.__pydantic_serializer__.to_json(
             chunk, by_alias=by_alias, exclude_unset=unset, warnings=False

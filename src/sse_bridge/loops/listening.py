@@ -14,6 +14,7 @@ from functools import lru_cache
 from types import MethodType
 from typing import Any
 
+from ..private import SERVERS_RECEIVE, take_future
 from .base import Receive, Running
 
 _log = logging.getLogger("sse_bridge")
@@ -22,9 +23,6 @@ _log = logging.getLogger("sse_bridge")
 # app in one, finds the end of the socket in the same one but later, and tells `receive` in the next. Each
 # middleware on the way takes a turn more.
 OWN_TURNS, TURNS = 2, 5
-
-# Where the `receive` of a server is its own: uvicorn's; hypercorn gives the `get` of an asyncio.Queue.
-_OWN = ("uvicorn.", "asyncio.queues")
 
 
 class TaskEar:
@@ -106,7 +104,7 @@ class HandEar:
         if waits_for is None:  # a bare turn
             self._loop.call_soon(self._step)
         else:
-            waits_for._asyncio_future_blocking = False  # as a task does that takes it
+            take_future(waits_for)
             waits_for.add_done_callback(self._step)
             self._waits_for = waits_for
         return True
@@ -144,4 +142,4 @@ def is_own(receive: Receive) -> bool:
 
 @lru_cache(maxsize=64)
 def _is_servers(module: str) -> bool:
-    return module.startswith(_OWN)
+    return module.startswith(SERVERS_RECEIVE)

@@ -16,9 +16,9 @@ from functools import partial
 from types import CoroutineType
 from typing import Any
 
-# What asyncio's own eager tasks do: one task steps aside for another. Asyncio has no other name for it, and has had
-# these since 3.7.
-_enter_task, _leave_task = asyncio.tasks._enter_task, asyncio.tasks._leave_task
+from ..private import task_switch
+
+_enter_task, _leave_task = task_switch(asyncio.tasks)
 
 _log = logging.getLogger("sse_bridge")
 
@@ -50,11 +50,11 @@ class StandIn:
         running = asyncio.current_task(loop)  # a timer's turn has none
         if running is not None:
             _leave_task(loop, running)
-        _enter_task(loop, task)  # type: ignore[arg-type] # made in a task
+        _enter_task(loop, task)
         try:
             left = self._context.run(self._step, data)
         finally:
-            _leave_task(loop, task)  # type: ignore[arg-type]
+            _leave_task(loop, task)
             if running is not None:
                 _enter_task(loop, running)
         return None if left is DONE else self._rest(left)

@@ -22,12 +22,12 @@ from ..failures import CutShort
 from ..interrupt import Interrupted
 from ..loops.background import background_home
 from ..options import Options
+from ..private import WRAPPED
 from ..watches import HandedOn
 from .takeover import Takeover
 from .wsgi_call import App, Call
 
 _FRAMEWORKS = ("bottle", "cherrypy")  # and web.py: the request's own is in thread-locals
-_WRAPPERS = ("app", "wsgi_app", "application", "_app", "wrap_app", "__wrapped__", "__self__")
 
 
 def keeps_to_its_thread(app: Any) -> bool:
@@ -36,7 +36,7 @@ def keeps_to_its_thread(app: Any) -> bool:
         home = app if hasattr(app, "__qualname__") else type(app)
         if _is_of_such(str(getattr(home, "__module__", "")).partition(".")[0]):
             return True
-        inner = (getattr(app, name, None) for name in _WRAPPERS)
+        inner = (getattr(app, name, None) for name in WRAPPED)
         app = next((one for one in inner if callable(one)), None)
     return False
 

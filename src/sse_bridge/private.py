@@ -1,0 +1,208 @@
+"""What we use of other packages, and of Python, that they do not promise: each with its reason.
+
+Rules of this file:
+
+1. It imports none of them: a function is handed what it looks at.
+2. A name stands elsewhere only if `IN_PLACE` says where, and here why.
+3. Each has a test in tests/test_private.py, which looks at the real package and fails when the name has moved.
+
+Looked at: Python 3.11 to 3.13, Flask 3.1, uvicorn 0.54, gunicorn 27, hypercorn 0.18, waitress 3.0, cheroot 11,
+a2wsgi 1.10, trio 0.35, httpcore 1.0, httpcore2 2.16, urllib3 2.8, pydantic 2.14, openai 3.57.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+IN_PLACE: dict[str, tuple[str, ...]] = {
+    # Asked of each chunk. Pydantic keeps there what a class has no field for, and its fields in `__dict__`;
+    # `model_extra` is the same at two and a half times the cost.
+    "__pydantic_extra__": ("adapters/answers", "adapters/openai_chunk", "adapters/refusals"),
+    # Called for each chunk. `model_dump_json` hands it a dozen keywords more.
+    "__pydantic_serializer__": ("adapters/objects",),
+    # Asked of each type, and of each event. `dataclasses.is_dataclass` does the same, but importing it takes
+    # milliseconds, and every program would pay them.
+    "__dataclass_fields__": ("adapters/events", "adapters/objects"),
+    # The function beneath JSON's text, called for each piece of it; `json.dumps` is many times as slow.
+    "encode_basestring": ("payload",),
+    # A base class, which type checkers want by its name; public is a variable, `Flask.app_ctx_globals_class`.
+    "_AppCtxGlobals": ("flask_context",),
+    # The system's own socket, where gevent has put its own in place of the public one.
+    "_socket": ("hangup",),
+}
+
+
+# -- asyncio and trio ------------------------------------------------------------------------------
+
+Switch = Callable[[Any, Any], None]  # with the loop and the task
+
+
+def task_switch(tasks: ModuleType) -> tuple[Switch, Switch]:
+    """What enters a task and what leaves it, of `asyncio.tasks`: with them one task steps aside for another.
+
+    Asyncio's own eager tasks do that, and it has no public name for it. It has had these since Python 3.7.
+    """
+    return tasks._enter_task, tasks._leave_task
+
+
+def take_future(waits_for: Any) -> None:
+    """Take a future that a coroutine has yielded, as its task does, which alone is meant to step it."""
+    waits_for._asyncio_future_blocking = False
+
+
+# The modules of the handlers that event loops have for Ctrl-C: nothing else tells them from an app's.
+LOOPS_CTRL_C = ("asyncio.runners", "trio._core._ki")
+
+# The modules of a server's own `receive`: uvicorn's; hypercorn gives the `get` of an asyncio.Queue. ASGI does not
+# say whose a function is.
+SERVERS_RECEIVE = ("uvicorn.", "asyncio.queues")
+
+
+# -- json ------------------------------------------------------------------------------------------
+
+
+def json_writer(
+    encoder: ModuleType,
+    marks: dict[int, Any],
+    default: Callable[[Any], Any],
+    quote: Callable[[str], str],
+) -> Callable[[Any, int], tuple[str, ...]]:
+    """What `JSONEncoder.encode` makes anew for each value, of `json.encoder`; a TypeError where there is none.
+
+    Public is only what makes it each time, at half of the cost of a small value.
+    """
+    make: Any = getattr(encoder, "c_make_encoder", None)
+    # indent, the two separators; sort_keys, skipkeys, allow_nan
+    made: Callable[[Any, int], tuple[str, ...]] = make(
+        marks, default, quote, None, ":", ",", False, False, False
+    )
+    return made
+
+
+# -- pydantic, and SDKs that are made with it ------------------------------------------------------
+
+PYDANTICS_OWN = "pydantic.main"  # the module of a `model_dump_json` that nobody has overridden
+
+
+def by_alias_of(model_dump_json: Any) -> bool | None:
+    """Its default of `by_alias`, which the serializer does not share before pydantic 2.11."""
+    default: bool | None = model_dump_json.__kwdefaults__["by_alias"]
+    return default
+
+
+# A keyword of `to_dict`, which the base classes of Stainless's SDKs have: they have no ancestor in common.
+STAINLESS = "use_api_names"
+
+
+# -- clients that read from an upstream ------------------------------------------------------------
+# Which read a thread is blocked in, only its frames tell: by the modules and the names of functions.
+
+READS = ("recv", "recv_into", "read", "readinto")
+PLUMBING = ("socket", "ssl", "select", "selectors")  # between a client's read and the system's
+HTTPCORE = ("httpcore._backends.sync", "httpcore2._backends.sync")
+HTTP_CLIENTS = ("http.client", "urllib3.")
+MULTIPLEXED = "._sync.http2"  # the end of a module's name: httpcore's connection that streams share
+
+
+def socket_beneath(reader: Any) -> Any:
+    """The socket of a `socket.SocketIO`, or of httpcore's stream; the former shows only its descriptor."""
+    return getattr(reader, "_sock", None)
+
+
+# -- Flask -----------------------------------------------------------------------------------------
+
+
+def context_variables(flask_globals: ModuleType) -> tuple[Any, Any] | None:
+    """The variables of the request's context and the app's; None where Flask has but one for both.
+
+    Public are the proxies, which cannot be moved from one context to another.
+    """
+    request = getattr(flask_globals, "_cv_request", None)
+    return None if request is None else (request, flask_globals._cv_app)
+
+
+def tokens_of(context: Any) -> list[Any]:
+    """What undoes each push of a context of Flask's; of a request's, beside the app's context if it pushed one.
+
+    Only `pop` uses them, and that must be called in the context of the push.
+    """
+    tokens: list[Any] = getattr(context, "_cv_tokens", [])
+    return tokens
+
+
+def share_after_requests(request: Any, other: Any) -> None:
+    """Have what `after_this_request` is given in one context of a request be called at the end of another.
+
+    It knows the current one only.
+    """
+    request._after_request_functions = other._after_request_functions
+
+
+def within_stream_with_context(source: Any, stream_with_context: Any) -> Any | None:
+    """The generator in one that Flask's `stream_with_context` has made; None for any other source.
+
+    Flask has no way back to it but the frame, where it is called `gen`.
+    """
+    code = getattr(source, "gi_code", None)
+    if code is None or code.co_filename != stream_with_context.__code__.co_filename:
+        return None
+    return None if source.gi_frame is None else source.gi_frame.f_locals.get("gen")
+
+
+# -- servers ---------------------------------------------------------------------------------------
+# WSGI and ASGI have no word for their being stopped, nor, in WSGI, for a client's connection.
+
+
+def server_of(handler: Any) -> Any | None:
+    """Uvicorn's server, or gunicorn's worker: the handler of SIGTERM is a method of it."""
+    return getattr(handler, "__self__", None)
+
+
+def uvicorn_stops(server: Any) -> bool:
+    """Whether uvicorn's server is on its way out; at its limit of requests it only closes its sockets."""
+    sockets = getattr(server, "servers", None) or ()
+    return server.should_exit or not all(listening.is_serving() for listening in sockets)
+
+
+def gunicorn_stops(worker: Any) -> bool:
+    """Whether gunicorn's worker answers no more requests."""
+    return not worker.alive
+
+
+def gunicorn_timeout(worker: Any) -> Any | None:
+    """The seconds after which gunicorn kills a worker that is silent."""
+    return getattr(getattr(worker, "cfg", None), "timeout", None)
+
+
+def hypercorn_stops(process: Any) -> bool:
+    """Whether hypercorn's worker was told to stop: by an event that came with the process."""
+    event = getattr(process, "_kwargs", {}).get("shutdown_event")
+    return event is not None and bool(event.is_set())
+
+
+def waitress_socket(client_disconnected: Any) -> Any:
+    """The client's connection, by the function in the environ: it is a method of waitress's channel."""
+    return client_disconnected.__self__.socket
+
+
+def innermost_reader(body: Any) -> Any:
+    """What reads the connection beneath a request's body: cheroot's, in as many wrappings as it likes."""
+    while hasattr(body, "rfile"):
+        body = body.rfile
+    return body
+
+
+def is_a2wsgis(body: Any) -> bool:
+    """Whether a request's body is a2wsgi's, with the server's `receive`, which it asks, and its `loop`."""
+    return hasattr(body, "receive") and hasattr(body, "loop")
+
+
+def transport_behind(receive: Any) -> Any | None:
+    """The client's connection, where a server's `receive` is a method of what has it, as uvicorn's is."""
+    return getattr(getattr(receive, "__self__", None), "transport", None)
+
+
+# What middlewares call the app that they wrap: WSGI has no name for it.
+WRAPPED = ("app", "wsgi_app", "application", "_app", "wrap_app", "__wrapped__", "__self__")
