@@ -379,6 +379,7 @@ def interleaved(
         return on_step
 
     here, before = sys._getframe(), sys.gettrace()
+    here.f_trace_opcodes = True  # Python 3.12 has no steps for a trace that began before any frame asked for them
     sys.settrace(on_call)
     try:
         outcome = call()
