@@ -201,7 +201,7 @@ def test_a_skip_wakes_the_writer():
     made = Connection([], Options(), contextvars.copy_context(), signal.set, background_home)
     assert made.pipe.idle()
     made.skip(1.0)
-    assert not made.pipe.writer_sleeps
+    assert not made.pipe.others_may_write
 
 
 def test_an_observer_sees_the_connections_of_its_context_only():

@@ -183,7 +183,7 @@ def test_a_writer_does_not_sleep_over_what_is_there():
 def test_of_a_new_pipe_nothing_is_known_yet():
     pipe = Pipe(Wakes())
     assert (pipe.gone, pipe.slow, pipe.doubted) == (False, False, False)
-    assert (pipe.ended, pipe.closed, pipe.writer_sleeps) == (None, False, False)
+    assert (pipe.ended, pipe.closed, pipe.others_may_write) == (None, False, False)
 
 
 CALLS: dict[str, dict[str, Any]] = {
@@ -199,13 +199,13 @@ def test_who_calls_the_writer_wakes_it_once_and_says_why(call: str):
     wakes = Wakes()
     pipe = Pipe(wakes)
     assert pipe.idle()
-    assert pipe.writer_sleeps is True
+    assert pipe.others_may_write is True
     getattr(pipe, call)()
     assert wakes.count == 1
-    assert pipe.writer_sleeps is False
+    assert pipe.others_may_write is False
     assert {name: getattr(pipe, name) for name in CALLS[call]} == CALLS[call]
     assert not pipe.idle()
-    assert pipe.writer_sleeps is False
+    assert pipe.others_may_write is False
 
 
 def test_the_end_wakes_the_writer():
@@ -215,7 +215,7 @@ def test_the_end_wakes_the_writer():
     pipe.end(error, ["rest"])
     assert wakes.count == 1
     assert pipe.ended == (error, ["rest"])
-    assert not pipe.writer_sleeps
+    assert not pipe.others_may_write
 
 
 def test_a_writer_that_somebody_else_woke_is_not_woken_again():
@@ -223,7 +223,7 @@ def test_a_writer_that_somebody_else_woke_is_not_woken_again():
     pipe = Pipe(wakes)
     assert pipe.idle()
     pipe.wake()
-    assert pipe.writer_sleeps is False
+    assert pipe.others_may_write is False
     pipe.put(["x"])
     assert wakes.count == 0
 
@@ -235,7 +235,7 @@ def test_where_chunks_wake_nobody_the_end_does():
     assert pipe.idle()
     pipe.put(["x"])
     assert wakes.count == 0
-    assert pipe.writer_sleeps
+    assert pipe.others_may_write
     pipe.end(None)
     assert wakes.count == 1
 
@@ -244,11 +244,11 @@ def test_where_chunks_wake_nobody_the_end_does():
 def test_a_writer_sleeps_on_over_chunks_but_over_nothing_else(call: str):
     pipe = Pipe(Wakes())
     pipe.put(["x"])
-    assert pipe.only_chunks()
-    assert pipe.writer_sleeps is True
+    assert pipe.others_may_write_chunks()
+    assert pipe.others_may_write is True
     getattr(pipe, call)(*[None] * (call == "end"))
-    assert not pipe.only_chunks()
-    assert pipe.writer_sleeps is False
+    assert not pipe.others_may_write_chunks()
+    assert pipe.others_may_write is False
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_time_that_is_skipped_wakes_the_writer_and_is_taken_once():
     pipe.skip(0.5)
     assert wakes.count == 1
     assert not pipe.idle()
-    assert not pipe.only_chunks()
+    assert not pipe.others_may_write_chunks()
     pipe.skip(2.0)
     assert pipe.take_skipped() == 2.5
     assert pipe.take_skipped() == 0
@@ -379,7 +379,9 @@ def interleaved(
         return on_step
 
     here, before = sys._getframe(), sys.gettrace()
-    here.f_trace_opcodes = True  # Python 3.12 has no steps for a trace that began before any frame asked for them
+    here.f_trace_opcodes = (
+        True  # Python 3.12 has no steps for a trace that began before any frame asked for them
+    )
     sys.settrace(on_call)
     try:
         outcome = call()

@@ -12,7 +12,9 @@ Rules of this file:
    task, in a copy of that one's context, for what `send` goes through may hold on to either. None of them
    waits for a write: what waits, raises, begins or ends the answer is the writer's, so that a middleware finds
    at the end what it has put into its context at the start.
-7. Whoever wakes the writer says so first (`Pipe.poke_writer`); from then on nobody writes in its stead.
+7. Whoever calls for the writer says so first (`Pipe.poke_writer`); from then on nobody writes in its stead.
+   Only the call that a thread's chunk has brought into the loop may take that back: if nothing but chunks wait
+   and the writer still sleeps (`Pipe.others_may_write_chunks`), it writes them.
 """
 
 from __future__ import annotations
@@ -200,7 +202,7 @@ class Writer:
 
     def _write_at_pause(self) -> None:
         """An async source is about to wait: nearly always it has said one chunk, and nothing else is to be done."""
-        if not self._pipe.writer_sleeps:
+        if not self._pipe.others_may_write:
             return
         stream = self._stream
         if not stream.flows or (part := self._pipe.take_lone()) is None:
@@ -212,18 +214,18 @@ class Writer:
             self._leave(_raise(error))
         else:
             if data or stream.ending is not None:
-                self._hand_over(data)
+                self._write_or_leave(data)
 
     def _write_on_time(self) -> None:
         """A deadline of the stream, or of whatever else the writer waits for."""
-        if self._pipe.writer_sleeps:
+        if self._pipe.others_may_write:
             self._write_in_stead()
         else:
             self._signal.set()
 
     def _write_or_wake(self) -> None:
         """Somebody has called for the writer from another thread: mostly it has a chunk, and no more than that."""
-        if self._signal.sleeps and self._pipe.only_chunks():
+        if self._signal.sleeps and self._pipe.others_may_write_chunks():
             self._write_in_stead()
         else:
             self._signal.set()
@@ -238,11 +240,11 @@ class Writer:
             return
         begins = self._begin is not None and not stream.held
         if data or begins or stream.ending is not None:
-            self._hand_over(data)
+            self._write_or_leave(data)
         if stream.ending is None:
             self._signal.move(self.connection.deadline)
 
-    def _hand_over(self, data: bytes) -> None:
+    def _write_or_leave(self, data: bytes) -> None:
         """Write until it has to wait; what is left, went wrong, begins or ends the answer is the writer's."""
         stand_in, is_middle = self._stand_in, self._begin is None and self._stream.ending is None
         if is_middle and stand_in is not None and len(data) <= BATCH_BYTES:

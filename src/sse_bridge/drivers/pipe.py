@@ -47,13 +47,13 @@ class Pipe:
         "doubted",
         "ended",
         "gone",
+        "others_may_write",
         "pokes",
         "shutting_down",
         "skipped",
         "slow",
         "wake_source",
         "wake_writer",
-        "writer_sleeps",
     )
 
     def __init__(self, wake_writer: Callable[[], object]) -> None:
@@ -68,7 +68,7 @@ class Pipe:
         self._ready: list[Sequence[Part]] = []  # a deque takes 600 bytes more in each idle stream
         self._put_bytes = self._taken_bytes = 0
         self._room = ROOM
-        self.writer_sleeps = False  # what is ready is for others to write
+        self.others_may_write = False  # the writer sleeps, and nobody has called for it
         self._source_sleeps = False
         # Whether a chunk wakes the writer; or its source does when it is about to wait.
         self.pokes = True
@@ -84,7 +84,7 @@ class Pipe:
             kind = type(part)
             put_bytes += len(part) if kind is str or kind is bytes else _size(part)
         self._put_bytes = put_bytes
-        if self.writer_sleeps and self.pokes:
+        if self.others_may_write and self.pokes:
             self.poke_writer()
         return len(ready) < self._room and put_bytes - self._taken_bytes < ROOM_BYTES
 
@@ -130,25 +130,25 @@ class Pipe:
             self._poke_source()
         return part
 
-    def only_chunks(self) -> bool:
-        """Say again of a writer that was called that it sleeps; False when there is more for it than chunks."""
-        self.writer_sleeps = True
+    def others_may_write_chunks(self) -> bool:
+        """Take back that the writer was called for, if nothing but chunks wait for it; whether that is so."""
+        self.others_may_write = True
         if self.closed or self.ended is not None or self._is_called():
-            self.writer_sleeps = False
+            self.others_may_write = False
             return False
         return True
 
     def idle(self) -> bool:
         """Say that the writer is about to sleep; False when there is something for it after all."""
-        self.writer_sleeps = True
+        self.others_may_write = True
         if self._ready or self.ended is not None or self._is_called():
-            self.writer_sleeps = False
+            self.others_may_write = False
             return False
         return True
 
     def wake(self) -> None:
         """Say that the writer is awake, whoever woke it."""
-        self.writer_sleeps = False
+        self.others_may_write = False
 
     def close(self) -> None:
         """The writer wants no more."""
@@ -190,7 +190,7 @@ class Pipe:
 
     def poke_writer(self) -> None:
         """Wake the writer, asleep or not."""
-        self.writer_sleeps = False
+        self.others_may_write = False
         self.wake_writer()
 
     def _is_called(self) -> bool:

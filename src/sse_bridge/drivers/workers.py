@@ -2,7 +2,9 @@
 
 Rules of this file:
 
-1. All steps of one source, its cleanup and its `on_end` run on one thread or in one task, in one copied context.
+1. All steps of one source, its cleanup and its `on_end` run on one thread or in one task, in one copied
+   context; but a sync `on_end` of an async source, which may block, has a thread beside the loop, and a copy
+   of that context.
 2. A worker reads each chunk where it was produced; only immutable parts are handed over.
 3. Whatever a source raises, SystemExit and CancelledError too, is its last word and is handed over.
 4. `stop` asks from outside, from any thread, and returns at once. `done` is set when all is over.

@@ -69,7 +69,7 @@ class AsyncioSignal:
             self._due = self._clock.add(self, until, time.monotonic())
 
     def on_time(self, now: float) -> None:
-        """The clock's call. Who speaks while another sleeps only moves the time on: it may be too early then."""
+        """The clock's call. It may come too early: a time that moves on leaves the clock as it is."""
         self._due = inf
         if self._sleeper is None:
             return

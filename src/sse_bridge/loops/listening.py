@@ -45,7 +45,7 @@ class TaskEar:
 class HandEar:
     """Steps a server's own `receive` by hand; calls `hang_up` when the client leaves."""
 
-    __slots__ = ("_bodies", "_hang_up", "_loop", "_receive", "_receiving", "_waits_for")
+    __slots__ = ("_body_ends", "_hang_up", "_loop", "_receive", "_receiving", "_waits_for")
 
     turns = OWN_TURNS
 
@@ -54,7 +54,7 @@ class HandEar:
     ) -> None:
         self._loop, self._receive = loop, receive
         self._hang_up: Callable[[], None] | None = hang_up
-        self._bodies = 0
+        self._body_ends = 0
         self._waits_for: asyncio.Future[Any] | None = None
         self._receiving: Coroutine[Any, Any, MutableMapping[str, Any]] | None = None
         self._step()
@@ -81,7 +81,7 @@ class HandEar:
             return
         self._waits_for = None
         try:
-            while self._hang_up is not None and self._bodies < 2 and not self._waits():
+            while self._hang_up is not None and self._body_ends < 2 and not self._step_once():
                 pass
         except (
             asyncio.CancelledError
@@ -91,7 +91,7 @@ class HandEar:
             self._receiving = None
             _report()
 
-    def _waits(self) -> bool:
+    def _step_once(self) -> bool:
         """Take one step of one message; whether it waits for something then."""
         if self._receiving is None:
             self._receiving = self._receive()  # type: ignore[assignment] # its own: a coroutine
@@ -111,7 +111,7 @@ class HandEar:
 
     def _hear(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] != "http.disconnect":
-            self._bodies += not message.get("more_body", False)
+            self._body_ends += not message.get("more_body", False)
         elif self._hang_up is not None:
             hang_up, self._hang_up = self._hang_up, None
             hang_up()

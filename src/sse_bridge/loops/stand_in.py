@@ -110,16 +110,16 @@ def with_pauses(
     coroutine: Coroutine[Any, Any, None], call: Callable[[], None]
 ) -> Generator[Any, Any, None]:
     """Run a coroutine, with a call each time before it waits."""
-    resume, sent = coroutine.send, None
+    step, sent = coroutine.send, None
     while True:
         try:
-            waits_for = resume(sent)
+            waits_for = step(sent)
         except StopIteration:
             return
         finally:
             sent = None  # breaks the cycle of an error's traceback
         call()
         try:
-            resume, sent = coroutine.send, (yield waits_for)
+            step, sent = coroutine.send, (yield waits_for)
         except BaseException as error:
-            resume, sent = coroutine.throw, error
+            step, sent = coroutine.throw, error
