@@ -39,19 +39,22 @@ SHORTFALLS = """\
 ## What is missed, and why
 
 - **A whole short stream, and the time to the first event.** A stream that can be stopped needs a task for its
-  source, a task that hears the client leave, and five turns of the loop before the source begins, so that it never
-  begins for a client that has left. That alone is the contender `floor` in the row `short`. The rest is the making
-  of a stream's objects.
-- **Chunks one at a time.** `raw` writes from the task that makes the chunk. So do we, on asyncio; what is left is
-  one pass through adapter, stream and dialect for each chunk, which a batch shares among its chunks.
+  source, and turns of the loop before the source begins, so that it never begins for a client that has left: two on a
+  server that we know, and a task to listen and five turns elsewhere, as in the rows in process. That alone is the
+  contender `floor` in the row `short`. Half of the rest is the making of a stream's objects, the other half its ending.
+- **OpenAI's chunks, in process and on a thread.** Each is looked at for what it tells besides its words, and written with
+  the fields that were set. Over a socket the same is within its target, or near it.
+- **One chunk at a time, beside Starlette's own response.** It has no keep-alive, no summary and no task of the source's
+  own. Beside `raw` the target is met.
+- **Under WSGI.** A source has a thread of its own, which costs more than a short stream, and hands its chunks to the server's
+  thread, which costs a switch.
 - **Dicts with orjson.** orjson writes some values otherwise than `json` does. Each value is looked at before
   orjson's bytes are taken, which costs more than orjson itself.
 - **A lone chunk of a sync source under ASGI.** A thread can wake an asyncio loop only through a socket.
 - **Other Pythons.** On 3.14 (tried by hand, not on this page) a text chunk costs a fifth less than on 3.11 and a
   short stream a quarter less; the limits gain more, so the ratios rise a little and the same targets are met. No
   free-threaded build could be had to try; on one, interrupting blocked threads is off.
-- **Idle streams.** What is over the target is the two tasks of a stream, and the context and the response that
-  Starlette's face keeps for each.
+- **Idle streams.** What is over the target is the two tasks of a stream, and what the stream itself keeps.
 """
 
 
