@@ -39,15 +39,16 @@ SHORTFALLS = """\
 ## What is missed, and why
 
 - **A whole short stream, and the time to the first event.** A stream that can be stopped needs a task for its
-  source, and turns of the loop before the source begins, so that it never begins for a client that has left: two on a
-  server that we know, and a task to listen and five turns elsewhere, as in the rows in process. That alone is the
-  contender `floor` in the row `short`. Half of the rest is the making of a stream's objects, the other half its ending.
-- **OpenAI's chunks, in process and on a thread.** Each is looked at for what it tells besides its words, and written with
-  the fields that were set. Over a socket the same is within its target, or near it.
-- **One chunk at a time, beside Starlette's own response.** It has no keep-alive, no summary and no task of the source's
-  own. Beside `raw` the target is met.
-- **Under WSGI.** A source has a thread of its own, which costs more than a short stream, and hands its chunks to the server's
-  thread, which costs a switch.
+  source, and turns of the loop before the source begins, so that it never begins for a client that has left:
+  two on a server that we know, and a task to listen and five turns elsewhere, as in the rows in process. That
+  alone is the contender `floor` in the row `short`. The rest is the making of a stream's objects, and its
+  ending.
+- **OpenAI's chunks, in process and on a thread.** Each is looked at for what it tells besides its words, and
+  written with the fields that were set. Over a socket the same is within its target, or near it.
+- **One chunk at a time, beside Starlette's own response.** It has no keep-alive, no summary and no task of the
+  source's own. Beside `raw` the target is met.
+- **Under WSGI.** A source has a thread of its own, which costs more than a short stream, and hands its chunks
+  to the server's thread, which costs a switch.
 - **Dicts with orjson.** orjson writes some values otherwise than `json` does. Each value is looked at before
   orjson's bytes are taken, which costs more than orjson itself.
 - **A lone chunk of a sync source under ASGI.** A thread can wake an asyncio loop only through a socket.
