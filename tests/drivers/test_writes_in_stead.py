@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import anyio
@@ -82,22 +83,38 @@ def test_who_begins_the_answer_finds_at_its_end_what_it_put_into_its_context(run
     run(main)
 
 
-def test_writes_in_stead_share_one_context_in_which_they_may_reset_what_another_set():
+@pytest.mark.parametrize("kind", ["task", "thread"])
+def test_writes_in_stead_share_one_context_whoever_begins_them(kind: str):
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
+    pinged = threading.Event()
 
     async def main() -> None:
         tokens: list[contextvars.Token[str]] = []
+        heard, loop = anyio.Event(), asyncio.get_running_loop()
 
         async def send(data: bytes) -> None:
-            if b"b" in data:
+            if b"data: b" in data:  # the source's task or its thread has it written
                 tokens.append(variable.set("b's"))
-            elif b"data: c" in data:
-                assert variable.get() == "b's"
-                variable.reset(tokens.pop())
+            elif b": ping" in data and tokens:  # and this is the clock's
+                variable.reset(tokens.pop())  # raises in any other context
+                heard.set()
+                pinged.set()
+
+        async def task() -> AsyncIterator[str]:
+            async for chunk in lone("a", "b"):
+                yield chunk
+            await heard.wait()
+
+        def thread() -> Iterator[str]:
+            yield "a"
+            asyncio.run_coroutine_threadsafe(turns(), loop).result(PATIENCE)
+            yield "b"
+            assert pinged.wait(PATIENCE)
 
         answer = Answer(send)
-        await answer.drive(lone("a", "b", "c"))
-        assert answer.in_stead == [b"data: b\n\n", b"data: c\n\n"]
+        with anyio.fail_after(2 * PATIENCE):
+            await answer.drive(task() if kind == "task" else thread(), ping=0.01)
+        assert {b"data: b\n\n", b": ping\n\n"} <= set(answer.in_stead)
         assert answer.is_over
         assert tokens == []
 
