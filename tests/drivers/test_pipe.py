@@ -366,6 +366,7 @@ def interleaved(
     def on_call(frame: FrameType, _event: str, _arg: Any) -> Any:
         if frame.f_back is not here:
             return None
+        frame.f_trace = on_step  # Python 3.13 wants it before its steps are asked for
         frame.f_trace_lines, frame.f_trace_opcodes = False, True
         return on_step
 

@@ -155,7 +155,10 @@ class Writer:
                 if stand_in is not None:
                     stand_in.close()
         if (refusal := self.connection.refusal) is not None:
-            raise refusal
+            try:
+                raise refusal
+            finally:
+                del refusal  # breaks the traceback's cycle
         await self._end_answer()
 
     def _forget(self) -> None:

@@ -65,6 +65,7 @@ class StandIn:
             self._context.run(self._writing.close)
         except Exception:
             _log.exception("a write raised when it was broken off")
+        self._task = None  # its own error's traceback leads here
 
     async def _rest(self, waits_for: Any) -> None:
         await resume(self._writing, waits_for, self._context.run)
@@ -86,7 +87,7 @@ def _writing(write: Callable[[bytes, bool], Awaitable[None]]) -> Generator[Any, 
 def resume(
     stepped: Coroutine[Any, Any, None] | Generator[Any, Any, None],
     waits_for: Any,
-    run: Callable[[Callable[[], Any]], Any] = lambda step: step(),
+    run: Callable[[Callable[[], Any]], Any] | None = None,
 ) -> Generator[Any, Any, None]:
     """Go on with what was stepped once and gave `waits_for`, until it gives DONE or ends."""
     step: Callable[[], Any] | None
@@ -98,7 +99,9 @@ def resume(
         else:
             step = partial(stepped.send, sent)
         try:
-            waits_for = run(step)
+            waits_for = (
+                step() if run is None else run(step)
+            )  # another frame would keep an error in `step`
         except StopIteration:
             return
         finally:
