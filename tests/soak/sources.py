@@ -38,7 +38,7 @@ TWICE = 255
 _lock = threading.Lock()
 
 # Pools of the servers and frameworks, and the one of `on_end`: each grows when it likes, up to a size of its own.
-POOLS = re.compile(r"ThreadPoolExecutor-|AnyIO worker|asyncio_|sse_bridge on_end_")
+POOLS = re.compile(r"ThreadPoolExecutor-|AnyIO worker|asyncio_|uvloop_|sse_bridge on_end_")
 
 logging.basicConfig(level=logging.WARNING)
 logging.getLogger("sse_bridge").setLevel(logging.INFO)
