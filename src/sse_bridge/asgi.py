@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Unpack
 
 from .answers.asgi import (
-    RawHeaders,
     Receive,
     Scope,
     Send,
@@ -18,7 +17,6 @@ from .answers.asgi import (
     answer_early,
     header,
     is_finished,
-    raw,
     retry_after,
     ways,
 )
@@ -28,7 +26,7 @@ from .drivers.anyio import drive
 from .drivers.sources import OneRequest, check_source, discard
 from .loops.current import current_home
 from .middleware.asgi import Middleware
-from .options import Options, Words, merge_headers, options_of
+from .options import Options, RawHeaders, Words, merge_headers, options_of, raw
 from .registry import Unavailable
 
 __all__ = ["EventStream", "Middleware"]

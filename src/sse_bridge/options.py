@@ -26,6 +26,8 @@ from .summary import Summary
 from .surrogates import whole
 from .times import Limits
 
+RawHeaders = list[tuple[bytes, bytes]]
+
 
 class _Unsaid(str):
     """A name that nobody has given; where frames pass, their own protocol then decides."""
@@ -174,10 +176,7 @@ class Options:
             wishes=(wish, wish._replace(lines=True)),
             must_speak=not takes_objects or getattr(self.adapter, "is_model", False),
             line_pings=self._ping_form == "line",
-            raw_headers=[
-                (name.lower().encode("latin-1"), value.encode("latin-1"))
-                for name, value in self.headers()
-            ],
+            raw_headers=raw(self.headers()),
         )
 
     def open(self) -> tuple[Stream, Reader]:
@@ -203,7 +202,7 @@ class Options:
         return [*DEFAULT_HEADERS, *self.dialect.headers]
 
     @property
-    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+    def raw_headers(self) -> RawHeaders:
         """The same as ASGI sends them; a list of the caller's own."""
         return self._prepared.raw_headers.copy()
 
@@ -228,7 +227,7 @@ class _Prepared(NamedTuple):
     wishes: tuple[Wish, Wish]  # for a voice that takes no lines, and for one that does
     must_speak: bool
     line_pings: bool
-    raw_headers: list[tuple[bytes, bytes]]
+    raw_headers: RawHeaders
 
 
 def _opening() -> Start:
@@ -331,6 +330,11 @@ def _ping_form(value: Any) -> str | None:
         raise ValueError(f'ping_form must be "line", "block" or None, got {value!r}')
     form: str | None = value
     return form
+
+
+def raw(headers: list[tuple[str, str]]) -> RawHeaders:
+    """Headers as ASGI sends them: bytes, names in lower case."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 def merge_headers(

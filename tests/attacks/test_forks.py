@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import sse_bridge
+from scenes import played
 from servers.harness import Pool
 
-TESTS = Path(__file__).parents[1]
-SOURCE = Path(sse_bridge.__file__).parents[1]
 DONE = "event: done\nid: [DONE]\ndata: [DONE]\n\n"
 REST = f"data: b\n\n{DONE}"
 WHOLE = f"data: a\n\n{REST}"
@@ -25,16 +20,9 @@ KINDS = pytest.mark.parametrize("kind", ["sync", "task"])
 
 def scene(*words: str) -> dict[str, Any]:
     """What came of a scene of `forking`, played in a process of its own."""
-    played = subprocess.run(
-        [sys.executable, "-m", "forking", *words],
-        cwd=TESTS,
-        env={"PYTHONPATH": str(SOURCE)},
-        capture_output=True,
-        text=True,
-        timeout=40,
-        check=True,
-    )
-    outcome: dict[str, Any] = json.loads(played.stdout)
+    done = played("forking", *words)
+    done.check_returncode()
+    outcome: dict[str, Any] = json.loads(done.stdout)
     return outcome
 
 

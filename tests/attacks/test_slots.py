@@ -6,23 +6,18 @@ import contextvars
 import gc
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import sse_bridge
+from scenes import played
 from sse_bridge import Ending, Summary
 from sse_bridge.drivers.threads import Body
 from sse_bridge.options import Options
 from sse_bridge.registry import streams
 
-TESTS = Path(__file__).parents[1]
-SOURCE = Path(sse_bridge.__file__).parents[1]
 PATIENCE = 10.0
 GONE = Ending.GONE
 
@@ -160,17 +155,9 @@ def once(call: Callable[..., Any], error: BaseException) -> Callable[..., Any]:
 def test_a_signal_at_any_moment_of_the_letting_go_keeps_no_place(seed: int):
     """The time-out comes as gunicorn's does: out of a signal handler, at a bytecode of its own choice."""
     times = 60
-    played = subprocess.run(
-        [sys.executable, "-m", "timed_out", str(times), str(seed)],
-        cwd=TESTS,
-        env={"PYTHONPATH": str(SOURCE)},
-        capture_output=True,
-        text=True,
-        timeout=40,
-        check=False,
-    )
-    assert (played.returncode, played.stderr) == (0, "")
-    assert json.loads(played.stdout) == [[["gone"]] * times, 0, 0]
+    done = played("timed_out", str(times), str(seed))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == [[["gone"]] * times, 0, 0]
 
 
 def test_a_thread_that_cannot_be_started_is_a_failure_and_keeps_no_place(monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from ..options import FINISHED_ID, Options
+from ..options import FINISHED_ID, Options, RawHeaders, raw
 from ..registry import Unavailable
 from .early import early_answer
 
@@ -14,7 +14,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-RawHeaders = list[tuple[bytes, bytes]]
 _Begin = Callable[[], Awaitable[None]]
 _Write = Callable[[bytes, bool], Awaitable[None]]
 
@@ -57,11 +56,6 @@ _FINISHED = FINISHED_ID.encode()
 def is_finished(scope: Scope) -> bool:
     """Whether this is an EventSource's reconnect after a stream that had finished."""
     return any(name == b"last-event-id" and value == _FINISHED for name, value in scope["headers"])
-
-
-def raw(headers: list[tuple[str, str]]) -> RawHeaders:
-    """Headers as ASGI sends them: bytes, names in lower case."""
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 def header(scope: Scope, wanted: bytes) -> str:

@@ -62,10 +62,8 @@ class Voice:
 
     name: ClassVar[str]
     done: ClassVar[ServerSentEvent]  # the event that says: finished
-    _last_frame: ClassVar[tuple[ServerSentEvent | None, bytes]] = (
-        None,
-        b"",
-    )  # that event, and its bytes
+    # That event, and its bytes.
+    _last_frame: ClassVar[tuple[ServerSentEvent | None, bytes]] = (None, b"")
     failures: ClassVar[tuple[str, ...]] = ()  # the names of events that say: failed
     has_choices: ClassVar[bool] = False
     one_frame: ClassVar[Mapping[type, Callable[[Any, Any], bytes]]] = {}  # rule 5

@@ -42,19 +42,40 @@ class TaskEar:
         self._task.cancel()
 
 
-class HandEar:
-    """Steps a server's own `receive` by hand; calls `hang_up` when the client leaves."""
+class _Listener:
+    """Hears a request's messages one by one; calls `hang_up` when the client leaves, once."""
 
-    __slots__ = ("_body_ends", "_hang_up", "_loop", "_receive", "_receiving", "_waits_for")
+    __slots__ = ("_body_ends", "_hang_up")
+
+    def __init__(self, hang_up: Callable[[], None]) -> None:
+        self._hang_up: Callable[[], None] | None = hang_up
+        self._body_ends = 0
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is more to hear: a server that repeats the end of the body has nothing more to tell."""
+        return self._hang_up is not None and self._body_ends < 2
+
+    def hear(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] != "http.disconnect":
+            self._body_ends += not message.get("more_body", False)
+        elif self._hang_up is not None:
+            hang_up, self._hang_up = self._hang_up, None
+            hang_up()
+
+
+class HandEar(_Listener):
+    """Steps a server's own `receive` by hand."""
+
+    __slots__ = ("_loop", "_receive", "_receiving", "_waits_for")
 
     turns = OWN_TURNS
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, receive: Receive, hang_up: Callable[[], None]
     ) -> None:
+        super().__init__(hang_up)
         self._loop, self._receive = loop, receive
-        self._hang_up: Callable[[], None] | None = hang_up
-        self._body_ends = 0
         self._waits_for: asyncio.Future[Any] | None = None
         self._receiving: Coroutine[Any, Any, MutableMapping[str, Any]] | None = None
         self._step()
@@ -81,11 +102,9 @@ class HandEar:
             return
         self._waits_for = None
         try:
-            while self._hang_up is not None and self._body_ends < 2 and not self._step_once():
+            while self.goes_on and not self._step_once():
                 pass
-        except (
-            asyncio.CancelledError
-        ):  # what it waited for was: the server's loop is on its way out
+        except asyncio.CancelledError:  # the future was cancelled: the loop is on its way out
             self._receiving = None
         except Exception:
             self._receiving = None
@@ -99,7 +118,7 @@ class HandEar:
             waits_for = self._receiving.send(None)  # type: ignore[union-attr]
         except StopIteration as stop:
             self._receiving = None
-            self._hear(stop.value)
+            self.hear(stop.value)
             return False
         if waits_for is None:  # a bare turn
             self._loop.call_soon(self._step)
@@ -109,24 +128,13 @@ class HandEar:
             self._waits_for = waits_for
         return True
 
-    def _hear(self, message: MutableMapping[str, Any]) -> None:
-        if message["type"] != "http.disconnect":
-            self._body_ends += not message.get("more_body", False)
-        elif self._hang_up is not None:
-            hang_up, self._hang_up = self._hang_up, None
-            hang_up()
-
 
 async def listen(receive: Receive, hang_up: Callable[[], None]) -> None:
     """Read on until the client leaves. What is left of the request's body is not for anybody."""
-    bodies = 0
+    listener = _Listener(hang_up)
     try:
-        while bodies < 2:  # a server that repeats the end of the body has nothing more to tell
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                hang_up()
-                return
-            bodies += not message.get("more_body", False)
+        while listener.goes_on:
+            listener.hear(await receive())
     except Exception:
         _report()
 

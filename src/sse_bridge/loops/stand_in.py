@@ -99,9 +99,8 @@ def resume(
         else:
             step = partial(stepped.send, sent)
         try:
-            waits_for = (
-                step() if run is None else run(step)
-            )  # another frame would keep an error in `step`
+            # Called here where it can be: another frame would keep an error in `step`.
+            waits_for = step() if run is None else run(step)
         except StopIteration:
             return
         finally:

@@ -17,14 +17,13 @@ from ..answers.asgi import (
     answer,
     answer_early,
     header,
-    raw,
     retry_after,
     ways,
 )
 from ..answers.mark import MARK, OVER, Mark
 from ..loops.current import current_home
 from ..media import JSON_LINES
-from ..options import Options, Words, options_of
+from ..options import Options, Words, options_of, raw
 from ..registry import Unavailable
 from .apps import AppStream
 from .inbox import Inbox
