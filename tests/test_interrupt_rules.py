@@ -281,6 +281,27 @@ def test_of_several_threads_the_one_that_reads_is_told(reader: Reader):
     assert reading([0, reader.id, threading.get_ident()]) == {reader.id}
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_no_garbage_is_collected_while_several_threads_are_looked_at(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, enabled: bool
+):
+    """In the middle of `frame.f_back` another thread could leave that frame, and the process would crash."""
+    collects: list[bool] = []
+
+    def look(frame: FrameType) -> socket.socket | None:
+        collects.append(gc.isenabled())
+        return upstream_socket(frame)
+
+    monkeypatch.setattr(module, "upstream_socket", look)
+    try:
+        (gc.enable if enabled else gc.disable)()
+        assert reading([reader.id, threading.get_ident()]) == {reader.id}
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
+    assert collects == [False, False]
+
+
 def test_nothing_is_raised_in_a_thread_that_is_elsewhere_or_gone(reader: Reader):
     assert module._raise_in(reader.id, frames(USER)) is False
     assert module._raise_in(0, reader.frame) is False

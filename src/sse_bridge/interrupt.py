@@ -11,8 +11,8 @@ Rules of this file:
 2. Looking at the thread and raising in it is one step, during which no other thread can run: what was
    read a moment ago must not be interrupted. So it is made of C calls only (`_raise_in`). Python 3.13 may
    raise one call later than others do: the client's own next call then, never yet its user's.
-3. No garbage is collected from the look until the thread has left its read (`_Quiet`). A finalizer could
-   run others between the look and the act, or get the exception that was meant for the read.
+3. No garbage is collected while another thread's frames are read, nor until it has left its read (`_Quiet`). A
+   finalizer could run others between the look and the act, or get the exception that was meant for the read.
 4. First only the reading side is shut down: an end, not a fault, is what the read comes back with. A fault
    would be handed on before the exception is, maybe to the user's own code.
 5. The exception is a GeneratorExit: to the user's generator it is the close that it is.
@@ -68,15 +68,15 @@ def interrupt(thread_id: int, *, unless: Callable[[], bool]) -> bool:
 
 def reading(thread_ids: Iterable[int]) -> set[int]:
     """Which of these threads are in an upstream read, by one look at them all."""
+    found = set()
     with _quiet:
         frames = sys._current_frames()
         looked_at = {thread_id: frames.get(thread_id) for thread_id in thread_ids}
         del frames  # nobody else's should be kept from ending where they ran
-    found = set()
-    while looked_at:
-        thread_id, frame = looked_at.popitem()
-        if frame is not None and upstream_socket(frame) is not None:
-            found.add(thread_id)
+        while looked_at:
+            thread_id, frame = looked_at.popitem()
+            if frame is not None and upstream_socket(frame) is not None:
+                found.add(thread_id)
     return found
 
 
@@ -162,8 +162,10 @@ _SET_ASYNC_EXC = ctypes.pythonapi.PyThreadState_SetAsyncExc
 class _Quiet:
     """For one thread at a time: no garbage is collected.
 
-    Python 3.11 collects within any C call that makes an object, also within `sys._current_frames`, which holds
-    a lock: were another thread to run then and to want that lock, the process would stand still for ever.
+    Python 3.11 collects within any C call that makes an object, and a finalizer may give another thread its turn
+    there. `sys._current_frames` holds a lock: were that thread to want it, the process would stand still for ever.
+    `frame.f_back` and `frame.f_locals` hold the address of a frame: were that thread to leave it, they would go on
+    with what lies there then, and the process would end by a segmentation fault.
     """
 
     def __init__(self) -> None:

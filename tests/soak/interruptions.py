@@ -88,6 +88,7 @@ class Soak:
         self._database.execute("PRAGMA synchronous=OFF")
         self._database.execute("CREATE TABLE rows (stream INTEGER)")
         self._committed = 0
+        self._failures: dict[str, list[str]] = {}  # what a stream asked again after
 
     # -- what users write -------------------------------------------------------------------------
 
@@ -99,8 +100,9 @@ class Soak:
                         self._commit(number)
                         yield line
                 except FAILURES as failure:
-                    error = failure
-            self.figures.faults.append(f"{number} gave up asking: {error!r}")
+                    said = " > ".join([*_places(failure), repr(failure)])
+                    self._failures.setdefault(str(number), []).append(said)
+            self.figures.faults.append(f"{number} gave up asking")
         except GeneratorExit as exit:
             self._note(exit)
             raise
@@ -210,8 +212,11 @@ class Soak:
             self.figures.faults.append("the lock is held")
         for scheme in self._ports:
             asked = json.loads("".join(self.by_http_client(scheme, "/asked")))
-            twice = [number for number, times in asked.items() if times > 1]
-            self.figures.faults += [f"{number} asked {asked[number]} times" for number in twice]
+            self.figures.faults += [
+                f"{number} asked {times} times, after {self._failures.get(number)}"
+                for number, times in asked.items()
+                if times > 1
+            ]
 
     def close(self) -> None:
         for client in self._httpx.values():
