@@ -147,16 +147,20 @@ def _on_one_line(text: str) -> bytes:
 
 
 def _by_serializer(by_alias: bool | None, unset: bool, more: dict[str, Any]) -> Write:
-    # What pydantic's own model_dump_json calls, without its dozen keywords: the serializer has the same defaults.
+    # What pydantic's own model_dump_json calls, without its dozen keywords: the serializer has the same defaults,
+    # and takes its time for each that is given.
+    if by_alias is not None:
+        more = {**more, "by_alias": by_alias}
+
     def write(chunk: Any) -> bytes:
         line: bytes = chunk.__pydantic_serializer__.to_json(
-            chunk, by_alias=by_alias, exclude_unset=unset, warnings=False
+            chunk, exclude_unset=unset, warnings=False
         )
         return line if line.isascii() else escape_line(line)
 
     def write_more(chunk: Any) -> bytes:
         line: bytes = chunk.__pydantic_serializer__.to_json(
-            chunk, by_alias=by_alias, exclude_unset=unset, warnings=False, **more
+            chunk, exclude_unset=unset, warnings=False, **more
         )
         return escape_line(line)
 
