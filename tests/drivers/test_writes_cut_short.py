@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -120,6 +120,97 @@ def test_a_request_that_is_cancelled_while_a_write_begun_in_its_stead_blocks_can
         assert request.answer.in_stead == [b"data: b\n\n"]
         assert request.answer.writes == [b"data: a\n\n"]
         assert raised == ["CancelledError"]
+
+    asyncio.run(main())
+
+
+@by_both
+def test_a_request_that_is_cancelled_in_the_turn_in_which_such_a_write_blocks_cancels_that(
+    kind: str,
+):
+    async def main() -> None:
+        raised: list[str] = []
+
+        async def send(data: bytes) -> None:
+            if b"data: b" in data:
+                asyncio.get_running_loop().call_soon(request.cancel)
+                try:
+                    await anyio.sleep_forever()
+                except BaseException as error:
+                    raised.append(type(error).__name__)
+                    raise
+
+        request = Cancelling(kind, send)
+
+        async def rest() -> AsyncIterator[str]:
+            yield "b"
+            await anyio.sleep_forever()
+
+        await request.run(rest)
+        request.check()
+        assert request.answer.in_stead == [b"data: b\n\n"]
+        assert request.answer.writes == [b"data: a\n\n"]
+        assert raised == ["CancelledError"]
+
+    asyncio.run(main())
+
+
+async def run_out_of_asyncios_time() -> None:
+    async with asyncio.timeout(0):
+        await anyio.sleep_forever()
+
+
+async def run_out_of_anyios_time() -> None:
+    with anyio.fail_after(0):
+        await anyio.sleep_forever()
+
+
+@pytest.mark.parametrize("run_out_of_time", [run_out_of_asyncios_time, run_out_of_anyios_time])
+def test_a_timeout_of_a_writes_own_that_is_over_at_once_is_that_writes_affair(
+    run_out_of_time: Callable[[], Awaitable[None]],
+):
+    async def main() -> None:
+        late: list[str] = []
+
+        async def send(data: bytes) -> None:
+            if b"data: b" in data:
+                try:
+                    await run_out_of_time()
+                except TimeoutError as error:
+                    late.append(type(error).__name__)
+
+        answer = Answer(send)
+        with anyio.fail_after(PATIENCE):
+            await answer.drive(lone("a", "b", "c"))
+        assert late == ["TimeoutError"]
+        assert answer.in_stead[:1] == [b"data: b\n\n"]
+        assert answer.body == b"data: a\n\ndata: b\n\ndata: c\n\n" + DONE
+        assert answer.summary.ending is Ending.FINISHED
+
+    asyncio.run(main())
+
+
+def test_a_cancelling_that_a_write_in_the_requests_stead_withstands_is_over():
+    async def main() -> None:
+        withstood: list[str] = []
+
+        async def send(data: bytes) -> None:
+            if b"data: b" in data:
+                asyncio.get_running_loop().call_soon(request.cancel)
+                try:
+                    await anyio.sleep_forever()
+                except asyncio.CancelledError as error:
+                    withstood.append(type(error).__name__)
+
+        request = Cancelling("task", send)
+
+        async def rest() -> AsyncIterator[str]:
+            async for chunk in lone("b", "c"):
+                yield chunk
+
+        await request.run(rest)
+        assert withstood == ["CancelledError"]
+        assert request.answer.body == b"data: a\n\ndata: b\n\ndata: c\n\n" + DONE
 
     asyncio.run(main())
 

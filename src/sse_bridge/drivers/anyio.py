@@ -22,12 +22,13 @@ from __future__ import annotations
 import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from time import monotonic
 from typing import Any
 
 import anyio
 
-from ..loops.base import Ear, Home, Receive, StandIn
+from ..loops.base import Ear, Home, Receive, StandIn, Unfinished
 from ..loops.current import current_home
 from ..options import Options
 from ..registry import streams
@@ -108,7 +109,7 @@ class Writer:
         )
         # Of what is written in the writer's stead: the write that has to wait, and what was not begun.
         self._stand_in: StandIn | None = None
-        self._unfinished: Coroutine[Any, Any, None] | None = None
+        self._unfinished: Unfinished | None = None
         self._left_over = b""
         self._stream, self._pipe = self.connection.stream, self.connection.pipe
 
@@ -137,21 +138,18 @@ class Writer:
     async def _run(
         self, data: bytes, receive: Receive, start: Callable[[Ear], Awaitable[None]]
     ) -> None:
-        self._stand_in = stand_in = self._home.stand_in(self._write)
         ear = self._home.listen(receive, self._pipe.hang_up)
         try:
             await start(ear)
             await self._write_all(data)
         finally:
-            self._stand_in = None
+            stand_in, self._stand_in, self._unfinished = self._stand_in, None, None
             self._stream.gone()  # unless it has an ending: then it is too late for this one
             try:
                 ear.close()
                 await self._release()
             finally:
                 self._forget()
-                if self._unfinished is not None:
-                    self._unfinished.close()
                 if stand_in is not None:
                     stand_in.close()
         if (refusal := self.connection.refusal) is not None:
@@ -197,11 +195,24 @@ class Writer:
             if stream.ending is not None:
                 return
             if pipe.idle():
-                await self._signal.wait(self.connection.deadline)
+                await self._sleep()
             else:
                 await self._home.pause()  # a source that is always ready must not starve the others
             pipe.wake()
             data, self._left_over = self._left_over + step(monotonic()), b""
+
+    async def _sleep(self) -> None:
+        """Until there is something for the writer to do; others write in its stead, once the answer has begun."""
+        if self._begin is None and self._stand_in is None:
+            self._stand_in = self._home.stand_in(self._write)
+        try:
+            await self._signal.wait(self.connection.deadline)
+        except BaseException as error:
+            if self._unfinished is None:
+                raise
+            # A write has begun to wait in this very turn. What it goes through would have met this: a timeout of
+            # its own, maybe, that may be meant.
+            self._unfinished = partial(self._unfinished, error)
 
     def _write_at_pause(self) -> None:
         """An async source is about to wait: nearly always it has said one chunk, and nothing else is to be done."""
@@ -214,7 +225,7 @@ class Writer:
         try:
             data = stream.lone(part, monotonic())
         except BaseException as error:
-            self._leave(_raise(error))
+            self._leave(partial(_raise, error))
         else:
             if data or stream.ending is not None:
                 self._write_or_leave(data)
@@ -239,7 +250,7 @@ class Writer:
         try:
             data = self.connection.step(monotonic())
         except BaseException as error:
-            self._leave(_raise(error))
+            self._leave(partial(_raise, error))
             return
         begins = self._begin is not None and not stream.held
         if data or begins or stream.ending is not None:
@@ -254,24 +265,29 @@ class Writer:
             try:
                 rest = stand_in.write(data)
             except BaseException as error:
-                rest = _raise(error)
-            if rest is not None:
-                self._leave(rest)
+                self._leave(partial(_raise, error))
+            else:
+                if rest is not None:
+                    self._leave(rest)
         else:
             self._left_over = data
             self._pipe.poke_writer()
 
-    def _leave(self, writing: Coroutine[Any, Any, None]) -> None:
+    def _leave(self, writing: Unfinished) -> None:
         """Leave a write, or what was raised over one, to the writer."""
         self._unfinished = writing
         self._pipe.poke_writer()
+
+    def _take_unfinished(self) -> Coroutine[Any, Any, None]:
+        unfinished, self._unfinished = self._unfinished, None
+        assert unfinished is not None
+        return unfinished()
 
     async def _send(self, data: bytes) -> None:
         """Write what is ready: the status before the first of it, the end of the body with the last."""
         try:
             if self._unfinished is not None:
-                unfinished, self._unfinished = self._unfinished, None
-                await self._patiently(unfinished)
+                await self._patiently(self._take_unfinished())
             if len(data) > BATCH_BYTES:
                 data = await self._send_most(data)
             ending = self._stream.ending
@@ -368,9 +384,9 @@ async def outlast(
         raise
 
 
-async def _raise(error: BaseException) -> None:
-    """A write that raises this: so the writer raises it where it would have written."""
+async def _raise(error: BaseException, met: BaseException | None = None) -> None:
+    """A write that raises this, or what the writer has met: so the writer raises it where it would have written."""
     try:
-        raise error
+        raise error if met is None else met
     finally:
-        del error  # breaks the traceback's cycle
+        del error, met  # breaks the traceback's cycle

@@ -59,11 +59,15 @@ class Running(Protocol):
     def cancel(self) -> object: ...
 
 
+# What is left of a write, for its own task to go on with; an error that this has met meanwhile is raised in it.
+Unfinished = Callable[..., Coroutine[Any, Any, None]]
+
+
 class StandIn(Protocol):
     """Begins the writes of one task, in its stead."""
 
-    def write(self, data: bytes) -> Coroutine[Any, Any, None] | None:
-        """Begin to write this; what is left of it is for that task to await."""
+    def write(self, data: bytes) -> Unfinished | None:
+        """Begin to write this; what is left of it is for that task to go on with."""
 
     def close(self) -> None: ...
 

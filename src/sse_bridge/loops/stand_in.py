@@ -17,6 +17,7 @@ from types import CoroutineType
 from typing import Any
 
 from ..private import task_switch
+from .base import Unfinished
 
 _enter_task, _leave_task = task_switch(asyncio.tasks)
 
@@ -44,8 +45,8 @@ class StandIn:
         next(self._writing)
         self._step = self._writing.send
 
-    def write(self, data: bytes) -> Coroutine[Any, Any, None] | None:
-        """Begin to write this; what is left of it is for the task to await. Raises what the write raises."""
+    def write(self, data: bytes) -> Unfinished | None:
+        """Begin to write this; what is left of it is for the task to go on with. Raises what the write raises."""
         loop, task = self._loop, self._task
         running = asyncio.current_task(loop)  # a timer's turn has none
         if running is not None:
@@ -57,7 +58,7 @@ class StandIn:
             _leave_task(loop, task)
             if running is not None:
                 _enter_task(loop, running)
-        return None if left is DONE else self._rest(left)
+        return None if left is DONE else partial(self._rest, left)
 
     def close(self) -> None:
         """Nothing more is written; a write that waits is broken off, and what it does then is not waited for."""
@@ -67,8 +68,11 @@ class StandIn:
             _log.exception("a write raised when it was broken off")
         self._task = None  # its own error's traceback leads here
 
-    async def _rest(self, waits_for: Any) -> None:
-        await resume(self._writing, waits_for, self._context.run)
+    async def _rest(self, waits_for: Any, error: BaseException | None = None) -> None:
+        try:
+            await resume(self._writing, waits_for, self._context.run, error)
+        finally:
+            del error  # breaks the traceback's cycle
 
 
 @types.coroutine
@@ -88,16 +92,22 @@ def resume(
     stepped: Coroutine[Any, Any, None] | Generator[Any, Any, None],
     waits_for: Any,
     run: Callable[[Callable[[], Any]], Any] | None = None,
+    error: BaseException | None = None,
 ) -> Generator[Any, Any, None]:
-    """Go on with what was stepped once and gave `waits_for`, until it gives DONE or ends."""
+    """Go on with what was stepped once and gave `waits_for`, until it gives DONE or ends.
+
+    An `error` that came meanwhile is raised in it first.
+    """
     step: Callable[[], Any] | None
+    sent = None
     while waits_for is not DONE:
-        try:
-            sent = yield waits_for
-        except BaseException as error:
-            step = partial(stepped.throw, error)
-        else:
-            step = partial(stepped.send, sent)
+        if error is None:
+            try:
+                sent = yield waits_for
+            except BaseException as raised:
+                error = raised
+        step = partial(stepped.send, sent) if error is None else partial(stepped.throw, error)
+        sent = error = None
         try:
             # Called here where it can be: another frame would keep an error in `step`.
             waits_for = step() if run is None else run(step)
