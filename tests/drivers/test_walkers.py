@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sse_bridge import interrupt
 from sse_bridge.drivers.walkers import OwnThread, Pending, Walked, Walker
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
@@ -91,6 +92,34 @@ def test_at_its_time_the_call_goes_on_and_its_errand_has_what_comes_of_it(walker
         walker.do(lambda: go_on.wait(10), until=time.monotonic())
     go_on.set()
     assert walker.do(lambda: pending.value.errand.result()) is True
+
+
+def test_what_a_thread_does_is_freed_once_and_what_it_does_next_once_again(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    tries: list[bool] = []
+
+    def try_it(thread_id: int, *, unless: Any) -> bool:
+        tries.append(unless())
+        return len(tries) > 1  # at first it reads nothing
+
+    monkeypatch.setattr(interrupt, "interrupt", try_it)
+    go_on, renewed, end = threading.Event(), threading.Event(), threading.Event()
+
+    def call() -> None:
+        assert go_on.wait(10)
+        thread.renew()
+        renewed.set()
+        assert end.wait(10)
+
+    thread = OwnThread(contextvars.copy_context(), call)
+    assert [thread.interrupt(lambda: False) for _ in range(3)] == [False, True, True]
+    assert len(tries) == 2
+    go_on.set()
+    assert renewed.wait(10)
+    assert [thread.interrupt(lambda: False) for _ in range(2)] == [True, True]
+    assert len(tries) == 3
+    end.set()
 
 
 @pytest.mark.parametrize("word", ["doubt", "gone"])

@@ -111,10 +111,14 @@ in_child(own_threads.forget)
 
 
 class OwnThread:
-    """A fresh thread that makes one call in `context`."""
+    """A fresh thread that makes one call in `context`; what it does is freed from an upstream read once.
+
+    A second time would be in the middle of what the first one ends: its client's own cleanup.
+    """
 
     def __init__(self, context: contextvars.Context, call: Call) -> None:
         self._call = call
+        self._number, self._freed = 0, -1  # of what it does, and of what was freed
         self._greenlet: interrupt.Blocked | None = None
         self._thread = threading.Thread(
             target=context.run, args=(self._run,), name="sse_bridge source", daemon=True
@@ -129,14 +133,18 @@ class OwnThread:
         if self._greenlet is not None:
             return self._greenlet.interrupt(unless=unless)
         assert self._thread.ident is not None  # it was started
-        return interrupt.interrupt(self._thread.ident, unless=unless)
+        number = self._number
+        if self._freed != number and interrupt.interrupt(self._thread.ident, unless=unless):
+            self._freed = number  # by now it may do what comes next
+        return self._freed == number
 
     def is_current(self) -> bool:
         """Whether the caller runs on it."""
         return self._thread.ident == threading.get_ident()
 
     def renew(self) -> None:
-        """On the thread: what comes may be freed, also if it was freed already."""
+        """On the thread: what comes may be freed, also if what came before was."""
+        self._number += 1
         self._greenlet = interrupt.current_greenlet()
 
     def _run(self) -> None:
