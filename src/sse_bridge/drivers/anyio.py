@@ -195,24 +195,19 @@ class Writer:
             if stream.ending is not None:
                 return
             if pipe.idle():
-                await self._sleep()
+                if self._begin is None and self._stand_in is None:
+                    self._stand_in = self._home.stand_in(self._write)
+                try:
+                    await self._signal.wait(self.connection.deadline)
+                except BaseException as error:
+                    if self._unfinished is None:
+                        raise
+                    # A write has begun to wait in this very turn: what came may be meant for a timeout of its own.
+                    self._unfinished = partial(self._unfinished, error)
             else:
                 await self._home.pause()  # a source that is always ready must not starve the others
             pipe.wake()
             data, self._left_over = self._left_over + step(monotonic()), b""
-
-    async def _sleep(self) -> None:
-        """Until there is something for the writer to do; others write in its stead, once the answer has begun."""
-        if self._begin is None and self._stand_in is None:
-            self._stand_in = self._home.stand_in(self._write)
-        try:
-            await self._signal.wait(self.connection.deadline)
-        except BaseException as error:
-            if self._unfinished is None:
-                raise
-            # A write has begun to wait in this very turn. What it goes through would have met this: a timeout of
-            # its own, maybe, that may be meant.
-            self._unfinished = partial(self._unfinished, error)
 
     def _write_at_pause(self) -> None:
         """An async source is about to wait: nearly always it has said one chunk, and nothing else is to be done."""
