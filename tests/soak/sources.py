@@ -133,7 +133,8 @@ def options(number: int, way: str, dialect: str) -> dict[str, Any]:
     """Of the response. Every other `on_end` is async."""
     times = {"stall": {"stall_timeout": STALL_TIMEOUT}, "slow": {"send_timeout": 0.3}}.get(way, {})
     on_end = functools.partial((note, async_note)[number % 2], number)
-    return {"dialect": dialect, "on_end": on_end, "ping": 5.0, **times}
+    # On a busy machine the first streams of all wait for fifty imports: a status that is not held would be another.
+    return {"dialect": dialect, "on_end": on_end, "ping": 5.0, "hold": 15.0, **times}
 
 
 def note(number: int, summary: Summary) -> None:
