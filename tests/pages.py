@@ -10,7 +10,8 @@ Rules of the pages:
    prints is in the `text` block after it.
 4. A `python` block that has a file's name in its first line, as a comment, is a file of a user's tests. pytest
    runs those of a page together: see testing/test_docs_page.py.
-5. A block that cannot be run says so in its first line: `# Not run by the tests: ` (or `// Not ...`) and the
+5. A `tsx` block is a component beside the React example's hook: browser/test_react.py compiles it.
+6. A block that cannot be run says so in its first line: `# Not run by the tests: ` (or `// Not ...`) and the
    reason.
 """
 

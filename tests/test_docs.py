@@ -20,8 +20,8 @@ from test_layers import MAY_IMPORT
 README, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 OPTIONS = ROOT / "docs" / "options.md"
 
-NOT_RUN = 1  # how many blocks say that they cannot be run
-LANGUAGES = {"python", "pycon", "console", "text", "json", "nginx", "javascript"}
+NOT_RUN = 0  # how many blocks say that they cannot be run
+LANGUAGES = {"python", "pycon", "console", "text", "json", "nginx", "javascript", "tsx"}
 DIRECTIVES = {"{toctree}", "{eval-rst}"}
 SERVES_THE_CLIENT = """
 from flask import Flask, send_file

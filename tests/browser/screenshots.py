@@ -1,11 +1,13 @@
-"""The pictures of the chat page in the docs: `python -m browser.screenshots`, in tests/.
+"""The pictures of the examples' pages in the docs: `python -m browser.screenshots`, in tests/.
 
-The model is a double that waits for permission before each token, and the browser's clock stands still
-but for the time that is given to it here, so that every run makes the same pictures.
+With names behind it, it makes only those. The model is a double that waits for permission before each token,
+and the browser's clock stands still but for the time that is given to it here, so that every run makes the same
+pictures.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ import components
 from doubles import Fault, OpenAIDouble, Reply
 from example_apps import address, start
 
+from . import react_page
 from .conftest import FLAGS
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -27,6 +30,7 @@ PHONE: dict[str, Any] = {
     "is_mobile": True,
     "has_touch": True,
 }
+LOW: dict[str, Any] = {"viewport": {"width": 800, "height": 350}}
 DARK: dict[str, Any] = {**DESKTOP, "color_scheme": "dark"}
 
 QUESTION = "Why is the sky blue?"
@@ -53,30 +57,46 @@ HALF = 34  # tokens of the text
 class Scene:
     """A page on which time and tokens pass as they are told to."""
 
+    input, button, waiting = "Your message", "Send", "Waiting for the model"
+    thought, text = ".assistant details p", ".assistant .text"
+
     def __init__(self, page: Page, model: OpenAIDouble, kill: Callable[[], None]) -> None:
         self.page, self.model, self.kill = page, model, kill
 
+    def prepare(self, url: str, folder: Path) -> str:
+        """Make the page ready; gives its address."""
+        return url
+
     def ask(self, **turns: Any) -> None:
         self.model.queue(Reply(TEXT, reasoning=REASONING, gated=True, **turns))
-        self.page.get_by_label("Your message").fill(QUESTION)
-        self.page.get_by_role("button", name="Send").click()
-        expect(self.page.get_by_text("Waiting for the model").first).to_be_visible()
+        self.page.get_by_label(self.input).fill(QUESTION)
+        self.page.get_by_role("button", name=self.button).click()
+        expect(self.page.get_by_text(self.waiting).first).to_be_visible()
         self.model.release()  # the role
 
     def hear(self, tokens: int) -> None:
         """Let the thought and so many tokens of the text come, each in its time."""
-        said = self.page.locator(".assistant details p")
+        said = self.page.locator(self.thought)
         for number in range(1, len(REASONING) + tokens + 1):
             self.page.clock.run_for(FIRST_TOKEN if number == 1 else EACH_TOKEN)
             self.model.release()
             heard = REASONING[:number]
             if number > len(REASONING):
-                said = self.page.locator(".assistant .text")
+                said = self.page.locator(self.text)
                 heard = TEXT[: number - len(REASONING)]
             expect(said).to_have_text("".join(heard), use_inner_text=False)
 
     def until(self, state: str) -> None:
         expect(self.page.locator(f'[data-state="{state}"]')).to_be_visible()
+
+
+class ReactScene(Scene):
+    input, button, waiting = "Your question", "Ask", "streaming"
+    thought, text = "article details p", "article .text"
+
+    def prepare(self, url: str, folder: Path) -> str:
+        react_page.put(self.page, react_page.build(folder / "project"), url)
+        return f"{url}/react/page.html"
 
 
 def streaming(scene: Scene) -> None:
@@ -111,18 +131,19 @@ def truncated(scene: Scene) -> None:
     scene.until("truncated")
 
 
-PICTURES: dict[str, tuple[Callable[[Scene], None], dict[str, Any]]] = {
-    "streaming": (streaming, DESKTOP),
-    "done": (done, DARK),
-    "stopped": (stopped, DESKTOP),
-    "error": (error, DESKTOP),
-    "truncated": (truncated, DESKTOP),
-    "phone": (error, PHONE),
+PICTURES: dict[str, tuple[type[Scene], Callable[[Scene], None], dict[str, Any]]] = {
+    "chat-streaming": (Scene, streaming, DESKTOP),
+    "chat-done": (Scene, done, DARK),
+    "chat-stopped": (Scene, stopped, DESKTOP),
+    "chat-error": (Scene, error, DESKTOP),
+    "chat-truncated": (Scene, truncated, DESKTOP),
+    "chat-phone": (Scene, error, PHONE),
+    "react-streaming": (ReactScene, streaming, LOW),
 }
 
 
 @contextmanager
-def scene(browser: Browser, look: dict[str, Any]) -> Iterator[Scene]:
+def scene(browser: Browser, kind: type[Scene], look: dict[str, Any]) -> Iterator[Scene]:
     with OpenAIDouble() as model, tempfile.TemporaryDirectory() as folder:
         settings = {
             "ANSWERS": f"{folder}/answers.jsonl",
@@ -134,9 +155,10 @@ def scene(browser: Browser, look: dict[str, Any]) -> Iterator[Scene]:
             try:
                 page = context.new_page()
                 page.clock.install()
-                page.goto(address(process))
+                played = kind(page, model, process.kill)
+                page.goto(played.prepare(address(process), Path(folder)))
                 page.clock.pause_at(page.evaluate("Date.now() + 1000"))
-                yield Scene(page, model, process.kill)
+                yield played
             finally:
                 process.kill()
 
@@ -146,9 +168,10 @@ def main() -> None:
     chromium = components.program("chromium", "chromium-browser", "google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        for name, (play, look) in PICTURES.items():
-            path = IMAGES / f"chat-{name}.png"
-            with scene(browser, look) as played:
+        for name in sys.argv[1:] or PICTURES:
+            kind, play, look = PICTURES[name]
+            path = IMAGES / f"{name}.png"
+            with scene(browser, kind, look) as played:
                 play(played)
                 played.page.screenshot(path=path, animations="disabled")
             print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
