@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import inspect
 import weakref
+from functools import partial
 from math import inf, nan
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -191,6 +193,89 @@ def test_describe_cannot_break_the_frame_it_is_in():
     stream, _ = Options(describe=lambda error: "two\nlines \ud800", hold=0).open()
     stream.start(0.0)
     assert b'"message":"two\\nlines \xef\xbf\xbd"' in stream.fail(ValueError(), 1.0)
+
+
+def given_up(describe: Any, ending: str) -> bytes:
+    """The last words of a stream that ended so."""
+    options = Options(describe=describe, hold=0, stall_timeout=5, max_duration=60, retry=1)
+    stream, _ = options.open()
+    stream.start(0.0)
+    stream.feed(["a"], 1.0)
+    if ending == "shutdown":
+        return stream.shutdown(2.0)
+    if ending == "upstream_stalled":
+        return stream.tick(7.0)
+    if ending == "max_duration":
+        stream.feed(["a"], 59.0)
+        return stream.tick(60.0)
+    return stream.fail(ConnectionError("hung up"), 2.0)
+
+
+OURS = {
+    "upstream_stalled": "The source was silent for too long.",
+    "max_duration": "The stream reached its max_duration.",
+    "shutdown": "The server is shutting down.",
+    "upstream_unreachable": "The answer was interrupted by an error.",
+}
+
+
+@pytest.mark.parametrize("code", OURS)
+def test_describe_that_gives_none_leaves_the_words_that_there_are_without_it(code: str):
+    words = given_up(lambda error: None, code)
+    assert words == given_up(None, code)
+    assert OURS[code].encode() in words
+
+
+@pytest.mark.parametrize("code", OURS)
+def test_describe_that_takes_two_is_given_the_failures_code(code: str):
+    def describe(error: BaseException, code: str) -> str | None:
+        return f"{type(error).__name__} as {code}"
+
+    told = "ConnectionError" if code == "upstream_unreachable" else "UpstreamError"
+    assert f'"message":"{told} as {code}"'.encode() in given_up(describe, code)
+
+
+class Describing:
+    def told(self, error: BaseException, code: str) -> str:
+        return f"told {code}"
+
+    def __call__(self, error: BaseException, /) -> str:
+        return "called"
+
+
+def in_english(language: str, error: BaseException, code: str) -> str:
+    return f"{language} {code}"
+
+
+@pytest.mark.parametrize(
+    ("describe", "said"),
+    [
+        (Describing().told, "told shutdown"),
+        (Describing(), "called"),
+        (partial(in_english, "en"), "en shutdown"),
+        (lambda error, kept="kept": kept, "kept"),
+        (lambda *given: str(len(given)), "1"),
+        (str, OURS["shutdown"]),
+        (MagicMock(return_value="mocked"), "mocked"),
+    ],
+    ids=["method", "object", "partial", "default", "any number", "builtin", "mock"],
+)
+def test_the_code_is_given_to_whatever_must_have_a_second_argument(describe: Any, said: str):
+    assert f'"message":"{said}"'.encode() in given_up(describe, "shutdown")
+
+
+@pytest.mark.parametrize("describe", [lambda: "x", lambda a, b, c: "x", lambda error, *, code: "x"])
+def test_describe_that_takes_neither_one_argument_nor_two_is_refused(describe: Any):
+    with pytest.raises(TypeError, match="describe must take an exception, or one and its code"):
+        Options(describe=describe)
+
+
+def test_how_describe_is_called_is_looked_up_once(monkeypatch: pytest.MonkeyPatch):
+    options = Options(describe=lambda error, code: code, hold=0)
+    monkeypatch.setattr("inspect.signature", None)
+    stream, _ = options.open()
+    stream.start(0.0)
+    assert b'"message":"upstream_error"' in stream.fail(ValueError(), 1.0)
 
 
 def test_each_stream_has_an_id_of_its_own():

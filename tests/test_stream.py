@@ -250,7 +250,7 @@ def test_a_shutdown_while_held_is_a_503_for_the_face_to_raise():
 
 
 def test_describe_has_its_word_over_a_shutdown_too():
-    stream = started(describe=lambda error: f"Sorry: {error}")
+    stream = started(describe=lambda error, _code: f"Sorry: {error}")
     stream.feed(["a"], 0.0)
     assert b'"message":"Sorry: The server is shutting down."' in stream.shutdown(1.0)
 
@@ -269,7 +269,7 @@ def test_a_failure_after_text_ends_in_the_dialect_with_a_general_sentence():
 
 
 def test_describe_chooses_what_the_client_sees():
-    stream = started(describe=lambda error: f"sorry: {error}")
+    stream = started(describe=lambda error, _code: f"sorry: {error}")
     stream.feed(["a"], 0.0)
     assert b'"message":"sorry: quota"' in stream.fail(ValueError("quota"), 1.0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 import os
 import time
@@ -27,6 +28,7 @@ from .surrogates import whole
 from .times import Limits
 
 RawHeaders = list[tuple[bytes, bytes]]
+Describe = Callable[[BaseException], str | None] | Callable[[BaseException, str], str | None]
 
 
 class _Unsaid(str):
@@ -54,7 +56,7 @@ class Words(TypedDict, total=False):
     on_end: Callable[[Summary], Any] | None
     collect: bool
     retry: int | None
-    describe: Callable[[BaseException], str] | None
+    describe: Describe | None
     cancel: Callable[[], Any] | None
     interrupt: bool
     json_default: Callable[[Any], Any] | None
@@ -71,7 +73,8 @@ class Options:
     one write may block, None for ever; `cleanup_timeout` (5), how long the source's cleanup and `on_end` may take;
     `max_streams` (None, any number), open streams of this process before a 503; `on_end`, called once with a
     `Summary`; `collect` (False), gather text, reasoning and tool calls into it; `retry`, milliseconds;
-    `describe`, exception to the message for the client; `cancel`, called first to end the upstream call;
+    `describe`, exception, or exception and code, to the message for the client, None for ours; `cancel`, called
+    first to end the upstream call;
     `interrupt` (True), whether a thread blocked on an upstream read may be interrupted; `json_default`, value to
     a JSON value, asked for what JSON does not know; `ping_form`, whether a keep-alive ends with one line end,
     ``"line"``, or with an empty line, ``"block"`` (None, the default: as the client's ``Accept`` says).
@@ -98,7 +101,7 @@ class Options:
         on_end: Callable[[Summary], Any] | None = None,
         collect: bool = False,
         retry: int | None = None,
-        describe: Callable[[BaseException], str] | None = None,
+        describe: Describe | None = None,
         cancel: Callable[[], Any] | None = None,
         interrupt: bool = True,
         json_default: Callable[[Any], Any] | None = None,
@@ -117,7 +120,7 @@ class Options:
         self.max_streams = _count("max_streams", max_streams)
         self.retry = _count("retry", retry)
         self.on_end = _callable("on_end", on_end)
-        self.describe = _callable("describe", describe)
+        self._describe = _describer(describe)
         self.cancel = _callable("cancel", cancel)
         self.collect, self.interrupt = flag("collect", collect), flag("interrupt", interrupt)
         self._objects = object_writer(_callable("json_default", json_default))
@@ -189,7 +192,7 @@ class Options:
             self.limits,
             retry=self.retry,
             collect=self.collect,
-            describe=self._description if self.describe else None,
+            describe=self.description if self._describe else None,
             say_end=self._say_end,
             must_speak=prepared.must_speak,
             line_pings=prepared.line_pings,
@@ -206,16 +209,13 @@ class Options:
         """The same as ASGI sends them; a list of the caller's own."""
         return self._prepared.raw_headers.copy()
 
-    def description(self, error: BaseException) -> str | None:
-        """The app's own words for the client, where it has some."""
-        return None if self.describe is None else self._description(error)
-
-    def _description(self, error: BaseException) -> str:
-        """A fault in the app's words must not cost the stream its ending."""
-        assert self.describe is not None
+    def description(self, error: BaseException, code: str) -> str | None:
+        """The app's own words for the client, where it has some; a fault in them costs no stream its ending."""
+        if self._describe is None:
+            return None
         try:
-            message = self.describe(error)
-            return GENERAL_FAILURE if message is None else whole(str(message))
+            message = self._describe(error, code)
+            return None if message is None else whole(str(message))
         except BaseException as raised:  # SystemExit too: the client is yet to be told
             report(raised, "describe raised")
             return GENERAL_FAILURE
@@ -323,6 +323,35 @@ def _callable(name: str, value: Any) -> Callable[..., Any] | None:
         raise TypeError(f"{name} must be callable or None, got {value!r}")
     made: Callable[..., Any] | None = value
     return made
+
+
+def _describer(value: Any) -> Callable[[BaseException, str], Any] | None:
+    """`describe`, to be called with the code as well: it is handed on to one that has a place for it only."""
+    describe = _callable("describe", value)
+    if describe is None:
+        return None
+    takes = _takes(describe)
+    if takes == 0:
+        raise TypeError(f"describe must take an exception, or one and its code, got {value!r}")
+    return describe if takes == 2 else lambda error, _: describe(error)
+
+
+def _takes(describe: Callable[..., Any]) -> int:
+    """Whether it is called with one argument or with two; 0 for neither."""
+    try:
+        signature = inspect.signature(describe)
+    except (TypeError, ValueError):  # a builtin's
+        return 1
+    for number in (
+        1,
+        2,
+    ):  # a second one with a default is often what a lambda keeps there for itself
+        try:
+            signature.bind(*range(number))
+            return number
+        except TypeError:
+            pass
+    return 0
 
 
 def _ping_form(value: Any) -> str | None:

@@ -54,10 +54,10 @@ class Stream:
     Arguments: `write`, the dialect's voice for this stream, part to bytes (its ``run``, where it has one, takes
     several of a kind at once, and its ``one_frame`` has ways to say single parts); `opening`, what it hears first
     (None: nothing); `limits`; `retry`, milliseconds for the first frame's ``retry:`` line (None: none); `collect`,
-    gather what was said; `describe`, exception to the message for the client (None: a general sentence);
-    `say_end`, whether a finished stream says so (False where the frames are somebody else's); `must_speak`, whether
-    a model speaks here, so that a source which ends without a word has failed; `line_pings`, end a keep-alive with
-    one line end.
+    gather what was said; `describe`, exception and code to the message for the client (None, and what it gives None
+    for: our own sentence); `say_end`, whether a finished stream says so (False where the frames are somebody
+    else's); `must_speak`, whether a model speaks here, so that a source which ends without a word has failed;
+    `line_pings`, end a keep-alive with one line end.
     """
 
     __slots__ = (
@@ -96,7 +96,7 @@ class Stream:
         *,
         retry: int | None = None,
         collect: bool = False,
-        describe: Callable[[BaseException], str] | None = None,
+        describe: Callable[[BaseException, str], str | None] | None = None,
         say_end: bool = True,
         must_speak: bool = False,
         line_pings: bool = False,
@@ -382,13 +382,11 @@ class Stream:
             return b"" if self.held else self._last_words(raised)
 
     def _failure(self, error: BaseException) -> Failure:
-        diagnosis = diagnose(error)
-        return Failure(self._message(error), diagnosis.code, diagnosis.retryable)
-
-    def _message(self, error: BaseException) -> str:
-        if self._describe:
-            return self._describe(error)
-        return GENERAL_FAILURE if self.ending is Ending.FAILED else str(error)  # ours, of _GIVEN_UP
+        code, _, retryable, _ = diagnose(error)
+        message = self._describe(error, code) if self._describe else None
+        if message is None:  # one of _GIVEN_UP is ours, and says what it is
+            message = GENERAL_FAILURE if self.ending is Ending.FAILED else str(error)
+        return Failure(message, code, retryable)
 
 
 # What is to be noted before it is said.

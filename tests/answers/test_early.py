@@ -281,6 +281,17 @@ def test_a_page_of_another_origin_can_read_it():
     assert "asked too often" in answer.text
 
 
+def test_describe_that_gives_none_leaves_our_sentence():
+    answer = early_answer(rate_limit(), Options(describe=lambda error: None))
+    assert answer == early_answer(rate_limit(), Options())
+
+
+def test_describe_that_takes_two_is_given_the_code():
+    answer = early_answer(rate_limit(), Options(describe=lambda error, code: f"told {code}"))
+    assert answer is not None
+    assert answer.message == "told rate_limited"
+
+
 def test_describe_that_raises_costs_nothing(caplog: pytest.LogCaptureFixture):
     def describe(error: BaseException) -> str:
         raise LookupError("in describe")

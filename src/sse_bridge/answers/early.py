@@ -60,7 +60,7 @@ def early_answer(error: BaseException, options: Options) -> EarlyAnswer | None:
 
 
 def _message(error: BaseException, diagnosis: Diagnosis, options: Options) -> str:
-    told = options.description(error)
+    told = options.description(error, diagnosis.code)
     return _SENTENCES.get(diagnosis.code, _GENERAL) if told is None else told
 
 
