@@ -1,12 +1,20 @@
 """Events, their bytes and their JSON, rule by rule."""
 
 import copy
+import dataclasses
+import datetime
 import enum
 import math
 import pickle
+import re
+from collections import OrderedDict
 
+import pydantic
 import pytest
 
+from sse_bridge.drivers.plain import drive
+from sse_bridge.failures import SerializationError
+from sse_bridge.options import Options
 from sse_bridge.shapes import shape
 from sse_bridge.wire import (
     Decoder,
@@ -105,12 +113,101 @@ def test_a_lone_surrogate_is_refused(field, value):
     assert told in str(refused.value)
 
 
-@pytest.mark.parametrize("field", ["data", "event", "id", "comment"])
+@pytest.mark.parametrize("field", ["event", "id", "comment"])
 @pytest.mark.parametrize("value", [1, 1.5, True, b"x", {"a": 1}, ["x"]])
 def test_what_is_no_text_is_a_type_error(field, value):
     with pytest.raises(TypeError, match=f"{field} must be a str or None") as refused:
         ServerSentEvent(**{field: value})
     assert str(refused.value).endswith(f"got {shape(value)}")
+
+
+class Wind(pydantic.BaseModel):
+    speed: float
+    at: datetime.date
+
+
+@dataclasses.dataclass
+class Place:
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ({"a": [1, None], "b": "x\ny"}, '{"a":[1,null],"b":"x\\ny"}'),
+        (OrderedDict(a="\u2028é"), '{"a":"\\u2028é"}'),
+        ([1, "a"], '[1,"a"]'),
+        ((), "[]"),
+        (0, "0"),
+        (1.5, "1.5"),
+        (False, "false"),
+        (Place("Bern"), '{"name":"Bern"}'),
+        (Wind(speed=7, at=datetime.date(2026, 1, 2)), '{"speed":7.0,"at":"2026-01-02"}'),
+        ({"half": "\ud83d"}, '{"half":"\\ud83d"}'),
+    ],
+    ids=repr,
+)
+def test_data_that_is_no_text_is_one_line_of_json_as_the_plain_dialect_writes_it(value, line):
+    event = ServerSentEvent(value, "note")
+    assert event == ServerSentEvent(line, "note")
+    assert event.encode() == f"event: note\ndata: {line}\n\n".encode()
+    said = list(drive(iter([ServerSentEvent(value)]), Options()))
+    assert said == list(drive(iter([ServerSentEvent(line)]), Options()))
+    if "half" not in line:  # which plain puts together with what follows
+        assert said == list(drive(iter([value]), Options()))
+
+
+@pytest.mark.parametrize("text", ["", "1", '{"a": 1}', "null", "two\nlines"])
+def test_text_is_data_as_it_is(text):
+    assert ServerSentEvent(text).data == text
+
+
+def test_data_is_json_of_what_a_value_was_when_its_event_was_made():
+    value = {"a": 1}
+    event = ServerSentEvent(value)
+    value["a"] = 2
+    assert event.json() == {"a": 1}
+    assert event == pickle.loads(pickle.dumps(event))
+
+
+@pytest.mark.parametrize("value", [b"x", object(), math.nan, {"a": {"b": object()}}, [math.inf]])
+def test_data_that_json_cannot_say_is_refused(value):
+    told = re.escape(f"data must be a str, None, or what JSON can say, got {shape(value)}")
+    with pytest.raises(SerializationError, match=told):
+        ServerSentEvent(value)
+
+
+def test_no_data_is_no_json_null():
+    assert ServerSentEvent(event="x", data=None).encode() == b"event: x\n\n"
+    assert ServerSentEvent("null").json() is None
+
+
+@pytest.mark.parametrize("value", [{"a": [1.5, "ü"]}, [None], 3, True, {}])
+def test_a_decoded_event_gives_its_json(value):
+    (event,) = Decoder().feed(ServerSentEvent(value).encode())
+    assert event.json() == value
+
+
+def test_json_over_several_lines_is_read_as_well():
+    (event,) = Decoder().feed(b'data: {"a":\ndata: 1}\n\n')
+    assert event.json() == {"a": 1}
+
+
+@pytest.mark.parametrize("data", ["[DONE]", "", "{", "[" * 100_000, "9" * 5000])
+def test_data_that_is_no_json_is_told_with_its_event(data):
+    told = f"data of the event 'done' is no JSON, got {shape(data)}: "
+    with pytest.raises(ValueError, match=told):
+        ServerSentEvent(data, "done").json()
+
+
+def test_an_event_of_no_name_is_told_as_a_message():
+    with pytest.raises(ValueError, match="data of the event 'message' is no JSON"):
+        ServerSentEvent("Hel").json()
+
+
+def test_an_event_without_data_has_no_json():
+    with pytest.raises(ValueError, match="data is None"):
+        ServerSentEvent(comment="x").json()
 
 
 def test_a_huge_value_is_shown_in_part():

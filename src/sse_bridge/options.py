@@ -14,12 +14,12 @@ from typing import Any, NamedTuple, TypedDict
 
 from . import adapters, dialects
 from .adapters.base import Adapter, Reader, Wish
-from .adapters.objects import object_writer
 from .arguments import flag
 from .custom import check_adapter, check_dialect, checked_reader, checked_voice
 from .dialects.base import Dialect
 from .dialects.relay import Relay
 from .media import asks_for_events
+from .objects import object_writer
 from .parts import Start
 from .showing import report
 from .stream import GENERAL_FAILURE, Stream

@@ -21,10 +21,10 @@ IN_PLACE: dict[str, tuple[str, ...]] = {
     # `model_extra` is the same at two and a half times the cost.
     "__pydantic_extra__": ("adapters/answers", "adapters/openai_chunk", "adapters/refusals"),
     # Called for each chunk. `model_dump_json` hands it a dozen keywords more.
-    "__pydantic_serializer__": ("adapters/objects",),
+    "__pydantic_serializer__": ("objects",),
     # Asked of each type, and of each event. `dataclasses.is_dataclass` does the same, but importing it takes
     # milliseconds, and every program would pay them.
-    "__dataclass_fields__": ("adapters/events", "adapters/objects"),
+    "__dataclass_fields__": ("adapters/events", "objects"),
     # The function beneath JSON's text, called for each piece of it; `json.dumps` is many times as slow.
     "encode_basestring": ("payload",),
     # A base class, which type checkers want by its name; public is a variable, `Flask.app_ctx_globals_class`.

@@ -12,13 +12,17 @@ The rules that everything here keeps:
 5. A decoded event has the fields of its own block: event None or "" both mean "message", id is None
    where the block had none. Its last_event_id is the id in force then.
 6. What says nothing is not kept: a comment, or a field that nobody knows, may be of any length.
+7. Text is data as it is, and None is no data; any other value is one line of JSON, made when the event is.
 """
 
 import codecs
+import json
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from .shapes import noted
+from .failures import SerializationError
+from .objects import object_json
+from .shapes import named, noted
 
 # Every Python converts this many digits, whatever sys.set_int_max_str_digits() says.
 _RETRY_DIGITS = 640
@@ -28,7 +32,12 @@ _SHOWN = 200
 
 
 class ServerSentEvent:
-    """One event, checked when made and unchangeable then; without data it is invisible to clients."""
+    """One event, checked when made and unchangeable then; without data it is invisible to clients.
+
+    Arguments: `data`, a str, sent as it is, or a mapping, list, number, bool, dataclass or pydantic object, sent as
+    one line of JSON (default None: no data); `event`, its name, and `id`, each a line; `retry`, milliseconds;
+    `comment`, which nobody sees. Raises `ValueError` or `TypeError` that names the argument.
+    """
 
     __match_args__ = ("data", "event", "id", "retry", "comment")
     __slots__ = (*__match_args__, "_last_event_id")
@@ -42,13 +51,13 @@ class ServerSentEvent:
 
     def __init__(
         self,
-        data: str | None = None,
+        data: Any = None,
         event: str | None = None,
         id: str | None = None,
         retry: int | None = None,
         comment: str | None = None,
     ) -> None:
-        _set_data(self, None if data is None else _text("data", data))
+        _set_data(self, None if data is None else _data(data))
         _set_event(self, None if event is None else one_line("event", event))
         _set_id(self, None if id is None else one_line("id", id))
         _set_retry(self, None if retry is None else _milliseconds(retry))
@@ -86,6 +95,18 @@ class ServerSentEvent:
     def _fields(self) -> tuple[Any, ...]:
         return self.data, self.event, self.id, self.retry, self.comment
 
+    def json(self) -> Any:
+        """Return `data`, read as JSON; raises `ValueError` for data that is none, and for an event without data."""
+        if self.data is None:
+            raise ValueError("data is None: an event without data has no JSON")
+        try:
+            return json.loads(self.data)
+        except (ValueError, RecursionError) as error:
+            name = named(self.event or "message")
+            raise ValueError(
+                f"data of the event {name} is no JSON, got {noted(self.data)}: {error}"
+            ) from None
+
     def encode(self) -> bytes:
         """Return the bytes of one frame, to be written at once."""
         frame = ""
@@ -117,6 +138,17 @@ def lines(name: str, text: str) -> str:
     if "\n" in text:
         text = text.replace("\n", f"\n{name}: ")
     return f"{name}: {text}\n"
+
+
+def _data(value: Any) -> str:
+    if isinstance(value, str):
+        return _text("data", value)
+    try:
+        return object_json(value).decode()
+    except SerializationError as error:
+        raise SerializationError(
+            f"data must be a str, None, or what JSON can say, got {noted(value)}"
+        ) from error
 
 
 def _text(field: str, value: Any) -> str:

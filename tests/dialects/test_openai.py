@@ -8,7 +8,7 @@ import pytest
 
 from chunks import CUMULATIVE, dashscope_text, envelope, openai_chunk, run, told
 from sse_bridge import Decoder, ServerSentEvent, dialects
-from sse_bridge.adapters.objects import object_json
+from sse_bridge.objects import object_json
 from sse_bridge.parts import (
     Choice,
     End,

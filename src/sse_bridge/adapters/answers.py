@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..objects import OBJECTS, ObjectWriter
 from ..parts import Finish, Part, Reasoning
 from ..shapes import named
 from .base import get, real_reason, text_of
 from .calls import Calls
-from .objects import OBJECTS, ObjectWriter
 from .refusals import is_failed_finish
 from .words import Missed, ignore, say_content, say_reasoning
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..objects import is_sdks, tells_its_fields
 from . import dashscope
 from .base import Parts, Reader, Wish, in_turn
-from .objects import is_sdks, tells_its_fields
 from .openai import OpenAIReader
 from .openai_chunk import looks_like_openai
 from .plain import PlainReader

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ..failures import UpstreamError
+from ..objects import OBJECTS, ObjectWriter
 from ..parts import Broken, Part, Usage
-from .objects import OBJECTS, ObjectWriter
 
 Parts = Sequence[Part]
 

@@ -20,9 +20,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..failures import SerializationError
+from ..objects import OBJECTS, ObjectWriter
 from ..parts import ToolCall
 from .base import check_number, get, items, number_of, shown, text_of
-from .objects import OBJECTS, ObjectWriter
 
 
 class _Call:

@@ -16,11 +16,11 @@ import logging
 from typing import Any
 
 from ..failures import SerializationError, upstream_cut
+from ..objects import tells_its_fields
 from ..parts import Broken, Choice, Finish, Native, Part, Usage
 from ..shapes import noted
 from .answers import Answer
 from .base import NO_REASON, Once, Parts, Reader, Wish, broken, get, numbered, read_usage
-from .objects import tells_its_fields
 from .openai_chunk import (
     CHUNK,
     WHOLE,

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..failures import UpstreamError
+from ..objects import tells_its_fields
 from ..parts import Choice, Finish, Origin, Part, Reasoning, ToolCall
 from ..surrogates import whole
 from .answers import ELSEWHERE, Answer, has_words, look_for_more
 from .base import get, items, number_of, text_of
-from .objects import tells_its_fields
 from .refusals import error_of_chunk, is_failed_finish, refusal_in, told_failure
 from .words import Missed, ignore
 

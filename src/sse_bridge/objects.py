@@ -1,4 +1,4 @@
-"""Any object as one line of JSON: what the plain adapter and passed chunks are written with."""
+"""Any object as one line of JSON: what chunks that pass and the data of events are written with."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from ..failures import SDKS, SerializationError
-from ..payload import encoder, escape_line
-from ..private import PYDANTICS_OWN, STAINLESS, by_alias_of
-from ..shapes import noted
+from .failures import SDKS, SerializationError
+from .payload import encoder, escape_line
+from .private import PYDANTICS_OWN, STAINLESS, by_alias_of
+from .shapes import noted
 
 Default = Callable[[Any], Any]
 Write = Callable[[Any], bytes]

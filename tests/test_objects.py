@@ -22,8 +22,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sse_bridge.adapters.objects import ObjectWriter, object_json, tells_its_fields
 from sse_bridge.failures import SerializationError
+from sse_bridge.objects import ObjectWriter, object_json, tells_its_fields
 from sse_bridge.payload import escape_separators
 
 BREAKS = "a\u2028b\u2029c\x85d"
