@@ -55,6 +55,7 @@ class Answer:
     def __init__(self) -> None:
         self.bell = Bell()  # for the client
         self.wake_server: Callable[[], object] = lambda: None
+        self.on_headers: Callable[[Headers], object] = lambda _: None
         self.status_code: int | None = None
         self.headers = Headers()
         self.complete = False  # the end of the body has come
@@ -76,7 +77,9 @@ class Answer:
         self.bell.ring()
 
     def start(self, status_code: int, headers: list[tuple[str, str]]) -> None:
-        self.headers, self.status_code = Headers(headers), status_code
+        self.headers = Headers(headers)
+        self.on_headers(self.headers)
+        self.status_code = status_code
         self.bell.ring()
 
     @property

@@ -10,7 +10,7 @@ Rules of this file:
 from __future__ import annotations
 
 import contextvars
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -20,9 +20,11 @@ from contextlib import (
     contextmanager,
     nullcontext,
 )
+from functools import partial
 from typing import Any, Self, TypedDict, Unpack
 
 from .answer import Answer, held
+from .cookies import Cookies
 from .request import Pairs, Place, Request, nowhere
 from .servers import Interface, Server, interface_of, serve
 from .streams import TIMEOUT, AsyncStream, Stream, current_home, wait, wait_in_loop
@@ -40,15 +42,33 @@ class Asked(TypedDict, total=False):
 class _Client:
     """What both clients know."""
 
-    def __init__(self, app: Any, interface: Interface | None, timeout: float, raises: bool) -> None:
+    def __init__(
+        self,
+        app: Any,
+        interface: Interface | None,
+        timeout: float,
+        raises: bool,
+        cookies: Mapping[str, str] | None,
+    ) -> None:
         if interface not in (None, "wsgi", "asgi"):
             raise ValueError(f"interface must be 'wsgi' or 'asgi', got {interface!r}")
         self._app, self._timeout, self._raises = app, timeout, raises
         self._is_asgi = (interface or interface_of(app)) == "asgi"
         self._place: Place | None = None  # while the app's lifespan runs
+        self._cookies = Cookies(cookies)
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that are kept, names to values."""
+        return self._cookies.values()
 
     def _serve(self, place: Place) -> Callable[[Request, Answer], Server]:
-        return lambda request, answer: serve(self._app, request, answer, place, raises=self._raises)
+        def answer_it(request: Request, answer: Answer) -> Server:
+            self._cookies.send(request)
+            answer.on_headers = partial(self._cookies.keep, request)
+            return serve(self._app, request, answer, place, raises=self._raises)
+
+        return answer_it
 
     def _late_lifespan(self, what: str) -> Callable[[], AssertionError]:
         return lambda: AssertionError(f"the app's {what} takes longer than {self._timeout:g} s")
@@ -62,7 +82,8 @@ class Client(_Client):
     Arguments: `app`, for WSGI or ASGI; `interface`, ``"wsgi"`` or ``"asgi"`` (default: found out); `timeout`,
     seconds that each wait may take (default 5); `raise_app_exceptions` (default True), whether what the app raises
     is raised in the test, or answered with a 500; `backend`, the loop that an ASGI app has, ``"asyncio"`` (default)
-    or ``"trio"``.
+    or ``"trio"``; `cookies`, names to values, sent from the first request on, those of a session that the app's own
+    client has begun, say (default: none). What the app sets is kept, and sent as a browser does.
     """
 
     def __init__(
@@ -73,8 +94,9 @@ class Client(_Client):
         timeout: float = TIMEOUT,
         raise_app_exceptions: bool = True,
         backend: str = "asyncio",
+        cookies: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(app, interface, timeout, raise_app_exceptions)
+        super().__init__(app, interface, timeout, raise_app_exceptions, cookies)
         self._backend = backend
         self._stack = ExitStack()
 
@@ -150,8 +172,9 @@ class AsyncClient(_Client):
         interface: Interface | None = None,
         timeout: float = TIMEOUT,
         raise_app_exceptions: bool = True,
+        cookies: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(app, interface, timeout, raise_app_exceptions)
+        super().__init__(app, interface, timeout, raise_app_exceptions, cookies)
         self._stack = AsyncExitStack()
 
     def stream(
