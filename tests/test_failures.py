@@ -261,3 +261,45 @@ def test_an_upstream_error_of_which_nothing_is_known_may_be_retried():
 
 def test_what_cannot_be_written_is_a_value_error():
     assert issubclass(SerializationError, ValueError)
+
+
+# -- an SDK's class, where there is neither a status nor a code ------------------------------------
+
+
+def named_error(name: str, module: str, *bases: type[Exception]) -> Exception:
+    kind = type(name, bases or (Exception,), {"__module__": module})
+    made: Exception = kind("m")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("ContentFilterError", "content_filtered"),
+        ("BadRequestError", "bad_request"),
+        ("RequestTooLargeError", "bad_request"),
+        ("NotFoundError", "bad_request"),
+        ("AuthenticationError", "credentials_refused"),
+        ("PermissionDeniedError", "credentials_refused"),
+        ("RateLimitError", "rate_limited"),
+        ("InternalServerError", "upstream_error"),
+        ("ServiceUnavailableError", "overloaded"),
+        ("GatewayTimeoutError", "upstream_timeout"),
+    ],
+)
+def test_an_sdks_error_without_a_status_is_told_by_its_name(name: str, code: str):
+    told = diagnose(named_error(name, "dashscope.v2.errors"))
+    assert (told.code, told.is_upstream) == (code, True)
+    assert told.retryable is diagnose(UpstreamError("m", code=code)).retryable
+
+
+def test_the_closest_class_that_says_something_counts():
+    bad_request = type("BadRequestError", (Exception,), {"__module__": "dashscope.v2.errors"})
+    error = named_error("ContentFilterError", "dashscope.v2.errors", bad_request)
+    assert diagnose(error).code == "content_filtered"
+    assert diagnose(named_error("Odd", "dashscope.v2.errors", bad_request)).code == "bad_request"
+
+
+def test_an_apps_own_class_of_such_a_name_tells_nothing():
+    told = diagnose(named_error("ContentFilterError", "shop.errors"))
+    assert (told.code, told.is_upstream) == ("upstream_error", False)

@@ -161,6 +161,9 @@ _WORDS = {
     "invalid": "bad_request",
     "badrequest": "bad_request",
     "notfound": "bad_request",
+    "notexist": "bad_request",
+    "toolarge": "bad_request",
+    "internal": "upstream_error",
 }
 _DEPTH = 5  # so many causes are looked at
 _SPENT = ("insufficientquota", "quotaexceeded", "currentquota", "billing")  # waiting does not help
@@ -302,7 +305,7 @@ def _code(error: BaseException, words: list[str]) -> str | None:
         return said
     if status is not None:
         return _BY_STATUS.get(status) or ("upstream_error" if status >= 500 else "bad_request")
-    return _by_kind(error) or _first(_WORDS, words)
+    return _by_kind(error) or _first(_WORDS, words) or _by_name(error)
 
 
 def _by_kind(error: BaseException) -> str | None:
@@ -310,6 +313,12 @@ def _by_kind(error: BaseException) -> str | None:
     if names & _TIMEOUTS:
         return "upstream_timeout"
     return "upstream_unreachable" if names & _LOST else None
+
+
+def _by_name(error: BaseException) -> str | None:
+    """What an SDK calls it, that tells neither a status nor a code: the closest class first."""
+    names = [_plain(kind.__name__) for kind in type(error).__mro__ if _package(kind) in SDKS]
+    return _first(_CLOSER_WORDS, names) or _first(_WORDS, names)
 
 
 def _first(meanings: Mapping[str, str], words: Iterable[str]) -> str | None:

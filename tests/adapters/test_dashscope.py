@@ -22,11 +22,21 @@ from chunks import (
     spoken,
     told,
 )
-from doubles import SECRET, DashScopeDouble, Fault, HttpError, Raw, Reply, ToolCall
+from doubles import (
+    SECRET,
+    DashScopeDouble,
+    Fault,
+    HttpError,
+    OpenAIDouble,
+    Raw,
+    Reply,
+    ToolCall,
+)
 from doubles.delivery import to_json
-from sse_bridge import UpstreamError
-from sse_bridge.adapters import DashScope
+from sse_bridge import Decoder, UpstreamError
+from sse_bridge.adapters import DashScope, by_name
 from sse_bridge.adapters.base import Wish
+from sse_bridge.failures import diagnose
 from sse_bridge.parts import Choice, Finish, Reasoning, Usage
 from sse_bridge.parts import ToolCall as Call
 
@@ -142,6 +152,155 @@ def test_the_next_stream_is_warned_of_rewriting_again(caplog):
     for _ in range(2):
         read(CUMULATIVE, dashscope_text("a"), dashscope_text("b", "stop"))
     assert len(caplog.records) == 2
+
+
+# -- incremental_output=True was said to the adapter only ------------------------------------------
+
+REPEATS = "DashScope chunks repeat the text before them"
+
+
+def test_chunks_that_repeat_the_text_before_them_are_warned_of_once_and_both_places_named(caplog):
+    chunks = list(
+        map(dashscope_text, ["你", "你好", "你好世", "你好世界", "你好世界好", "你好世界好吗"])
+    )
+    read(INCREMENTAL, *chunks[:3])
+    assert REPEATS not in caplog.text
+    read(INCREMENTAL, *chunks)
+    assert caplog.text.count(REPEATS) == 1
+    assert "Generation.call(..., stream=True, incremental_output=True)" in caplog.text
+    assert "DashScope(incremental_output=True)" in caplog.text
+    assert "你好" not in caplog.text
+
+
+def test_the_next_stream_is_warned_of_repeats_again(caplog):
+    for _ in range(2):
+        read(INCREMENTAL, *map(dashscope_text, ["a", "ab", "abc", "abcd"]))
+    assert caplog.text.count(REPEATS) == 2
+
+
+def test_repeated_thoughts_are_warned_of_as_well(caplog):
+    said = ["Hm", "Hmm", "Hmm.", "Hmm. A"]
+    read(INCREMENTAL, *(dashscope_chunk(dashscope_choice("", reasoning=text)) for text in said))
+    assert caplog.text.count(REPEATS) == 1
+
+
+def test_each_choice_repeats_its_own_text_only(caplog):
+    texts = ["a", "ab", "abc", "abcd"]
+    read(INCREMENTAL, *(dashscope_chunk(choice(at % 2, text)) for at, text in enumerate(texts)))
+    assert REPEATS not in caplog.text
+    read(INCREMENTAL, *(dashscope_chunk(choice(0, text), choice(1, "x")) for text in texts))
+    assert caplog.text.count(REPEATS) == 1
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["ha", "ha", "haha", "ha", "ha", "haha", "hahaha", "ha"],
+        ["ha"] * 10,
+        ["", "a", "", "ab", "", "abc", "b"],
+        [" ", "  ", "   ", "x", " ", "  "],
+        ["1", "10", "2", "20", "200"],
+    ],
+    ids=["laughter", "the same", "nothing between", "indents", "numbers"],
+)
+def test_text_that_happens_to_repeat_itself_is_left_alone(texts, caplog):
+    parts = read(INCREMENTAL, *map(dashscope_text, texts))
+    assert parts == [text for text in texts if text]
+    assert REPEATS not in caplog.text
+
+
+def test_growing_text_is_as_it_should_be_where_the_adapter_was_told_of_it(caplog):
+    read(CUMULATIVE, *map(dashscope_text, ["a", "ab", "abc", "abcd", "abcde"]))
+    assert REPEATS not in caplog.text
+
+
+# -- the Client of dashscope 2 -------------------------------------------------------------------
+
+needs_2 = pytest.mark.skipif(not hasattr(dashscope, "Client"), reason="dashscope 1 has no Client")
+
+
+@pytest.fixture(params=["native", "openai"])
+def double_of_2(request):
+    """A service in each protocol that the Client speaks, and what the Client streams from it."""
+    of_openai = request.param == "openai"
+    with (OpenAIDouble if of_openai else DashScopeDouble)() as double:
+        url = double.base_url if of_openai else double.base_address
+        options = {"base_url": url, "protocol": request.param, "max_retries": 0}
+
+        def stream():
+            with dashscope.Client(api_key="sk-double", **options) as client:
+                yield from client.chat.completions.create(
+                    model="qwen-plus", messages=[{"role": "user", "content": "Hi"}], stream=True
+                )
+
+        yield double, stream
+
+
+@needs_2
+@pytest.mark.parametrize("dialect", ["delta", "openai"])
+def test_chunks_of_the_client_are_read_by_auto(double_of_2, dialect):
+    _, stream = double_of_2
+    body = run(stream(), dialect=dialect)
+    assert [part for part in read(by_name("auto"), *stream()) if isinstance(part, str)] == [
+        "Hello",
+        ", ",
+        "world",
+    ]
+    assert body.count(b"world") == 1
+    assert b'"stop"' in body
+    assert b":10}" in body
+    assert body.endswith(b"data: [DONE]\n\n")
+
+
+@needs_2
+@pytest.mark.parametrize(
+    ("code", "told_code", "retryable"),
+    [
+        ("DataInspectionFailed", "content_filtered", False),
+        ("Throttling.RateQuota", "rate_limited", True),
+        ("Model.NotExist", "bad_request", False),
+        ("Arrearage", "credentials_refused", False),
+        ("InternalError", "upstream_error", True),
+    ],
+)
+def test_a_failure_of_the_client_in_mid_stream_is_told_by_its_code(
+    double_of_2, code, told_code, retryable
+):
+    double, stream = double_of_2
+    double.answer = Reply(at={2: Fault(code=code, status=400)})
+    body = run(stream(), dialect="delta")
+    *_, last = Decoder().feed(body)
+    assert b"Hello" in body
+    assert last.json()["code"] == told_code
+    assert last.json()["retryable"] is retryable
+    assert SECRET.encode() not in body
+
+
+@needs_2
+@pytest.mark.parametrize("status", [400, 429, 500])
+def test_a_failure_of_the_client_from_the_start_keeps_its_status(double_of_2, status):
+    double, stream = double_of_2
+    double.answer = HttpError(status, code=None)
+    with pytest.raises(Exception, match="too many requests") as raised:
+        list(stream())
+    assert diagnose(raised.value).is_upstream
+    assert diagnose(raised.value).retryable is (status != 400)
+
+
+# -- stream=True was forgotten ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("adapter", [CUMULATIVE, INCREMENTAL])
+def test_the_fields_of_a_whole_response_ask_for_stream(dashscope_double, adapter):
+    dashscope_double.answer = Reply()
+    whole = dashscope.Generation.call("qwen-plus", prompt="Hi", **dashscope_double.call_options)
+    with pytest.raises(TypeError, match=r"did you forget stream=True\? Got 'status_code'"):
+        read(adapter, *whole)
+
+
+def test_any_other_text_is_no_response_and_quoted_nowhere():
+    with pytest.raises(TypeError, match="takes DashScope's responses, got a str of 6 characters"):
+        read(INCREMENTAL, "secret")
 
 
 def test_text_that_shrinks_cannot_be_taken_back_and_says_nothing(caplog):

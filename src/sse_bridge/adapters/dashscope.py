@@ -13,7 +13,7 @@ from typing import Any
 
 from ..failures import UpstreamError
 from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, Usage
-from ..shapes import noted
+from ..shapes import named, noted
 from .answers import say_words
 from .base import (
     NO_REASON,
@@ -49,6 +49,11 @@ _STATUS_BY_CODE = {
 }
 
 
+# What iterating a whole response gives: the names of its fields.
+_FIELDS = frozenset({"status_code", "request_id", "code", "message", "output", "usage", "headers"})
+_RUN = 3  # chunks that each begin with all of the one before, and say more: a model's own words hardly do
+
+
 class DashScope:
     """Responses of ``Generation.call(stream=True)`` and ``await AioGeneration.call(stream=True)``.
 
@@ -78,15 +83,16 @@ class DashScopeReader:
         self._spoke = False
         self._usage: Usage | None = None  # the last that was told of
         self._once = Once(_log, "there is no place for %s of a DashScope chunk: left out")
-        self._is_rewritten = False
+        self._grown: dict[
+            tuple[object, ...], tuple[str, int]
+        ] = {}  # last texts, and how often they grew
+        self._is_warned = False
 
     def read(self, chunk: Any) -> Parts:
         if chunk is None:
             return ()
         if not isinstance(chunk, dict) or "output" not in chunk:
-            raise refusal_in(chunk) or TypeError(
-                f"the dashscope adapter takes DashScope's responses, got {noted(chunk)}"
-            )
+            raise refusal_in(chunk) or TypeError(_no_response(chunk))
         parts = tuple(self._say(chunk))
         error = failure_in(chunk)
         return parts if error is None else broken(parts, error)
@@ -145,6 +151,7 @@ class DashScopeReader:
     def _new(self, text: str, *place: object, is_last: bool = True) -> str:
         """The piece that was not said before at this place."""
         if self._incremental_output:
+            self._look_for_repeats(text, place)
             return text
         if (
             not is_last and "\ud800" <= text[-1:] <= "\udbff"
@@ -156,13 +163,40 @@ class DashScopeReader:
         self._said[place] = text
         if text.startswith(said):
             return text[len(said) :]
-        if not self._is_rewritten:
-            self._is_rewritten = True
-            _log.warning(
-                "a DashScope chunk does not repeat the text before it; was incremental_output=True "
-                "given to the SDK and not to the adapter?"
-            )
+        self._warn_once(
+            "a DashScope chunk does not repeat the text before it; was incremental_output=True "
+            "given to the SDK and not to the adapter?"
+        )
         return text
+
+    def _look_for_repeats(self, text: str, place: tuple[object, ...]) -> None:
+        """Notice chunks that repeat all the text before them, where each was to be a new piece."""
+        if self._is_warned or not text:
+            return
+        before, times = self._grown.get(place, ("", 0))
+        grows = before and len(text) > len(before) and text.startswith(before)
+        self._grown[place] = (text, times + 1 if grows else 0)
+        if grows and times + 1 == _RUN:
+            self._warn_once(
+                "DashScope chunks repeat the text before them, and it is sent again and again: "
+                "incremental_output=True was given to the adapter and not to the SDK. Say it in both places: "
+                "Generation.call(..., stream=True, incremental_output=True) and "
+                "DashScope(incremental_output=True), or DashScope(incremental_output=False) alone"
+            )
+
+    def _warn_once(self, message: str) -> None:
+        if not self._is_warned:
+            self._is_warned = True
+            _log.warning(message)
+
+
+def _no_response(chunk: Any) -> str:
+    if isinstance(chunk, str) and chunk in _FIELDS:
+        return (
+            "the source gives the names of a whole response's fields: did you forget stream=True? "
+            f"Got {named(chunk)}"
+        )
+    return f"the dashscope adapter takes DashScope's responses, got {noted(chunk)}"
 
 
 def native(chunk: Any, write: Callable[[Any], bytes]) -> Native:
