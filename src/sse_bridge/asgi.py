@@ -6,7 +6,7 @@ Formats: the ASGI specification, the WHATWG HTML standard (text/event-stream).
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Unpack
 
 from .answers.asgi import (
@@ -78,7 +78,7 @@ class EventStream:
         except Unavailable as full:
             if not full.source_ran:
                 discard(source, current_home)
-            await answer(send, 503, [retry_after(full)])
+            await answer(send, full.status_code, [retry_after(full)])
         except Exception as error:
             if not await answer_early(send, error, self._options):
                 raise
@@ -93,8 +93,12 @@ async def respond(
     status_code: int,
     headers: RawHeaders,
     context: contextvars.Context | None = None,
+    request_of: Callable[[Scope], Any] = lambda scope: scope,
 ) -> None:
-    """Answer with the source's stream; for HEAD with its headers only, and the source is not run."""
+    """Answer with the source's stream; for HEAD with its headers only, and the source is not run.
+
+    `request_of` makes what `max_streams_per` is given.
+    """
     # A list of its own: a middleware may add to it.
     start = {"type": "http.response.start", "status": status_code, "headers": [*headers]}
     begin, write = ways(send, start)
@@ -105,5 +109,5 @@ async def respond(
         await write(b"", False)
         return
     context = contextvars.copy_context() if context is None else context
-    options = options.for_client(header(scope, b"accept"))
+    options = options.for_client(header(scope, b"accept")).for_request(request_of(scope))
     await drive(source, options, context, receive=receive, begin=begin, write=write)

@@ -18,12 +18,10 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar, Unpack, cast, overload
 
 from flask import Flask, Response, current_app, has_request_context, request, stream_with_context
-from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as AnyResponse
 
 from . import hangup
@@ -32,13 +30,14 @@ from .answers.wsgi import is_finished
 from .arguments import check_media_type, check_status, check_status_code, checked_headers, flag
 from .drivers.sources import check_source, discard
 from .drivers.threads import Body
-from .flask_errors import raise_early
+from .flask_errors import raise_early, refusal
 from .flask_views import (
     Stage,
     beside_the_view,
     is_flasks,
     is_iterator,
     is_made_by_hand,
+    place_for,
     run_whole,
 )
 from .loops.background import background_home
@@ -46,7 +45,7 @@ from .loops.base import run_in
 from .middleware.takeover import route_of
 from .options import Options, Words, options_of
 from .private import within_stream_with_context
-from .registry import Place, Unavailable, reserved, streams
+from .registry import Unavailable
 from .watches import Watch
 from .wsgi import Headers
 
@@ -69,7 +68,8 @@ class EventSourceResponse(Response):
     (default 200) and `headers`, which win over ours, as in Flask; `mimetype`, for whoever had a `Response` here,
     must be ``"text/event-stream"``; `options`, see the option table. Raises what the source raises within `hold`; a
     failure of the model's service for which the app has no handler as werkzeug's `HTTPException`, with the status
-    that fits; `werkzeug.exceptions.ServiceUnavailable` at `max_streams`.
+    that fits; `werkzeug.exceptions.ServiceUnavailable` at `max_streams`, `TooManyRequests` with `max_streams_per`,
+    which is given Flask's ``request``.
     """
 
     default_mimetype = "text/event-stream"
@@ -167,11 +167,8 @@ def event_stream(
     _check_status(status)
     headers = checked_headers(headers)
     flag("whole", whole)
-    respond = functools.partial(
-        EventSourceResponse._of, status=status, headers=headers, options=checked
-    )
-    take_over = functools.partial(_take_over, options=checked)
-    answer = functools.partial(_answer, respond, take_over)
+    respond = functools.partial(EventSourceResponse._of, status=status, headers=headers)
+    answer = functools.partial(_answer, respond)
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         if not callable(view):
@@ -188,16 +185,16 @@ def _streaming(
     def streaming_view(*args: Any, **kwargs: Any) -> Any:
         if _is_finished():
             return EventSourceResponse(())  # a 204
-        call = functools.partial(view, *args, **kwargs)
-        with _place(options.max_streams) as place:
+        call, asked = functools.partial(view, *args, **kwargs), _for_request(options)
+        with place_for(*((None, None) if _is_head() else asked.room)) as place:
             try:
-                if is_whole and has_request_context() and request.method != "HEAD":
-                    return run_whole(call, _watch, options, answer, place)
-                return answer(_run_view(call, is_coroutine))
+                if is_whole and has_request_context() and not _is_head():
+                    return run_whole(call, _watch, asked, functools.partial(answer, asked), place)
+                return answer(asked, _run_view(call, is_coroutine))
             except Unavailable:
                 raise
             except Exception as error:
-                raise_early(error, options)
+                raise_early(error, asked)
                 raise
 
     is_coroutine = inspect.iscoroutinefunction(view)
@@ -224,10 +221,7 @@ def _run_view(view: Callable[[], Any], is_coroutine: bool) -> Any:
 
 
 def _answer(
-    respond: Callable[..., Response],
-    take_over: Callable[..., AnyResponse],
-    answer: Any,
-    stage: Stage | None = None,
+    respond: Callable[..., Response], options: Options, answer: Any, stage: Stage | None = None
 ) -> Any:
     """What Flask is to get for what the view gave; its stream runs on that stage."""
     if isinstance(answer, EventSourceResponse):
@@ -235,10 +229,10 @@ def _answer(
     if isinstance(answer, tuple) and answer and _may_stream(answer[0]):
         answer = current_app.make_response(answer)
     if isinstance(answer, AnyResponse):
-        return take_over(answer, stage) if is_made_by_hand(answer) else answer
+        return _take_over(answer, options, stage) if is_made_by_hand(answer) else answer
     if is_flasks(answer):
         return answer
-    return respond(answer, stage)
+    return respond(answer, stage, options=options)
 
 
 def _may_stream(body: Any) -> bool:
@@ -248,9 +242,7 @@ def _may_stream(body: Any) -> bool:
 # -- streams that were made by hand ---------------------------------------------------------------
 
 
-def _take_over(
-    response: AnyResponse, stage: Stage | None = None, *, options: Options
-) -> AnyResponse:
+def _take_over(response: AnyResponse, options: Options, stage: Stage | None) -> AnyResponse:
     """The response keeps its status and headers; its frames are streamed as any source is."""
     _fill_headers(response, options)
     source, response.response = response.response, ()
@@ -283,11 +275,11 @@ def _attach(response: AnyResponse, source: Any, options: Options, stage: Stage |
     """Start the source, wait out `hold`, and give the response its body."""
     if stage is None:
         source = _unwrap(source)
-    if has_request_context() and request.method == "HEAD":
+    if _is_head():
         discard(source, background_home)
         response.response = iter(())  # of no known length, as the stream's would be
         return
-    options, stage = _for_client(options), stage or beside_the_view(_watch)
+    options, stage = _for_request(options), stage or beside_the_view(_watch)
     try:
         if stage.hold_left is not None:
             options = options.holding(stage.hold_left)
@@ -302,7 +294,7 @@ def _attach(response: AnyResponse, source: Any, options: Options, stage: Stage |
     except Unavailable as full:
         if not full.source_ran:
             stage.threads.discard(source, background_home)
-        raise ServiceUnavailable(retry_after=full.retry_after) from full
+        raise refusal(full) from full
     except Exception as error:
         raise_early(error, options)
         raise
@@ -362,12 +354,10 @@ def _watch() -> Watch | None:
     return hangup.watch(request.environ) if has_request_context() else None
 
 
-def _for_client(options: Options) -> Options:
-    return (
-        options.for_client(request.environ.get("HTTP_ACCEPT", ""))
-        if has_request_context()
-        else options
-    )
+def _for_request(options: Options) -> Options:
+    if not has_request_context():
+        return options
+    return options.for_client(request.environ.get("HTTP_ACCEPT", "")).for_request(request)
 
 
 def _fill_headers(response: AnyResponse, options: Options) -> None:
@@ -380,18 +370,5 @@ def _is_finished() -> bool:
     return has_request_context() and is_finished(request.environ)
 
 
-@contextmanager
-def _place(limit: int | None) -> Iterator[Place]:
-    """Room for the view's stream, before the view asks a model; given back where no stream comes of it."""
-    if has_request_context() and request.method == "HEAD":  # which streams nothing
-        limit = None
-    try:
-        place = streams.reserve(limit)
-        token = reserved.set(place)
-        try:
-            yield place
-        finally:
-            reserved.reset(token)
-            streams.leave(place)
-    except Unavailable as full:
-        raise ServiceUnavailable(retry_after=full.retry_after) from full
+def _is_head() -> bool:
+    return has_request_context() and request.method == "HEAD"

@@ -1,4 +1,4 @@
-"""A failure of the model's service before the first byte, as Flask answers it."""
+"""A failure of the model's service before the first byte, and what opens no stream, as Flask answers it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from werkzeug.http import parse_date
 
 from .answers.early import EarlyAnswer, early_answer
 from .options import Options
+from .registry import Unavailable
 
 
 def raise_early(error: Exception, options: Options) -> None:
@@ -25,6 +26,12 @@ def raise_early(error: Exception, options: Options) -> None:
     early = early_answer(error, options)
     if early is not None:
         raise _http_exception(early) from error
+
+
+def refusal(full: Unavailable) -> HTTPException:
+    """What Flask answers where no stream is opened now."""
+    kind = TooManyRequests if full.status_code == 429 else ServiceUnavailable
+    return kind(retry_after=full.retry_after)
 
 
 def _is_handled(error: Exception) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -24,10 +24,12 @@ from .drivers.sources import close_sync, is_sdk_answer, takes_no_arguments
 from .drivers.threads import Body
 from .drivers.walkers import Errand, Pending, Threads, Walked, Walker, own_threads
 from .flask_context import source_context, whole_context
+from .flask_errors import refusal
 from .interrupt import Interrupted
+from .keys import Key
 from .media import EVENTS
 from .options import Options
-from .registry import Place, streams
+from .registry import Place, Unavailable, reserved, streams
 from .shapes import noted
 from .watches import HandedOn, Watch
 from .wire import Decoder, ServerSentEvent
@@ -49,6 +51,21 @@ def beside_the_view(watch: Callable[[], Watch | None]) -> Stage:
     """On a thread of its own, in a copy of the view's context."""
     context, leave = source_context()
     return Stage(context, leave, watch)
+
+
+@contextmanager
+def place_for(limit: int | None, key: Key | None) -> Iterator[Place]:
+    """Room for the view's stream, before the view asks a model; given back where no stream comes of it."""
+    try:
+        place = streams.reserve(limit, key)
+        token = reserved.set(place)
+        try:
+            yield place
+        finally:
+            reserved.reset(token)
+            streams.leave(place)
+    except Unavailable as full:
+        raise refusal(full) from full
 
 
 # -- what a view gave -----------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from .arguments import flag
 from .custom import check_adapter, check_dialect, checked_reader, checked_voice
 from .dialects.base import Dialect
 from .dialects.relay import Relay
+from .keys import Key, checked_key, key_maker
 from .media import asks_for_events
 from .objects import object_writer
 from .parts import Start
@@ -53,6 +54,7 @@ class Words(TypedDict, total=False):
     send_timeout: float | None
     cleanup_timeout: float
     max_streams: int | None
+    max_streams_per: Callable[[Any], Key | None] | None
     on_end: Callable[[Summary], Any] | None
     collect: bool
     retry: int | None
@@ -71,19 +73,21 @@ class Options:
     `hold` (5), how long the status line may wait for the first chunk, None for as long as it takes;
     `first_chunk_timeout`, `stall_timeout`, `max_duration` (None, never); `send_timeout` (30), how long
     one write may block, None for ever; `cleanup_timeout` (5), how long the source's cleanup and `on_end` may take;
-    `max_streams` (None, any number), open streams of this process before a 503; `on_end`, called once with a
-    `Summary`; `collect` (False), gather text, reasoning and tool calls into it; `retry`, milliseconds;
-    `describe`, exception, or exception and code, to the message for the client, None for ours; `cancel`, called
-    first to end the upstream call;
-    `interrupt` (True), whether a thread blocked on an upstream read may be interrupted; `json_default`, value to
-    a JSON value, asked for what JSON does not know; `ping_form`, whether a keep-alive ends with one line end,
-    ``"line"``, or with an empty line, ``"block"`` (None, the default: as the client's ``Accept`` says).
+    `max_streams` (None, any number), open streams of this process before a 503; `max_streams_per` (None), request
+    to the key of whoever asks, or to None for no limit: then `max_streams` is the number of each key, before a 429;
+    `on_end`, called once with a `Summary`; `collect` (False), gather text, reasoning and tool calls into it;
+    `retry`, milliseconds; `describe`, exception, or exception and code, to the message for the client, None for
+    ours; `cancel`, called first to end the upstream call; `interrupt` (True), whether a thread blocked on an
+    upstream read may be interrupted; `json_default`, value to a JSON value, asked for what JSON does not know;
+    `ping_form`, whether a keep-alive ends with one line end, ``"line"``, or with an empty line, ``"block"`` (None,
+    the default: as the client's ``Accept`` says).
 
     Raises `TypeError` or `ValueError` that names the argument and shows the value.
     """
 
     _say_end = True
     _by_lines: Options | None = None  # the same with pings of one line
+    _request: Any = None  # of which `max_streams_per` is asked
 
     def __init__(
         self,
@@ -98,6 +102,7 @@ class Options:
         send_timeout: float | None = 30.0,
         cleanup_timeout: float = 5.0,
         max_streams: int | None = None,
+        max_streams_per: Callable[[Any], Key | None] | None = None,
         on_end: Callable[[Summary], Any] | None = None,
         collect: bool = False,
         retry: int | None = None,
@@ -117,11 +122,10 @@ class Options:
         )
         self.send_timeout = _patience("send_timeout", send_timeout)
         self.cleanup_timeout = _cleanup(cleanup_timeout)
-        self.max_streams = _count("max_streams", max_streams)
-        self.retry = _count("retry", retry)
-        self.on_end = _callable("on_end", on_end)
+        self.max_streams, self.retry = _count("max_streams", max_streams), _count("retry", retry)
+        self.max_streams_per = key_maker(max_streams_per, max_streams)
+        self.on_end, self.cancel = _callable("on_end", on_end), _callable("cancel", cancel)
         self._describe = _describer(describe)
-        self.cancel = _callable("cancel", cancel)
         self.collect, self.interrupt = flag("collect", collect), flag("interrupt", interrupt)
         self._objects = object_writer(_callable("json_default", json_default))
         self._ping_form = _ping_form(ping_form)
@@ -157,6 +161,27 @@ class Options:
             options._ping_form = "line"
             self._by_lines = options
         return self._by_lines
+
+    def for_request(self, request: Any) -> Options:
+        """The same for one request, of which `max_streams_per` is asked, once."""
+        if self.max_streams_per is None or self._request is not None:
+            return self
+        options = copy.copy(self)
+        options._by_lines, options._prepared = None, self._prepared  # one for all requests
+        vars(options).pop("room", None)
+        options._request = request
+        return options
+
+    @cached_property
+    def room(self) -> tuple[int | None, Key | None]:
+        """How many streams may be open, None for any number, and for which key, None for all of the process.
+
+        Raises what `max_streams_per` raises, and `TypeError` for what is no key.
+        """
+        if self.max_streams_per is None:
+            return self.max_streams, None
+        key = None if self._request is None else checked_key(self.max_streams_per(self._request))
+        return (None if key is None else self.max_streams), key
 
     def holding(self, seconds: float) -> Options:
         """The same where some of `hold` has passed already."""

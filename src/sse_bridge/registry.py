@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
 
 from .forks import in_child
+from .keys import Key
 
 ShutDown = Callable[[], None]
 
@@ -21,6 +23,12 @@ class Unavailable(RuntimeError):
 
 class TooManyStreams(Unavailable):
     """`max_streams` are open already, or the sources of ended ones still run."""
+
+
+class TooManyForKey(TooManyStreams):
+    """One key of `max_streams_per` has `max_streams` open already: the answer is 429 with ``Retry-After``."""
+
+    status_code = 429
 
 
 class TooManyThreads(TooManyStreams):
@@ -38,9 +46,9 @@ class ShuttingDown(Unavailable):
 class Place:
     """Room for a stream that is yet to come; called when the server stops, it tells whoever makes that stream."""
 
-    def __init__(self, limit: int | None) -> None:
+    def __init__(self, limit: int | None, key: Key | None = None) -> None:
         self.tell: ShutDown = lambda: None
-        self.limit = limit  # for which it was found free
+        self.limit, self.key = limit, key  # for which it was found free
 
     def __call__(self) -> None:
         self.tell()
@@ -55,8 +63,10 @@ class Registry:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal handler may come in while its own thread has it
-        self._open: set[ShutDown] = set()  # among them the places of those that are yet to come
-        self._stragglers: set[object] = set()
+        # Each with its key. Among the open ones are the places of those that are yet to come.
+        self._open: dict[ShutDown, Key | None] = {}
+        self._stragglers: dict[object, Key | None] = {}
+        self._of_key: dict[Key, set[object]] = {}  # both, of each key that has any
         self.closing = False  # whether new streams are refused
         self.look: Callable[[], None] = lambda: None  # called for each stream, before it opens
 
@@ -65,36 +75,46 @@ class Registry:
         """How many streams are open."""
         return len(self._open)
 
-    def reserve(self, limit: int | None) -> Place:
+    def reserve(self, limit: int | None, key: Key | None = None) -> Place:
         """Take a place before there is a stream; whoever takes it leaves it, also when a stream has had it since.
 
         Raises what `enter` does.
         """
-        place = Place(limit)
-        self.enter(place, limit)
+        place = Place(limit, key)
+        self.enter(place, limit, key=key)
         return place
 
-    def enter(self, shut_down: ShutDown, limit: int | None, place: Place | None = None) -> None:
+    def enter(
+        self,
+        shut_down: ShutDown,
+        limit: int | None,
+        place: Place | None = None,
+        key: Key | None = None,
+    ) -> Key | None:
         """A stream opens, which `shut_down` tells to end, in its `place` where that is still there to be had.
 
-        Raises `TooManyStreams` if it would be over `limit`, `ShuttingDown` if it is too late.
+        `limit` is of all streams, or of those of its `key`. Returns the key that it counts for: its place's, where
+        it has none of its own. Raises `TooManyStreams` if it would be over `limit`, `ShuttingDown` if it is too
+        late.
         """
         self.look()
         with self._lock:
             if self.closing:
                 raise ShuttingDown
             if place is None or place not in self._open:
-                self._check(limit)
+                self._check(limit, key)
             else:
-                if limit != place.limit:
-                    self._check(limit, mine=1)
-                self._open.discard(place)
-            self._open.add(shut_down)
+                if (limit, key) != (place.limit, place.key):
+                    self._check(limit, key, place)
+                key = place.key if key is None else key
+                self._strike(self._open, place)
+            self._note(self._open, shut_down, key)
+            return key
 
     def leave(self, shut_down: ShutDown) -> None:
         """An opened stream's request is over, or a place is not needed any more."""
         with self._lock:
-            self._open.discard(shut_down)
+            self._strike(self._open, shut_down)
 
     def close(self) -> None:
         """From now on no stream is opened."""
@@ -117,10 +137,10 @@ class Registry:
         """How many sources still run although their streams are over."""
         return len(self._stragglers)
 
-    def straggles(self, worker: object) -> None:
-        """This source's stream is over and it still runs."""
+    def straggles(self, worker: object, key: Key | None = None) -> None:
+        """This source's stream, which counted for `key`, is over and it still runs."""
         with self._lock:
-            self._stragglers.add(worker)
+            self._note(self._stragglers, worker, key)
 
     def ended(self, worker: object) -> bool:
         """This source ended; whether it had outlived its stream."""
@@ -128,15 +148,39 @@ class Registry:
             return False
         with self._lock:
             straggled = worker in self._stragglers
-            self._stragglers.discard(worker)
+            self._strike(self._stragglers, worker)
             return straggled
 
-    def _check(self, limit: int | None, mine: int = 0) -> None:
-        others = self.open - mine
-        if limit is None or others + self.stragglers < limit:
+    def _note(self, book: dict[Any, Key | None], who: object, key: Key | None) -> None:
+        book[who] = key
+        if key is not None:
+            self._of_key.setdefault(key, set()).add(who)
+
+    def _strike(self, book: dict[Any, Key | None], who: object) -> None:
+        """Whoever is interrupted here does it again: so `who` leaves the book last."""
+        key = book.get(who)
+        if key is not None and key in self._of_key:
+            self._of_key[key].discard(who)
+            if not self._of_key[key]:
+                del self._of_key[key]
+        book.pop(who, None)
+
+    def _check(self, limit: int | None, key: Key | None, mine: Place | None = None) -> None:
+        if limit is None:
+            return
+        if key is not None:
+            self._check_key(limit, key, mine)
+            return
+        others = self.open - (mine is not None)
+        if others + self.stragglers < limit:
             return
         late = f", {self.stragglers} sources of ended ones still run" if self.stragglers else ""
         raise TooManyStreams(f"{others} streams are open{late}, max_streams is {limit}")
+
+    def _check_key(self, limit: int, key: Key, mine: Place | None) -> None:
+        others = len(self._of_key.get(key, ())) - (mine is not None and mine.key == key)
+        if others >= limit:  # whose they are is not for the log
+            raise TooManyForKey(f"{others} streams of one key are open, max_streams is {limit}")
 
 
 streams = Registry()

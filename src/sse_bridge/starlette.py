@@ -18,6 +18,7 @@ from typing import Any, ForwardRef, TypeVar, Unpack, overload
 
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -56,8 +57,8 @@ class EventSourceResponse(Response):
     ``"text/event-stream"``; `options`, see the option table.
     What the source raises within `hold` is raised before the response has started, for the app's own
     exception handlers; a failure of the model's service for which there is none as ``HTTPException``, with the
-    status that fits; ``HTTPException(503)`` at `max_streams`; ``RuntimeError`` when a source is to serve a second
-    request.
+    status that fits; ``HTTPException(503)`` at `max_streams`, 429 with `max_streams_per`, which is given
+    Starlette's ``Request``; ``RuntimeError`` when a source is to serve a second request.
     """
 
     media_type = EVENTS
@@ -141,11 +142,13 @@ class EventSourceResponse(Response):
                 self.status_code,
                 headers,
                 self._context.copy(),  # a callable's sources may run at once
+                _request_of,
             )
         except Unavailable as full:
             if not full.source_ran:
                 discard(source, current_home)
-            raise HTTPException(503, headers={"Retry-After": str(full.retry_after)}) from full
+            after = {"Retry-After": str(full.retry_after)}
+            raise HTTPException(full.status_code, headers=after) from full
         except Exception as error:
             _raise_early(error, scope, self._options)
             raise
@@ -176,6 +179,10 @@ def _is_handled(error: Exception, scope: Scope) -> bool:
     handlers, _ = scope.get("starlette.exception_handlers") or ({}, {})
     kinds = type(error).__mro__
     return any(kind in handlers for kind in kinds if kind is not Exception)
+
+
+def _request_of(scope: Scope) -> HTTPConnection:
+    return Request(scope) if scope["type"] == "http" else HTTPConnection(scope)
 
 
 def _without_source(options: Mapping[str, Any]) -> TypeError:

@@ -41,9 +41,10 @@ def stream(source: Any, environ: Environ, /, **options: Unpack[Words]) -> Iterat
 
     Arguments: `source`, any iterable, async iterable, awaitable of one, or callable that gives one; `environ`,
     the request's; `options`, see the option table. Raises what the source raises within `hold`,
-    `UpstreamError` for a failure that its service told in band, `TooManyStreams` at `max_streams`, `ShuttingDown`
-    after `sse_bridge.shutdown`. For an `OSError`, which servers take for their connection's and leave unanswered,
-    it raises `UpstreamError`, or `RuntimeError` where it is no upstream's, from it.
+    `UpstreamError` for a failure that its service told in band, `TooManyStreams` at `max_streams`, with the
+    `status_code` 503, or 429 where `max_streams_per` is given, `ShuttingDown` after `sse_bridge.shutdown`. For an
+    `OSError`, which servers take for their connection's and leave unanswered, it raises `UpstreamError`, or
+    `RuntimeError` where it is no upstream's, from it.
     """
     try:
         return open_body(source, environ, options_of(options, "stream"))
@@ -65,7 +66,7 @@ def open_body(source: Any, environ: Environ, options: Options) -> Iterator[bytes
         return _nothing()
     take(environ)
     watch = partial(hangup.watch, environ)
-    asked = options.for_client(environ.get("HTTP_ACCEPT", ""))
+    asked = options.for_client(environ.get("HTTP_ACCEPT", "")).for_request(environ)
     return Body(source, asked, contextvars.copy_context(), watch=watch)
 
 

@@ -64,5 +64,5 @@ def header(scope: Scope, wanted: bytes) -> str:
 
 
 def retry_after(full: Unavailable) -> tuple[bytes, bytes]:
-    """The header of a 503 that says when to try again."""
+    """The header that says when to try again."""
     return b"retry-after", str(full.retry_after).encode()

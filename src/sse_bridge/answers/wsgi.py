@@ -18,14 +18,14 @@ StartResponse = Callable[..., Any]
 def refuse(
     start_response: StartResponse, full: Unavailable, more: Iterable[tuple[str, str]] = ()
 ) -> tuple[()]:
-    """Answer at `max_streams`, with `more` headers."""
+    """Answer that no stream is opened now, with `more` headers."""
     headers = [
         ("Content-Type", "text/plain"),  # PEP 3333's checker wants one, with no body too
         ("Content-Length", "0"),
         ("Retry-After", str(full.retry_after)),
         *more,
     ]
-    start_response("503 Service Unavailable", headers)
+    start_response(_status_line(full.status_code), headers)
     return ()
 
 

@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any, cast
 
 from .. import interrupt
+from ..keys import Key
 from ..loops.base import Home
 from ..options import Options
 from ..parts import Part
@@ -78,6 +79,7 @@ class Connection:
         self.source = source
         self.begun = False
         self.concluded = False
+        self._key: Key | None = None  # for which the stream counts
         self._unended = sources.First()  # taken by whoever ends the source
         job = self._job(source, context)
         self.worker = self._worker_for(job) if worker is None else worker(job)
@@ -85,15 +87,17 @@ class Connection:
             observe(self)
 
     def open(self, now: float) -> bytes:
-        """Open the stream; raises `Unavailable`."""
+        """Open the stream; raises `Unavailable`, and what `max_streams_per` raises."""
         if isinstance(self.worker, ThreadWorker):
             self._threads.check()
-        streams.enter(self.pipe.shut_down, self.options.max_streams, reserved.get())
         try:
+            limit, key = self.options.room
+            self._key = streams.enter(self.pipe.shut_down, limit, reserved.get(), key)
             return self.stream.start(now)
-        except BaseException:  # a dialect that cannot begin
+        except BaseException as error:  # of a dialect that cannot begin, too
             streams.leave(self.pipe.shut_down)
-            self._discard()
+            if not isinstance(error, Unavailable):  # then the face does it
+                self._discard()
             raise
 
     def begin(self) -> None:
@@ -239,7 +243,7 @@ class Connection:
         self.worker.conclude()
 
     def _count_straggler(self) -> None:
-        streams.straggles(self.worker)
+        streams.straggles(self.worker, self._key)
         if self._still_runs():
             _log.warning(
                 "a source still runs although its stream is over (%s); there are %d such",

@@ -118,7 +118,7 @@ class _Request:
             raise error
         if self._full is not None:
             headers = [retry_after(self._full), *raw(self._varies)]
-            await answer(self._server_send, 503, headers)
+            await answer(self._server_send, self._full.status_code, headers)
 
     async def _answer_early(self, failure: Exception) -> bool:
         stream = self._stream
@@ -187,7 +187,8 @@ class _Request:
     def _open(self, start: Message, options: Options) -> None:
         begin, write = ways(self._server_send, start)
         self._mark.taken, self._options = True, options
-        self._stream = AppStream(options, self._cancelling, self._inbox, begin, write)
+        asked = options.for_request(self._scope)
+        self._stream = AppStream(asked, self._cancelling, self._inbox, begin, write)
 
 
 def _named(message: Message) -> list[tuple[str, str]]:

@@ -154,7 +154,7 @@ class Call:
     def _stream(self, source: _Result, plan: Plan) -> Iterable[bytes]:
         self._walked = True
         try:
-            body = self._body(source, plan.options)
+            body = self._body(source, plan.options.for_request(self._environ))
         except Unavailable as full:
             if not full.source_ran:
                 self._discard(source)
