@@ -177,6 +177,7 @@ MAY_IMPORT = {
         "loops/*",
         "drivers/*",
     },
+    "fastapi": {"starlette"},
     "testing/*": {"wire", "summary", "registry", "stopping", "loops/*", "drivers/*", "testing/*"},
     "static/*": set(),
     "__init__": {"wire", "failures", "summary", "stopping", "adapters/*", "dialects/*"},
@@ -364,6 +365,13 @@ def test_what_a_module_announces_is_there_and_in_order(module):
     announced = getattr(loaded, "__all__", [])
     assert announced == sorted(set(announced))
     assert [name for name in announced if not hasattr(loaded, name)] == []
+
+
+def test_dir_of_the_package_shows_what_it_is_for_and_no_module_beside():
+    shown = {name for name in dir(sse_bridge) if not name.startswith("__")}
+    assert shown == set(sse_bridge.__all__)
+    assert {"__all__", "__doc__", "__file__", "__version__"} <= set(dir(sse_bridge))
+    assert all(hasattr(sse_bridge, name) for name in dir(sse_bridge))
 
 
 @pytest.mark.parametrize("module", ["__init__", "adapters/__init__", "dialects/__init__"])

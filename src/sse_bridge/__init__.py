@@ -22,3 +22,8 @@ __all__ = [
     "shutdown",
     "shutdown_on_signal",
 ]
+
+
+def __dir__() -> list[str]:
+    """The names for users: not those of modules that were imported on the way."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
