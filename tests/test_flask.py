@@ -13,6 +13,7 @@ from flask import (
     Flask,
     Response,
     abort,
+    jsonify,
     request,
     stream_with_context,
 )
@@ -386,6 +387,34 @@ def test_an_early_failure_in_band_reaches_the_apps_errorhandler(app: Flask):
     route(app, view, dialect="delta", adapter=DashScope(incremental_output=True))
     response = get(app)
     assert (response.status_code, response.data) == (429, b"Throttling")
+
+
+def refuses() -> Any:
+    return jsonify(error="no credit"), 402
+    yield
+
+
+def returns_refusing() -> Any:
+    return refuses()
+
+
+@pytest.mark.parametrize(
+    "view", [refuses, stream_with_context(refuses), returns_refusing, lambda: refuses]
+)
+def test_a_generator_view_that_returns_an_answer_is_a_500_that_names_abort(
+    app: Flask, view: Any, caplog: pytest.LogCaptureFixture
+):
+    route(app, view)
+    assert get(app).status_code == 500
+    assert "returned a tuple of length 2: to answer with another status, call abort" in caplog.text
+
+
+def test_without_hold_an_answer_that_a_generator_view_returns_is_a_failure_told_in_band(
+    app: Flask, caplog: pytest.LogCaptureFixture
+):
+    route(app, refuses, hold=0)
+    assert b"event: error" in get(app).data
+    assert "call abort(...) or raise" in caplog.text
 
 
 def test_without_hold_an_early_failure_is_told_in_band(app: Flask):

@@ -14,6 +14,7 @@ from ..adapters.base import Reader
 from ..failures import CutShort
 from ..options import Options
 from ..stream import Stream
+from .sources import walk
 
 Clock = Callable[[], float]
 
@@ -25,7 +26,7 @@ def drive(
     stream, reader = options.open()
     yield stream.start(clock())
     try:
-        for chunk in source:
+        for chunk in walk(source):
             yield _say(stream, reader, chunk, clock())
             if stream.ending is not None:
                 break

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from functools import partial
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, cast
@@ -94,6 +94,27 @@ def call(source: Any) -> Any:
     if callable(source) and not _is_iterable(source) and not inspect.isawaitable(source):
         return source()
     return source
+
+
+def walk(source: Iterable[Any], heeded: Callable[[], bool] = lambda: True) -> Iterator[Any]:
+    """What gives its chunks; of a generator it raises `TypeError` in place of a value that it returns.
+
+    Arguments: `source`, a sync one; `heeded`, asked behind the last chunk: whether anybody minds such a value.
+    """
+    return _valueless(source, heeded) if type(source) is GeneratorType else iter(source)
+
+
+def _valueless(
+    source: Generator[Any, Any, Any], heeded: Callable[[], bool]
+) -> Generator[Any, Any, None]:
+    # A `for` loop drops the value; this delegates each chunk, with a close and an interruption, in C.
+    value = yield from source
+    if value is not None and heeded():
+        raise TypeError(
+            f"a generator's chunks are what it yields, and nobody gets what it returns, but this one returned "
+            f"{noted(value)}: to answer with another status, call abort(...) or raise an exception before the "
+            "first yield; a bare return ends the stream"
+        )
 
 
 def discard(source: Any, home: Callable[[], Home]) -> None:

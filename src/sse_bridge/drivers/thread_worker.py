@@ -77,8 +77,8 @@ class ThreadWorker(BaseWorker):
         """Hand over what each chunk says; gives what the reader has left over at the end."""
         if self._pipe.closed or self._hopped:
             return ()
-        self._iterator = iter(self._source)
-        read, put = self._reader.read, self._pipe.put
+        read, put, pipe = self._reader.read, self._pipe.put, self._pipe
+        self._iterator = sources.walk(self._source, lambda: not pipe.closed)
         for chunk in self._iterator:
             if not put(read(chunk)) and not self._wait_for_room():
                 return ()
