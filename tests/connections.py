@@ -52,4 +52,4 @@ def connection(**options: Any) -> tuple[Connection, ByHand]:
 def close(made: Connection, worker: ByHand) -> None:
     """Its request is over, and its source has ended."""
     worker.done = True
-    made.release()
+    made.release(0.0)

@@ -213,6 +213,49 @@ def test_what_need_not_be_freed_any_more_is_left_alone(still: Pursuit):
     assert (quarry.threads, still._chases) == ([], [])
 
 
+def test_who_is_to_be_reminded_is_called_once_and_not_before_the_time(still: Pursuit):
+    called: list[str] = []
+    still.remind(lambda: called.append("late"), 9.0)
+    still.remind(lambda: called.append("soon"), 2.0)
+    still._round(1.9)
+    assert called == []
+    assert rounds(still, until=10) == [2.0, 9.0]
+    assert called == ["soon", "late"]
+
+
+def test_a_reminder_that_raises_is_logged_and_the_others_go_on(still: Pursuit, caplog):
+    called: list[str] = []
+    still.remind(fail, 1.0)
+    still.remind(lambda: called.append("a"), 1.0)
+    assert rounds(still, until=10) == [1.0]
+    assert called == ["a"]
+    assert [record.exc_info[0] for record in caplog.records] == [LookupError]
+
+
+def test_a_reminder_is_made_beside_the_caller():
+    threads: list[threading.Thread] = []
+    Pursuit().remind(lambda: threads.append(threading.current_thread()), 0.0)
+    wait_for_the_end()
+    assert [thread.name for thread in threads] == ["sse_bridge pursuit"]
+
+
+def test_a_round_that_raises_leaves_the_reminders_for_another(caplog, monkeypatch):
+    raised: list[bool] = []
+    monkeypatch.setattr(pursuit, "LONGEST", 0.0)
+
+    def fail_once(thread_ids: object) -> set[int]:
+        if not raised:
+            raised.append(True)
+            raise MemoryError("no room for a look")
+        return set()
+
+    monkeypatch.setattr(interrupt, "reading", fail_once)
+    called: list[int] = []
+    Pursuit().remind(lambda: called.append(1), 0.0)
+    wait_for_the_end()
+    assert called == [1]
+
+
 # -- forks ----------------------------------------------------------------------------------------
 
 

@@ -72,9 +72,18 @@ def test_a_straggler_counts_until_it_ends():
     registry, worker = Registry(), object()
     registry.straggles(worker)
     assert registry.stragglers == 1
-    assert registry.ended(worker)
-    assert not registry.ended(worker)
+    assert registry.ended(worker) is False
+    assert registry.ended(worker) is None
     assert registry.stragglers == 0
+
+
+def test_a_straggler_that_was_warned_of_says_so_at_its_end():
+    registry, worker = Registry(), object()
+    assert not registry.warn_of(worker)
+    registry.straggles(worker)
+    assert registry.warn_of(worker)
+    assert registry.ended(worker) is True
+    assert not registry.warn_of(worker)
 
 
 def test_a_straggler_takes_the_place_of_a_stream():

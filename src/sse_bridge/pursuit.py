@@ -7,6 +7,7 @@ Rules of this file:
 
 1. The tries of one pursuit get ever rarer, and end: who has not come to read by then is stopped at its next chunk.
 2. What is due in a round is looked at in one look, and what will be soon comes along: a thousand cost one round.
+3. The same thread reminds whoever asked for that: no stream needs one of its own to see what became of it.
 """
 
 from __future__ import annotations
@@ -49,6 +50,10 @@ class _Chase:
         self._until = now + ENDURANCE
         self.next_at = now
 
+    @property
+    def thread_id(self) -> int | None:
+        return self.place.thread_id
+
     def is_due(self, now: float) -> bool:
         return self.next_at - self._pause / ALONG <= now
 
@@ -69,18 +74,48 @@ class _Chase:
             return True
 
 
+class _Reminder:
+    """A call to make once, at a time."""
+
+    thread_id = None
+
+    def __init__(self, call: Callable[[], object], at: float) -> None:
+        self._call = call
+        self.next_at = at
+
+    def is_due(self, now: float) -> bool:
+        return self.next_at <= now
+
+    def postpone(self, now: float) -> None:
+        self.next_at = now + LONGEST
+
+    def is_over(self, reading: set[int], now: float) -> bool:
+        try:
+            self._call()
+        except Exception:  # it must not be the end of the others' tries
+            _log.exception("looking at a source again raised")
+        return True
+
+
 class Pursuit:
-    """Everything that is pursued."""
+    """Everything that is pursued, and everybody who is to be reminded."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._chases: list[_Chase] = []
+        self._chases: list[_Chase | _Reminder] = []
         self._runs = False
 
     def pursue(self, place: Place, over: Callable[[], bool]) -> None:
         """Free this place beside the caller, now or when it comes to read, unless it is `over` by then."""
+        self._take(_Chase(place, over, monotonic()))
+
+    def remind(self, call: Callable[[], object], at: float) -> None:
+        """Make this call, which must not block, beside the caller, once this time of `monotonic` has come."""
+        self._take(_Reminder(call, at))
+
+    def _take(self, chase: _Chase | _Reminder) -> None:
         with self._changed:
-            self._chases.append(_Chase(place, over, monotonic()))
+            self._chases.append(chase)
             self._changed.notify()
             if not self._runs:
                 self._start()
@@ -109,7 +144,7 @@ class Pursuit:
     def _round(self, now: float) -> None:
         """Make all tries that are due, or will be soon."""
         due = [chase for chase in self._chases if chase.is_due(now)]
-        threads = [chase.place.thread_id for chase in due]
+        threads = [chase.thread_id for chase in due]
         reading = interrupt.reading(thread for thread in threads if thread is not None)
         over = {chase for chase in due if chase.is_over(reading, now)}
         self._postpone(now)
@@ -123,6 +158,6 @@ class Pursuit:
 
 
 _pursuit = Pursuit()
-pursue = _pursuit.pursue
+pursue, remind = _pursuit.pursue, _pursuit.remind
 
 in_child(_pursuit.__init__)  # type: ignore[misc]

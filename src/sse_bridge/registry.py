@@ -66,6 +66,7 @@ class Registry:
         # Each with its key. Among the open ones are the places of those that are yet to come.
         self._open: dict[ShutDown, Key | None] = {}
         self._stragglers: dict[object, Key | None] = {}
+        self._warned_of: set[object] = set()  # stragglers
         self._of_key: dict[Key, set[object]] = {}  # both, of each key that has any
         self.closing = False  # whether new streams are refused
         self.look: Callable[[], None] = lambda: None  # called for each stream, before it opens
@@ -142,14 +143,24 @@ class Registry:
         with self._lock:
             self._note(self._stragglers, worker, key)
 
-    def ended(self, worker: object) -> bool:
-        """This source ended; whether it had outlived its stream."""
-        if not self._stragglers:  # nearly always; whoever adds it just now looks once more itself
-            return False
+    def warn_of(self, worker: object) -> bool:
+        """This source is about to be warned of; whether it still runs although its stream is over."""
         with self._lock:
-            straggled = worker in self._stragglers
+            if worker in self._stragglers:
+                self._warned_of.add(worker)
+            return worker in self._stragglers
+
+    def ended(self, worker: object) -> bool | None:
+        """This source ended; whether it was warned of, None where it had not outlived its stream."""
+        if not self._stragglers:  # nearly always; whoever adds it just now looks once more itself
+            return None
+        with self._lock:
+            if worker not in self._stragglers:
+                return None
+            was_warned_of = worker in self._warned_of
             self._strike(self._stragglers, worker)
-            return straggled
+            self._warned_of.discard(worker)
+            return was_warned_of
 
     def _note(self, book: dict[Any, Key | None], who: object, key: Key | None) -> None:
         book[who] = key

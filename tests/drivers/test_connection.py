@@ -95,7 +95,7 @@ def test_without_a_thread_to_be_had_the_stream_fails_and_on_end_is_left_to_the_d
     made.step(1.0)
     assert made.stream.ending is Ending.FAILED
     made.conclude(1.0)
-    assert made.release() is print
+    assert made.release(0.0) is print
 
 
 def test_a_refusal_is_the_error_of_a_stream_that_said_nothing():
@@ -239,6 +239,6 @@ def test_an_open_source_that_was_never_begun_is_closed_in_a_task_that_is_waited_
     assert made.patience(0.0) == options.cleanup_timeout
     while not made.worker.done:
         signal.wait()
-    assert made.release() is None
+    assert made.release(0.0) is None
     assert source.closed
     assert [summary.ending for summary in told] == [Ending.GONE]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connections import ByHand, close, connection, unopened
-from sse_bridge import Ending, Summary
+from sse_bridge import Ending, Summary, pursuit
 from sse_bridge.drivers.connection import GRACE, LAST_GRACE, Connection, log_ending, observer
 from sse_bridge.drivers.task_worker import TaskWorker
 from sse_bridge.drivers.thread_worker import ThreadWorker
@@ -113,7 +113,7 @@ def test_a_stream_takes_the_place_that_was_kept_for_it():
     context.run(reserved.set, streams.reserve(most))
     context.run(made.open, 0.0)
     assert streams.open == most
-    made.release()
+    made.release(0.0)
 
 
 def test_a_stream_opens_at_the_time_that_it_is_told():
@@ -124,7 +124,7 @@ def test_a_stream_opens_at_the_time_that_it_is_told():
     made.conclude(103.0)
     assert made.farewell.summary is not None
     assert made.farewell.summary.duration == 3.0
-    made.release()
+    made.release(0.0)
 
 
 async def texts() -> AsyncIterator[str]:
@@ -138,7 +138,7 @@ def end_unbegun(made: Connection) -> None:
     made.pipe.wake_writer = signal.set
     while made.begun and not made.worker.done:
         signal.wait()
-    made.release()
+    made.release(0.0)
 
 
 @pytest.mark.parametrize("allowed", [True, False])
@@ -357,7 +357,7 @@ def test_a_source_that_never_ran_is_closed_once_and_its_context_is_left():
     assert (source.closed, seen) == (1, ["inside"])
     assert made.pipe.closed
     assert made.patience(7.0) == 7.0
-    assert made.release() is None
+    assert made.release(0.0) is None
 
 
 def test_a_sync_source_is_one_whatever_its_object_seems_to_have():
@@ -369,7 +369,7 @@ def test_a_sync_source_is_one_whatever_its_object_seems_to_have():
     made.conclude(0.0)
     assert source.closed == 1
     assert not made.begun
-    made.release()
+    made.release(0.0)
 
 
 def test_what_closing_raises_goes_to_the_log_and_the_context_is_left(
@@ -382,7 +382,7 @@ def test_what_closing_raises_goes_to_the_log_and_the_context_is_left(
     made.conclude(0.0)
     assert seen == ["outside"]
     assert made.pipe.closed
-    made.release()
+    made.release(0.0)
 
 
 def test_an_async_source_that_never_ran_has_a_task_that_finds_nothing_wanted():
@@ -408,7 +408,7 @@ def test_what_leaving_a_context_raises_goes_to_the_log(caplog: pytest.LogCapture
     made.conclude(0.0)
     assert [record.message for record in caplog.records] == ["stopping a source raised"]
     assert made.pipe.closed
-    made.release()
+    made.release(0.0)
 
 
 def test_cancel_is_called_once_and_before_the_worker_is_stopped():
@@ -555,19 +555,18 @@ def test_how_long_a_blocked_source_is_waited_for():
 # -- those that outlive their streams -------------------------------------------------------------
 
 
-def test_a_source_that_outlives_its_stream_is_counted_and_told_of(
-    caplog: pytest.LogCaptureFixture,
+def test_a_source_that_outlives_its_stream_is_counted_and_looked_at_again_when_its_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    reminders: list[float] = []
+    monkeypatch.setattr(pursuit, "remind", lambda call, at: reminders.append(at))
     before = streams.stragglers
-    made, worker = connection()
+    made, worker = connection(cleanup_timeout=7)
     made.stream.gone()
-    made.release()
+    made.release(100.0)
     assert streams.stragglers == before + 1
-    assert [record.message for record in caplog.records] == [
-        f"a source still runs although its stream is over (gone); there are {before + 1} such"
-    ]
-    assert caplog.records[0].levelname == "WARNING"
-    assert streams.ended(worker)
+    assert reminders == [107.0]
+    assert streams.ended(worker) is False
 
 
 def test_a_source_that_ends_while_it_is_counted_is_no_straggler(caplog: pytest.LogCaptureFixture):
@@ -586,7 +585,7 @@ def test_a_source_that_ends_while_it_is_counted_is_no_straggler(caplog: pytest.L
     made = unopened([], {"worker": lambda _: Ending_()})
     made.open(0.0)
     made.begin()
-    made.release()
+    made.release(0.0)
     assert streams.stragglers == before
     assert caplog.records == []
 
@@ -596,14 +595,14 @@ def test_a_source_that_has_ended_or_never_ran_is_no_straggler(begun: bool):
     before = streams.stragglers
     made, worker = connection()
     made.begun, worker.done = begun, begun
-    made.release()
+    made.release(0.0)
     assert streams.stragglers == before
 
 
 def test_on_end_is_left_to_whoever_releases_first():
     made, worker = connection(on_end=print)
     worker.done = True
-    assert made.release() is print
+    assert made.release(0.0) is print
 
 
 # -- what the log says ----------------------------------------------------------------------------

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from sse_bridge.testing.answer import ROOM, Answer, Bell, name_of
+from sse_bridge.testing.answer import ROOM, Answer, Bell
 
 
 def test_a_bell_rings_for_those_who_listen_just_now():
@@ -37,12 +35,3 @@ def test_there_is_room_for_whom_nobody_reads_any_more_and_it_is_dropped():
 
 def test_an_answer_without_a_stream_of_ours_has_no_source_to_close():
     assert Answer().source_closed
-
-
-def test_a_source_is_called_as_in_its_module():
-    assert (
-        name_of(test_a_source_is_called_as_in_its_module)
-        == "test_a_source_is_called_as_in_its_module"
-    )
-    assert name_of(partial(partial(name_of), 1)) == "name_of"
-    assert name_of([1]) == "list"

@@ -333,7 +333,7 @@ class Writer:
             if not connection.worker.done:
                 await outlast(self._home, lambda: self._wait_for_cleanup(since))
         finally:
-            on_end, summary = connection.release(), connection.farewell.summary
+            on_end, summary = connection.release(since), connection.farewell.summary
             if on_end is not None and summary is not None:
                 await self._call_on_end(on_end, summary)
 

@@ -22,7 +22,7 @@ from ..parts import Part
 from ..registry import ShuttingDown, Unavailable, reserved, streams
 from ..showing import in_words, report
 from ..summary import Ending, Summary
-from . import sources
+from . import sources, stragglers
 from .farewell import Farewell
 from .pipe import Ended, Pipe
 from .task_worker import TaskWorker
@@ -199,11 +199,13 @@ class Connection:
         grace = LAST_GRACE if self.stream.ending is Ending.SHUTDOWN else GRACE
         return since + (timeout if self.worker.cleaning else min(grace, timeout))
 
-    def release(self) -> Callable[[Summary], Any] | None:
-        """The request is over; `on_end` if it is left to the driver to call it."""
+    def release(self, since: float) -> Callable[[Summary], Any] | None:
+        """The request is over, its stream since then; `on_end` if it is left to the driver to call it."""
         streams.leave(self.pipe.shut_down)
-        if self.begun and self._still_runs():
-            self._count_straggler()
+        if self.begun and not self.worker.done:
+            patience = self.options.cleanup_timeout
+            ending = self.stream.ending
+            stragglers.count(self.worker, self._key, self.source, ending, since, patience)
         return self.farewell.claim(self)  # nothing, where the source has called it
 
     # -- inside -----------------------------------------------------------------------------------
@@ -241,20 +243,6 @@ class Connection:
             self.worker.stop()
         self.pipe.close()
         self.worker.conclude()
-
-    def _count_straggler(self) -> None:
-        streams.straggles(self.worker, self._key)
-        if self._still_runs():
-            _log.warning(
-                "a source still runs although its stream is over (%s); there are %d such",
-                self.stream.ending,
-                streams.stragglers,
-            )
-        else:  # it ended just now, before it could be counted
-            streams.ended(self.worker)
-
-    def _still_runs(self) -> bool:
-        return not self.worker.done
 
     def _last_word(self, ended: Ended, now: float) -> bytes:
         data = self.stream.feed(ended.rest, now, 0) if ended.rest else b""

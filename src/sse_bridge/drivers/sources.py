@@ -7,7 +7,14 @@ import inspect
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from functools import partial
-from types import AsyncGeneratorType, GeneratorType
+from types import (
+    AsyncGeneratorType,
+    CodeType,
+    CoroutineType,
+    FunctionType,
+    GeneratorType,
+    MethodType,
+)
 from typing import Any, cast
 
 from ..loops.base import Home
@@ -172,6 +179,40 @@ def _way_to_close(thing: Any, names: tuple[str, ...]) -> Callable[[], Any] | Non
 
 def _distinct(iterator: Any, source: Any) -> list[Any]:
     return [source] if iterator is None or iterator is source else [iterator, source]
+
+
+def name_of(source: Any) -> str:
+    """What a source is called in its module."""
+    called = _called(source)
+    named = called if _code_of(called) or issubclass(type(called), type) else type(called)
+    return str(named.__qualname__)
+
+
+def written_as(source: Any) -> str:
+    """The same with its place, for the log: ``count (app.py:12)``; without where it is not known."""
+    code = _code_of(_called(source))
+    return name_of(source) + (f" ({code.co_filename}:{code.co_firstlineno})" if code else "")
+
+
+def _called(source: Any) -> Any:
+    while issubclass(type(source), partial):
+        source = source.func
+    return source
+
+
+def _code_of(source: Any) -> CodeType | None:
+    """The code of a function, or of what it gave; None for any other object, which is asked nothing."""
+    field = _CODE.get(type(source))
+    return None if field is None else cast(CodeType, getattr(source, field))
+
+
+_CODE = {
+    FunctionType: "__code__",
+    MethodType: "__code__",
+    GeneratorType: "gi_code",
+    AsyncGeneratorType: "ag_code",
+    CoroutineType: "cr_code",
+}
 
 
 def report_cleanup(error: BaseException) -> None:

@@ -205,7 +205,7 @@ class Body(Iterator[bytes]):
             ):
                 self._signal.wait(until)
         finally:
-            self._let_go()
+            self._let_go(since)
             self._releasing.clear()
 
     def _forget_client(self) -> None:
@@ -215,11 +215,11 @@ class Body(Iterator[bytes]):
         if self._watch is not None:
             self._watch.stop()
 
-    def _let_go(self) -> None:
+    def _let_go(self, since: float) -> None:
         connection, summary = self._connection, self._connection.farewell.summary
         if not connection.concluded or summary is None:  # not even that was reached
             return
-        on_end = connection.release()
+        on_end = connection.release(since)
         context = connection.context.copy()
         self._released = True
         if on_end is not None:

@@ -13,17 +13,14 @@ Rules of this file:
 from __future__ import annotations
 
 import contextvars
-import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from ..adapters.base import Parts, Reader
-from ..registry import streams
 from . import sources
 from .farewell import Farewell
 from .pipe import Pipe, nobody
-
-_log = logging.getLogger("sse_bridge")
+from .stragglers import tell_end
 
 
 class Worker(Protocol):
@@ -90,10 +87,7 @@ class BaseWorker:
         except BaseException as error:  # the writer is yet to be told
             sources.report_cleanup(error)
         self.done = True
-        if streams.ended(self):
-            _log.info(
-                "a source that outlived its stream has ended; %d still run", streams.stragglers
-            )
+        tell_end(self)
         self._forget()
         self._pipe.poke_writer()
 

@@ -13,9 +13,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 
 from ..drivers.connection import Connection
+from ..drivers.sources import name_of
 from .request import Headers
 
 # Bytes that may wait for the client. Few, for a busy loop lets the thread of a test have its turn when it waits.
@@ -137,10 +137,3 @@ class Answer:
         if connection is None or connection.farewell.summary is None:
             return self.over
         return self.over or connection.worker.done
-
-
-def name_of(source: object) -> str:
-    """What a source is called in its module."""
-    while isinstance(source, partial):
-        source = source.func
-    return getattr(source, "__qualname__", None) or type(source).__qualname__
