@@ -370,6 +370,20 @@ def test_an_early_exception_reaches_the_apps_errorhandler(app: Flask):
     assert (response.status_code, response.data) == (429, b"handled: slow down")
 
 
+def test_the_summary_of_an_early_failure_says_that_it_was_held(app: Flask):
+    told: list[Any] = []
+
+    def view() -> Iterator[str]:
+        abort(403)
+        yield
+
+    route(app, view, on_end=told.append, collect=True)
+    assert get(app).status_code == 403
+    assert [(summary.ending, summary.held, summary.text) for summary in told] == [
+        ("failed", True, "")
+    ]
+
+
 def test_an_early_exception_without_a_handler_is_a_500(app: Flask):
     def view() -> Iterator[str]:
         raise LookupError("x")

@@ -44,6 +44,21 @@ def test_a_client_that_left_still_has_a_summary():
     assert summary.duration == 3.0
 
 
+def test_a_stream_of_which_no_byte_has_left_says_so():
+    failed, left, opened = started(), started(), started()
+    failed.fail(LookupError("early"), 1.0)
+    left.gone()
+    opened.feed(["a"], 1.0)
+    opened.fail(LookupError("late"), 2.0)
+    assert [stream.summary(3.0).held for stream in (failed, left, opened)] == [True, True, False]
+
+
+def test_a_silent_stream_that_ended_well_was_answered_and_is_not_held():
+    silent = started()
+    silent.finish(1.0)
+    assert not silent.summary(1.0).held
+
+
 def test_collect_gathers_text_reasoning_and_tool_calls():
     stream = started(dialect="delta", collect=True)
     calls = [

@@ -224,10 +224,10 @@ class Stream:
     def summary(self, now: float) -> Summary:
         """What happened, once `ending` is set."""
         assert self.ending is not None, "a stream is summed up after its end"
-        ended_at = now if self._ended_at is None else self._ended_at
         began_at, heard_at = self._times.started_at, self._times.first_heard_at
         first = None if heard_at is None else heard_at - began_at
-        return self._tally.summary(self.ending, first, ended_at - began_at, self.error)
+        lasted = (now if self._ended_at is None else self._ended_at) - began_at
+        return self._tally.summary(self.ending, first, lasted, self.error, held=self.held)
 
     def probe(self, now: float) -> bytes:
         """The client may have left: a ping, that writing it may tell; none where pings are off."""

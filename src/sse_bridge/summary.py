@@ -29,7 +29,8 @@ class Ending(enum.StrEnum):
 class Summary(NamedTuple):
     """What happened on one stream, for logs, bills and databases; times are in seconds.
 
-    `truncated`, whether more was said than is gathered here.
+    `truncated`, whether more was said than is gathered here; `held`, whether no byte of the stream has left: the
+    framework answers then, with the failure's status, or the client left before there was an answer.
     """
 
     ending: Ending
@@ -46,6 +47,7 @@ class Summary(NamedTuple):
     tool_calls: list[dict[str, str | None]] | None = None
     error: BaseException | None = None
     truncated: bool = False
+    held: bool = False
 
 
 class Tally:
@@ -95,6 +97,8 @@ class Tally:
         time_to_first_chunk: float | None,
         duration: float,
         error: BaseException | None,
+        *,
+        held: bool,
     ) -> Summary:
         summary = Summary(
             ending,
@@ -108,6 +112,7 @@ class Tally:
             finish_reason=self.finish_reason and whole(self.finish_reason),
             error=error,
             truncated=self._is_cut,
+            held=held,
         )
         return self._collected.added_to(summary) if self._collected else summary
 

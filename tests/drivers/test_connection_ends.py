@@ -533,7 +533,7 @@ def test_a_stream_that_cannot_be_summed_up_still_has_an_ending_to_tell(
     made.stream.ending = Ending.SLOW
     monkeypatch.setattr(Stream, "summary", summary)
     made.conclude(1.0)
-    assert made.farewell.summary == Summary(Ending.SLOW, error=told or error)
+    assert made.farewell.summary == Summary(Ending.SLOW, error=told or error, held=True)
     assert caplog.records[0].message == "a stream could not be summed up"
     close(made, worker)
 

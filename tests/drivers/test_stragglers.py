@@ -56,7 +56,7 @@ async def async_words() -> AsyncIterator[str]:
 
 def test_one_that_ends_in_time_is_told_of_at_debug_only(reminders: Reminders, said: Any):
     worker = ByHand()
-    stragglers.count(worker, words(), Ending.GONE, 100.0, 5.0)
+    stragglers.count(worker, None, words(), Ending.GONE, 100.0, 5.0)
     [(warn, at)] = reminders
     assert at == 105.0
     stragglers.tell_end(worker)
@@ -69,7 +69,7 @@ def test_one_that_does_not_is_warned_of_by_its_name_and_its_end_is_told_too(
     reminders: Reminders, said: Any
 ):
     worker = ByHand()
-    stragglers.count(worker, words(), Ending.GONE, 100.0, 5.0)
+    stragglers.count(worker, None, words(), Ending.GONE, 100.0, 5.0)
     said()
     reminders[0][0]()
     [(level, line)] = said()
@@ -85,7 +85,7 @@ def test_one_that_does_not_is_warned_of_by_its_name_and_its_end_is_told_too(
 def test_one_that_ended_as_it_was_counted_is_not_told_of(reminders: Reminders, said: Any):
     worker = ByHand()
     worker.done = True
-    stragglers.count(worker, words(), Ending.GONE, 100.0, 5.0)
+    stragglers.count(worker, None, words(), Ending.GONE, 100.0, 5.0)
     assert (reminders, said(), streams.stragglers) == ([], [], 0)
 
 
@@ -96,7 +96,7 @@ def test_an_end_in_time_is_no_news(said: Any):
 
 def test_nothing_of_one_that_has_ended_waits_for_the_look(reminders: Reminders):
     worker = ByHand()
-    stragglers.count(worker, words(), Ending.GONE, 100.0, 5.0)
+    stragglers.count(worker, None, words(), Ending.GONE, 100.0, 5.0)
     stragglers.tell_end(worker)
     gone = weakref.ref(worker)
     del worker

@@ -217,7 +217,9 @@ class Connection:
             report(error, "a stream could not be summed up")
             told = self.stream.error
             return Summary(
-                self.stream.ending or Ending.FAILED, error=error if told is None else told
+                self.stream.ending or Ending.FAILED,
+                error=error if told is None else told,
+                held=self.stream.held,
             )
 
     def _end_source(self) -> None:
