@@ -120,6 +120,12 @@ def test_an_unknown_option_names_itself_the_face_and_what_is_like_it(face: str):
         NAMED[face](zzz=5)
 
 
+@pytest.mark.parametrize("face", NAMED)
+def test_an_option_of_sse_starlettes_is_told_where_ours_is(face: str):
+    with pytest.raises(TypeError, match=r"no option 'ping_message_factory': .*Moving from"):
+        NAMED[face](ping_message_factory=dict)
+
+
 @pytest.mark.parametrize("made", [asgi.Middleware, wsgi.Middleware])
 def test_so_do_the_middlewares(made: Any):
     with pytest.raises(TypeError, match="Middleware has no option 'pings'"):

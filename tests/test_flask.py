@@ -646,8 +646,10 @@ def test_bad_options_are_told_where_they_are_written():
 
 
 def test_decorating_what_is_no_view_is_told():
-    with pytest.raises(TypeError, match="decorates a view"):
-        event_stream("chat")  # type: ignore[type-var]
+    with pytest.raises(
+        TypeError, match="decorates a view, got 'delta': did you mean dialect='delta'"
+    ):
+        event_stream("delta")  # type: ignore[type-var]
 
 
 def test_a_source_that_exits_does_not_take_the_server_with_it(app: Flask):

@@ -48,6 +48,7 @@ MAY_IMPORT = {
     },
     "dialects/*": {"wire", "framing", "payload", "parts", "dialects/*"},
     "custom": {"adapters/*", "dialects/*", "parts", "shapes"},
+    "unknown": {"adapters/*", "dialects/*"},
     "options": {
         "arguments",
         "custom",
@@ -59,6 +60,7 @@ MAY_IMPORT = {
         "summary",
         "surrogates",
         "times",
+        "unknown",
         "adapters/*",
         "dialects/*",
         "parts",
@@ -162,6 +164,7 @@ MAY_IMPORT = {
         "options",
         "private",
         "registry",
+        "unknown",
         "watches",
         "loops/*",
         "drivers/*",
@@ -174,6 +177,7 @@ MAY_IMPORT = {
         "media",
         "options",
         "registry",
+        "unknown",
         "loops/*",
         "drivers/*",
     },
@@ -217,7 +221,7 @@ PURE = [
         "times",
         "stream",
     ),
-    *("media", "showing"),
+    *("media", "showing", "unknown"),
     *("adapters/*", "dialects/*"),
 ]
 IMPURE = {

@@ -46,6 +46,7 @@ from .middleware.takeover import route_of
 from .options import Options, Words, options_of
 from .private import within_stream_with_context
 from .registry import Unavailable
+from .unknown import not_a_view
 from .watches import Watch
 from .wsgi import Headers
 
@@ -172,7 +173,7 @@ def event_stream(
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         if not callable(view):
-            raise TypeError(f"event_stream decorates a view, got {view!r}")
+            raise not_a_view(view, "a view")
         return _streaming(view, checked, answer, whole=whole)
 
     return decorate if view is None else decorate(view)

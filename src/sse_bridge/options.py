@@ -27,6 +27,7 @@ from .stream import GENERAL_FAILURE, Stream
 from .summary import Summary
 from .surrogates import whole
 from .times import Limits
+from .unknown import unknown_option
 
 RawHeaders = list[tuple[bytes, bytes]]
 Describe = Callable[[BaseException], str | None] | Callable[[BaseException, str], str | None]
@@ -262,23 +263,13 @@ def _opening() -> Start:
 def options_of(words: Words, face: str) -> Options:
     """Options from the keywords of a face of this name; made once for plain values, for that takes a while."""
     if not words.keys() <= _NAMES:
-        raise _unknown(next(name for name in words if name not in _NAMES), face)
+        raise unknown_option(next(name for name in words if name not in _NAMES), face, _NAMES)
     if all(type(value) in _PLAIN for value in words.values()):
         return _remembered(**words)  # type: ignore[arg-type] # all are hashable
     return Options(**words)
 
 
 _NAMES = Words.__annotations__.keys()
-
-
-def _unknown(name: str, face: str) -> TypeError:
-    from difflib import get_close_matches
-
-    like = get_close_matches(name, _NAMES, n=1)
-    return TypeError(
-        f"{face} has no option {name!r}"
-        + (f": did you mean {like[0]!r}?" if like else f"; it has {', '.join(_NAMES)}")
-    )
 
 
 _PLAIN = (str, int, float, bool, type(None))

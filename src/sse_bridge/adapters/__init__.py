@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from .auto import Auto
 from .base import Adapter
 from .dashscope import DashScope
@@ -10,7 +12,19 @@ from .lines import JsonLines
 from .openai import OpenAI
 from .plain import Plain
 
-__all__ = ["Adapter", "Auto", "DashScope", "Frames", "JsonLines", "OpenAI", "Plain", "by_name"]
+__all__ = [
+    "Adapter",
+    "AdapterName",
+    "Auto",
+    "DashScope",
+    "Frames",
+    "JsonLines",
+    "OpenAI",
+    "Plain",
+    "by_name",
+]
+
+AdapterName = Literal["auto", "plain", "openai", "frames"]
 
 _NAMED: dict[str, Adapter] = {
     "auto": Auto(),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from .base import Dialect
 from .delta import Delta
 from .openai import OpenAI
 from .plain import Plain
 
-__all__ = ["Delta", "Dialect", "OpenAI", "Plain", "by_name"]
+__all__ = ["Delta", "Dialect", "DialectName", "OpenAI", "Plain", "by_name"]
+
+DialectName = Literal["plain", "openai", "delta"]
 
 _NAMED: dict[str, Dialect] = {"plain": Plain(), "openai": OpenAI(), "delta": Delta()}
 _LATER = ("ai-sdk",)
