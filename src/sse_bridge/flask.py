@@ -31,6 +31,7 @@ from .arguments import check_media_type, check_status, check_status_code, checke
 from .drivers.sources import check_source, discard
 from .drivers.threads import Body
 from .flask_errors import raise_early, refusal
+from .flask_order import remember
 from .flask_views import (
     Stage,
     beside_the_view,
@@ -174,6 +175,7 @@ def event_stream(
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         if not callable(view):
             raise not_a_view(view, "a view")
+        remember(view)
         return _streaming(view, checked, answer, whole=whole)
 
     return decorate if view is None else decorate(view)

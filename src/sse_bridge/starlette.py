@@ -39,6 +39,7 @@ from .loops.current import current_home
 from .media import EVENTS, media_type
 from .options import Options, Words, options_of
 from .registry import Unavailable
+from .starlette_order import warn_of_a_route
 from .unknown import not_a_view
 
 __all__ = ["EventSourceResponse", "event_stream"]
@@ -253,6 +254,7 @@ def event_stream(
     def decorate(endpoint: Any) -> Callable[..., Any]:
         if not callable(endpoint) or inspect.isclass(endpoint):
             raise not_a_view(endpoint, "an endpoint's function")
+        warn_of_a_route(endpoint)
         return _as_endpoint(_streaming(endpoint, answer, failed), endpoint)
 
     return decorate if endpoint is None else decorate(endpoint)
