@@ -56,12 +56,13 @@ format-check: $(VENV)/.dev ## say whether `make format` would change something
 	$(BIN)/ruff format --check $(CODE)
 
 # An example is a folder of scripts that import each other by bare names: each is checked by itself.
-types: $(VENV)/.dev ## check the types, strictly
+types: $(VENV)/.dev ## check the types, strictly, and those that users meet
 	$(BIN)/mypy --strict src
 	$(BIN)/mypy --strict benchmarks
 	$(BIN)/mypy --strict examples/demo.py
 	$(BIN)/mypy --strict examples/flask_app
 	$(BIN)/mypy --strict examples/starlette_app
+	$(BIN)/python -m pytest -q tests/test_typing.py
 
 docs: $(VENV)/.dev ## build the documentation, warnings are errors
 	$(BIN)/python -m sphinx -q -n -W --keep-going -b html docs docs/_build/html

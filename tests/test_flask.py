@@ -649,7 +649,7 @@ def test_decorating_what_is_no_view_is_told():
     with pytest.raises(
         TypeError, match="decorates a view, got 'delta': did you mean dialect='delta'"
     ):
-        event_stream("delta")  # type: ignore[type-var]
+        event_stream("delta")  # type: ignore[call-overload]
 
 
 def test_a_source_that_exits_does_not_take_the_server_with_it(app: Flask):

@@ -119,7 +119,6 @@ MAY_IMPORT = {
     "wsgi": {
         "answers/*",
         "arguments",
-        "dialects/base",
         "failures",
         "hangup",
         "options",

@@ -167,7 +167,7 @@ def test_it_decorates_functions_only(wrong: Any):
 
 def test_a_dialect_where_the_endpoint_is_expected_is_asked_about():
     with pytest.raises(TypeError, match=r"did you mean dialect='delta'\?"):
-        event_stream("delta")  # type: ignore[type-var]
+        event_stream("delta")  # type: ignore[call-overload]
 
 
 # -- what passes ----------------------------------------------------------------------------------

@@ -3,11 +3,12 @@
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks.work import Work
+from sse_bridge.dialects import DialectName
 from sse_bridge.starlette import EventSourceResponse
 
 
 def app(work: Work) -> ASGIApp:
-    dialect = "openai" if work.kind == "openai" else "plain"
+    dialect: DialectName = "openai" if work.kind == "openai" else "plain"
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         response = EventSourceResponse(work.source(), dialect=dialect)

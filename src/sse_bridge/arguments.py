@@ -46,6 +46,13 @@ def check_status(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be a status like '200 OK', got {value!r}")
 
 
+def check_flasks_status(name: str, value: Any) -> None:
+    """The same for a status as Flask has it: either of the two, or None for its own."""
+    if value is not None:
+        check = check_status if isinstance(value, str) else check_status_code
+        check(name, value)
+
+
 def _has_body(code: int) -> bool:
     return 200 <= code <= 599 and code not in (204, 205, 304)
 

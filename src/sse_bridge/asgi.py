@@ -23,7 +23,7 @@ from .answers.asgi import (
 from .answers.mark import take
 from .arguments import check_status_code, checked_headers
 from .drivers.anyio import drive
-from .drivers.sources import OneRequest, check_source, discard
+from .drivers.sources import Given, OneRequest, Source, check_source, discard
 from .loops.current import current_home
 from .middleware.asgi import Middleware
 from .options import Options, RawHeaders, Words, merge_headers, options_of, raw
@@ -44,7 +44,7 @@ class EventStream:
 
     def __init__(
         self,
-        source: Any,
+        source: Source | Callable[[Scope], Given],
         /,
         *,
         status_code: int = 200,

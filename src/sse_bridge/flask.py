@@ -19,16 +19,17 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, TypeVar, Unpack, cast, overload
+from typing import Any, ParamSpec, Unpack, cast, overload
 
 from flask import Flask, Response, current_app, has_request_context, request, stream_with_context
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
 from . import hangup
 from .answers.mark import take
 from .answers.wsgi import is_finished
-from .arguments import check_media_type, check_status, check_status_code, checked_headers, flag
-from .drivers.sources import check_source, discard
+from .arguments import check_flasks_status, check_media_type, checked_headers, flag
+from .drivers.sources import Source, check_source, discard
 from .drivers.threads import Body
 from .flask_errors import raise_early, refusal
 from .flask_order import remember
@@ -58,7 +59,7 @@ _log = logging.getLogger("sse_bridge")
 # What whoever had a `flask.Response` here may say of it, and then it must be so.
 _TYPES = {"mimetype", "content_type", "media_type"}
 
-View = TypeVar("View", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
 class EventSourceResponse(Response):
@@ -78,7 +79,7 @@ class EventSourceResponse(Response):
 
     def __init__(
         self,
-        source: Any,
+        source: Source,
         status: int | str | None = None,
         headers: Headers | None = None,
         **options: Unpack[Words],
@@ -86,7 +87,7 @@ class EventSourceResponse(Response):
         check_source(source)
         for name in _TYPES & options.keys():
             check_media_type(name, options.pop(name))  # type: ignore[misc]
-        _check_status(status)
+        check_flasks_status("status", status)
         headers = checked_headers(headers)
         checked = options_of(options, "EventSourceResponse")
         if _is_finished():
@@ -135,7 +136,7 @@ class EventSourceResponse(Response):
 
 
 @overload
-def event_stream(view: View, /) -> View: ...
+def event_stream(view: Callable[P, Any], /) -> Callable[P, ResponseReturnValue]: ...
 @overload
 def event_stream(
     view: None = None,
@@ -145,7 +146,7 @@ def event_stream(
     headers: Headers | None = None,
     whole: bool = False,
     **options: Unpack[Words],
-) -> Callable[[View], View]: ...
+) -> Callable[[Callable[P, Any]], Callable[P, ResponseReturnValue]]: ...
 def event_stream(
     view: Callable[..., Any] | None = None,
     /,
@@ -166,7 +167,7 @@ def event_stream(
     """
     # What is wrong is told where it is written.
     checked = options_of(options, "event_stream")
-    _check_status(status)
+    check_flasks_status("status", status)
     headers = checked_headers(headers)
     flag("whole", whole)
     respond = functools.partial(EventSourceResponse._of, status=status, headers=headers)
@@ -206,13 +207,6 @@ def _streaming(
 
 
 # -- the view's answer ----------------------------------------------------------------------------
-
-
-def _check_status(status: Any) -> None:
-    if status is None:
-        return
-    check = check_status if isinstance(status, str) else check_status_code
-    check("status", status)
 
 
 def _run_view(view: Callable[[], Any], is_coroutine: bool) -> Any:

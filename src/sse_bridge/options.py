@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache
 from math import inf
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from . import adapters, dialects
 from .adapters.base import Adapter, Reader, Wish
@@ -39,14 +39,18 @@ class _Unsaid(str):
     __slots__ = ()
 
 
-_PLAIN_UNSAID = _Unsaid("plain")
+_PLAIN_UNSAID: Any = _Unsaid("plain")
+
+AnyDialect = dialects.DialectName | Dialect
+AnyAdapter = adapters.AdapterName | Adapter
+PingForm = Literal["line", "block"] | None
 
 
 class Words(TypedDict, total=False):
     """The keywords, for the faces' signatures; `Options` says what they mean."""
 
-    dialect: str | Dialect
-    adapter: str | Adapter
+    dialect: AnyDialect
+    adapter: AnyAdapter
     ping: float | None
     hold: float | None
     first_chunk_timeout: float | None
@@ -63,7 +67,7 @@ class Words(TypedDict, total=False):
     cancel: Callable[[], Any] | None
     interrupt: bool
     json_default: Callable[[Any], Any] | None
-    ping_form: str | None
+    ping_form: PingForm
 
 
 class Options:
@@ -93,8 +97,8 @@ class Options:
     def __init__(
         self,
         *,
-        dialect: str | Dialect = _PLAIN_UNSAID,
-        adapter: str | Adapter = "auto",
+        dialect: AnyDialect = _PLAIN_UNSAID,
+        adapter: AnyAdapter = "auto",
         ping: float | None = 15.0,
         hold: float | None = 5.0,
         first_chunk_timeout: float | None = None,
@@ -111,7 +115,7 @@ class Options:
         cancel: Callable[[], Any] | None = None,
         interrupt: bool = True,
         json_default: Callable[[Any], Any] | None = None,
-        ping_form: str | None = None,
+        ping_form: PingForm = None,
     ) -> None:
         self._translate(dialect, adapter)
         self.limits = Limits(
@@ -131,7 +135,7 @@ class Options:
         self._objects = object_writer(_callable("json_default", json_default))
         self._ping_form = _ping_form(ping_form)
 
-    def _translate(self, dialect: str | Dialect, adapter: str | Adapter) -> None:
+    def _translate(self, dialect: AnyDialect, adapter: AnyAdapter) -> None:
         self._dialect_named, self._adapter_named = dialect is not _PLAIN_UNSAID, adapter != "auto"
         self.dialect, self.adapter = _dialect(dialect), _adapter(adapter)
         if getattr(self.adapter, "relays", False) and not self._dialect_named:
@@ -370,10 +374,10 @@ def _takes(describe: Callable[..., Any]) -> int:
     return 0
 
 
-def _ping_form(value: Any) -> str | None:
+def _ping_form(value: Any) -> PingForm:
     if value not in (None, "line", "block"):
         raise ValueError(f'ping_form must be "line", "block" or None, got {value!r}')
-    form: str | None = value
+    form: PingForm = value
     return form
 
 

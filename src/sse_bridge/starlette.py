@@ -14,7 +14,7 @@ import contextvars
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ForwardRef, TypeVar, Unpack, overload
+from typing import Any, ForwardRef, ParamSpec, Unpack, overload
 
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
@@ -28,6 +28,7 @@ from .arguments import check_media_type, check_status_code, checked_headers
 from .asgi import respond
 from .drivers.sources import (
     OneRequest,
+    Source,
     check_source,
     discard,
     has_method,
@@ -44,7 +45,7 @@ from .unknown import not_a_view
 
 __all__ = ["EventSourceResponse", "event_stream"]
 
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+P = ParamSpec("P")
 
 
 _UNSAID: Any = object()
@@ -67,7 +68,7 @@ class EventSourceResponse(Response):
 
     def __init__(
         self,
-        source: Any = _UNSAID,
+        source: Source = _UNSAID,
         status_code: int = 200,
         headers: Mapping[str, str] | None = None,
         background: BackgroundTask | None = None,
@@ -215,7 +216,7 @@ def _denying(receive: Receive, send: Send) -> tuple[Receive, Send]:
 
 
 @overload
-def event_stream(endpoint: Endpoint, /) -> Endpoint: ...
+def event_stream(endpoint: Callable[P, Any], /) -> Callable[P, Any]: ...
 @overload
 def event_stream(
     endpoint: None = None,
@@ -224,7 +225,7 @@ def event_stream(
     status_code: int = 200,
     headers: Mapping[str, str] | None = None,
     **options: Unpack[Words],
-) -> Callable[[Endpoint], Endpoint]: ...
+) -> Callable[[Callable[P, Any]], Callable[P, Any]]: ...
 def event_stream(
     endpoint: Callable[..., Any] | None = None,
     /,

@@ -14,13 +14,12 @@ from . import hangup
 from .answers.mark import take
 from .answers.wsgi import Environ, answer_early, is_finished, refuse
 from .arguments import check_status, checked_headers
-from .dialects.base import Dialect
-from .drivers.sources import OneRequest, check_source, discard
+from .drivers.sources import Given, OneRequest, Source, check_source, discard
 from .drivers.threads import Body
 from .failures import UpstreamError, diagnose
 from .loops.background import background_home
 from .middleware.wsgi import Middleware
-from .options import Options, Words, merge_headers, options_of
+from .options import AnyDialect, Options, Words, merge_headers, options_of
 from .registry import ShuttingDown, TooManyStreams, Unavailable
 from .showing import in_words
 
@@ -29,12 +28,12 @@ __all__ = ["EventStream", "Middleware", "ShuttingDown", "TooManyStreams", "heade
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
-def headers(dialect: str | Dialect = "plain") -> list[tuple[str, str]]:
+def headers(dialect: AnyDialect = "plain") -> list[tuple[str, str]]:
     """The response headers of an event stream in `dialect` (default ``"plain"``), for ``start_response``."""
     return Options(dialect=dialect).headers()
 
 
-def stream(source: Any, environ: Environ, /, **options: Unpack[Words]) -> Iterator[bytes]:
+def stream(source: Source, environ: Environ, /, **options: Unpack[Words]) -> Iterator[bytes]:
     """Stream `source` as the body of a WSGI response: an iterator of bytes with ``close()``.
 
     It starts the source and waits out `hold` before it returns, so call it before ``start_response``.
@@ -85,7 +84,7 @@ class EventStream:
 
     def __init__(
         self,
-        source: Any,
+        source: Source | Callable[[Environ], Given],
         /,
         *,
         status: str = "200 OK",

@@ -52,8 +52,8 @@ class Adapter(Protocol):
     True``: where no dialect is named, they end in their own protocol.
     """
 
-    name: str
-
+    @property
+    def name(self) -> str: ...
     def reader(self, wish: Wish) -> Reader:
         """A new stream's way of reading chunks."""
 

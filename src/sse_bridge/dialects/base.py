@@ -46,12 +46,21 @@ Say = Callable[[Part], bytes]
 
 
 class Dialect(Protocol):
-    """A protocol that clients speak."""
+    """A protocol that clients speak. Its attributes are only read: they may be the class's."""
 
-    name: str
-    headers: tuple[tuple[str, str], ...]  # beyond those of every event stream
-    passes: str | None  # the protocol whose chunks pass unchanged
-    takes_objects: bool  # an object is sent as its JSON, whatever it is; or it must say something
+    @property
+    def name(self) -> str: ...
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Headers beyond those of every event stream."""
+
+    @property
+    def passes(self) -> str | None:
+        """The protocol whose chunks pass unchanged."""
+
+    @property
+    def takes_objects(self) -> bool:
+        """Whether an object is sent as its JSON, whatever it is; or it must say something."""
 
     def voice(self) -> Say:
         """A new stream's way of saying parts."""

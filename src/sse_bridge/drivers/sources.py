@@ -5,7 +5,15 @@ from __future__ import annotations
 import contextvars
 import inspect
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from functools import partial
 from types import (
     AsyncGeneratorType,
@@ -22,6 +30,10 @@ from ..shapes import noted
 from ..showing import report
 
 _log = logging.getLogger("sse_bridge")
+
+Chunks = Iterable[Any] | AsyncIterable[Any]
+Given = Chunks | Awaitable[Chunks]
+Source = Given | Callable[[], Given]
 
 _GENERATORS = (GeneratorType, AsyncGeneratorType)
 
