@@ -362,10 +362,8 @@ def _takes(describe: Callable[..., Any]) -> int:
         signature = inspect.signature(describe)
     except (TypeError, ValueError):  # a builtin's
         return 1
-    for number in (
-        1,
-        2,
-    ):  # a second one with a default is often what a lambda keeps there for itself
+    # A second one that has a default is often what a lambda keeps there for itself.
+    for number in (1, 2):
         try:
             signature.bind(*range(number))
             return number
