@@ -8,8 +8,9 @@ Rules of the pages:
    that `-i` shows, only those on the page are looked at. White space at the end of a line is not shown.
 3. A `javascript` block is a module on a page of that `app`, run by Node: see static_docs.py. All that it
    prints is in the `text` block after it.
-4. A `python` block that has a file's name in its first line, as a comment, is a file of a user's tests. pytest
-   runs those of a page together: see testing/test_docs_page.py.
+4. A block that has a file's name in its first line, as a comment, is that file. Those of a user's tests pytest
+   runs together: see testing/test_docs_page.py. Apps, clients and configurations are run by servers/test_recipes.py
+   and servers/test_proxies.py, as they are written.
 5. A `tsx` block is a component beside the React example's hook: browser/test_react.py compiles it.
 6. A block that cannot be run says so in its first line: `# Not run by the tests: ` (or `// Not ...`) and the
    reason.
@@ -43,6 +44,7 @@ _FENCE = re.compile(
     r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)\n(?P<text>.*?)^(?P=indent)(?P=fence) *$",
     re.MULTILINE | re.DOTALL,
 )
+_NAME = re.compile(r"(?:#|//|<!--) ([\w.-]+\.\w+|Dockerfile|Caddyfile)(?:, continued)?(?: -->)?\n")
 _HEADING = re.compile(r"^(#+) ", re.MULTILINE)
 _ROW = re.compile(r"^\| `(\w+)` \| `([^`]+)` \|", re.MULTILINE)
 
@@ -60,8 +62,18 @@ class Block:
         return self.language in ("python", "pycon")
 
     @property
+    def file(self) -> str:
+        """The name of the file that this is, or nothing."""
+        named = _NAME.match(self.text)
+        return named[1] if named else ""
+
+    @property
     def is_file(self) -> bool:
-        return self.is_python and re.match(r"# \w+\.py\n", self.text) is not None
+        return self.is_python and bool(self.file)
+
+    @property
+    def is_tests(self) -> bool:
+        return re.fullmatch(r"(test_\w+|conftest)\.py", self.file) is not None
 
     @property
     def is_script(self) -> bool:
@@ -93,6 +105,11 @@ def blocks(page: Path) -> list[Block]:
         if block.is_script and after.language == "text":
             found[place] = replace(block, shown=after.text)
     return found
+
+
+def file(page: Path, name: str) -> list[str]:
+    """The texts of the blocks of a page that are the file of this name: all but the first continue it."""
+    return [block.text for block in blocks(page) if block.file == name]
 
 
 def with_scripts() -> list[Path]:

@@ -21,7 +21,8 @@ README, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 OPTIONS = ROOT / "docs" / "options.md"
 
 NOT_RUN = 0  # how many blocks say that they cannot be run
-LANGUAGES = {"python", "pycon", "console", "text", "json", "nginx", "javascript", "tsx"}
+LANGUAGES = {"python", "pycon", "console", "text", "json", "javascript", "html", "tsx"}
+LANGUAGES |= {"apache", "docker", "nginx"}  # run by servers/test_recipes.py and test_proxies.py
 DIRECTIVES = {"{toctree}", "{eval-rst}"}
 SERVES_THE_CLIENT = """
 from flask import Flask, send_file
