@@ -1,5 +1,6 @@
 """Components that a machine may lack: a test then skips, or fails where all are asked for."""
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -23,6 +24,12 @@ def program(*names: str) -> str:
         if path := shutil.which(name):
             return path
     missing(f"none of these is installed: {', '.join(names)}")
+
+
+def package(name: str) -> None:
+    """Go on if this package of PyPI is installed."""
+    if importlib.util.find_spec(name) is None:
+        missing(f"the package {name} is not installed")
 
 
 def node_package(name: str) -> Path:

@@ -39,7 +39,16 @@ GRACE = 3.0  # seconds between asking and killing
 ATTEMPTS = 3
 RUN = (sys.executable, str(HERE / "run.py"))
 
-__all__ = ["ASGI_SERVERS", "SERIAL_SERVERS", "WSGI_SERVERS", "Pool", "Server", "running"]
+__all__ = [
+    "ASGI_SERVERS",
+    "SERIAL_SERVERS",
+    "WSGI_SERVERS",
+    "Pool",
+    "Server",
+    "answers",
+    "environment",
+    "running",
+]
 
 
 @dataclass
@@ -135,7 +144,7 @@ def running(
         server = _start(name, app, log_path, threads, env or {})
         server.tls = tls
         try:
-            if _answers(server):
+            if answers(server):
                 yield server
                 return
         finally:
@@ -182,7 +191,7 @@ def _start(name: str, app: str, log_path: Path, threads: int, env: Mapping[str, 
             process = subprocess.Popen(
                 command,
                 cwd=HERE / "apps",
-                env={**_environment(), **env},
+                env={**environment(), **env},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -192,7 +201,7 @@ def _start(name: str, app: str, log_path: Path, threads: int, env: Mapping[str, 
     return Server(name, app, port, process, log_path)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Let the server import the apps, and the very package that the tests import."""
     paths = [str(HERE / "apps")]
     package = importlib.util.find_spec("sse_bridge")
@@ -202,7 +211,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
-def _answers(server: Server) -> bool:
+def answers(server: Server) -> bool:
     """Ask until there is an answer of any kind; False when the process ends or takes too long."""
     end = time.monotonic() + READY
     while time.monotonic() < end and not server.ended():

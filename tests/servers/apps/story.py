@@ -100,11 +100,12 @@ SYNC: dict[str, Callable[[Options], Iterator[Any]]] = {
 
 
 async def async_gated(options: Options) -> AsyncIterator[Any]:
+    more = "x" * int(options.get("size", "0"))
     async with async_gate(options["gate"]) as wait:
         for number in itertools.count(1):
             if not await wait():
                 return
-            yield f"chunk {number}"
+            yield f"chunk {number}{more}"
 
 
 async def async_silent(options: Options) -> AsyncIterator[Any]:
