@@ -225,6 +225,11 @@ def test_the_page_s_nginx_does_not_compress_though_its_server_block_says_so(
     is_live(before("nginx", GZIP + SITES["nginx"]), gate, Accept_Encoding="gzip")
 
 
+def test_haproxy_heeds_no_transform(before: Before, gate: Gate):
+    site = SITES["haproxy"] + "    compression algo gzip\n    compression type text/event-stream\n"
+    is_live(before("haproxy", site), gate, Accept_Encoding="gzip")
+
+
 def test_an_outer_nginx_that_compresses_and_buffers_holds_all_back(before: Before, gate: Gate):
     outer = before("nginx", GZIP + BARE_1_1, before("nginx", BARE))
     is_held_back(outer, gate, Accept_Encoding="gzip")
