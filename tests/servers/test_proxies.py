@@ -40,6 +40,7 @@ A_WHILE = 0.5  # seconds in which nothing may come
 # What a page would not recommend.
 BARE = "location / { proxy_pass http://127.0.0.1:8000; }"
 BARE_1_1 = "location / { proxy_pass http://127.0.0.1:8000; proxy_http_version 1.1; }"
+UNBUFFERED = "location / { proxy_pass http://127.0.0.1:8000; proxy_buffering off; }"
 GZIP = "gzip on; gzip_types text/event-stream; gzip_min_length 0;"
 DEAF = {
     "nginx": "location / { proxy_pass http://127.0.0.1:8000; proxy_ignore_client_abort on; }",
@@ -148,9 +149,9 @@ def test_a_disconnect_before_the_first_chunk_is_noticed_too(kind: str, before: B
         gate.wait_closed()
 
 
-@pytest.mark.parametrize("kind", DEAF)
+@pytest.mark.parametrize("kind, pings", {**dict.fromkeys(DEAF, 2), "caddy": 4}.items())
 def test_a_proxy_that_does_not_listen_leaves_a_disconnect_to_the_pings(
-    kind: str, before: Before, gate: Gate
+    kind: str, pings: int, before: Before, serve: Pool, gate: Gate
 ):
     server = before(kind, DEAF[kind])
     with gated(server, gate) as response:
@@ -159,25 +160,52 @@ def test_a_proxy_that_does_not_listen_leaves_a_disconnect_to_the_pings(
         gate.accept().settimeout(A_WHILE)
         with pytest.raises(TimeoutError):
             gate.wait_closed()
-    with Gate() as second, gated(server, second, "ping=0.1") as response:
+    with Gate() as second, gated(server, second, f"ping=0.3&key=deaf-{kind}") as response:
         assert response.read_until() == b"data: chunk 1\n\n"
         response.hang_up()
         second.wait_closed()
+    # One may have left before the client did.
+    assert (
+        pings <= told_pings(serve("uvicorn", "bridge_starlette:app"), f"deaf-{kind}") <= pings + 1
+    )
+
+
+def told_pings(server: Server, key: str) -> int:
+    """How many keep-alives a stream had, once it has told."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        with server.get(f"/pings?key={key}") as response:
+            if told := response.read_all():
+                return int(told)
+        time.sleep(0.01)
+    raise AssertionError(f"the stream {key} told nothing of its end")
 
 
 def test_of_two_nginx_the_inner_swallows_the_header_and_an_outer_on_http_1_0_holds_all_back(
     before: Before, gate: Gate
 ):
     inner = before("nginx", BARE_1_1)
-    with inner.get("/health") as response:
+    with Gate() as first, gated(inner, first) as response:
+        assert response.status == 200
         assert "x-accel-buffering" not in response.headers
     is_held_back(before("nginx", BARE, inner), gate)
 
 
+def test_the_page_s_nginx_passes_the_header_on(before: Before, gate: Gate):
+    with gated(before("nginx", SITES["nginx"]), gate) as response:
+        assert response.headers["x-accel-buffering"] == "no"
+
+
 @pytest.mark.parametrize(
-    "inner, outer", [(SITES["nginx"], BARE), (BARE, BARE_1_1), (SITES["nginx"], SITES["nginx"])]
+    "inner, outer",
+    [
+        (SITES["nginx"], BARE),
+        (BARE, BARE_1_1),
+        (SITES["nginx"], SITES["nginx"]),
+        (BARE, UNBUFFERED),
+    ],
 )
-def test_two_nginx_in_a_row_are_live_if_the_header_is_passed_on_or_the_outer_speaks_http_1_1(
+def test_two_nginx_in_a_row_are_live_if_the_header_is_passed_on_or_the_outer_helps(
     inner: str, outer: str, before: Before, gate: Gate
 ):
     is_live(before("nginx", outer, before("nginx", inner)), gate)
