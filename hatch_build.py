@@ -12,7 +12,9 @@ from typing import Any
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 _FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
-_LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!#|[a-z]+:)([^)\s]+)\)")
+_PICTURE = re.compile(r"!\[([^\]]*)\]\((?![a-z]+:)([^)\s]+)\)")
+# The words of a link may be a picture.
+_LINK = re.compile(r"(?<!!)\[((?:!\[[^\]]*\]\([^)]*\)|[^\[\]])*)\]\((?!#|[a-z]+:)([^)\s]+)\)")
 
 
 class Readme(MetadataHookInterface):
@@ -28,11 +30,18 @@ class Readme(MetadataHookInterface):
 def for_index(text: str, repository: str | None) -> str:
     """The page with its links to files made whole, but for what stands in blocks of code."""
 
-    def whole(link: re.Match[str]) -> str:
-        mark, words, target = link.groups()
+    def picture(found: re.Match[str]) -> str:
+        words, target = found.groups()
+        return words if repository is None else f"![{words}]({repository}/raw/HEAD/{target})"
+
+    def link(found: re.Match[str]) -> str:
+        words, target = found.groups()
         if repository is None:
-            return words if mark else f"{words} (`{target.partition('#')[0]}`)"
-        return f"{mark}[{words}]({repository}/{'raw' if mark else 'blob'}/HEAD/{target})"
+            return f"{words} (`{target.partition('#')[0]}`)"
+        return f"[{words}]({repository}/blob/HEAD/{target})"
+
+    def whole(part: str) -> str:
+        return _LINK.sub(link, _PICTURE.sub(picture, part))
 
     parts = _FENCED.split(text)
-    return "".join(part if part.startswith("```") else _LINK.sub(whole, part) for part in parts)
+    return "".join(part if part.startswith("```") else whole(part) for part in parts)

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from .adapters import AdapterName
 from .dialects import DialectName
 
-# What other packages have, and where ours has it. The heading is one of docs/faces.md.
+# What other packages have, and where ours has it. The heading is that of docs/moving.md.
 MOVING = "Moving from sse-starlette"
 _PEERS = {
     "client_close_handler_callable": "on_end is called however the stream ends",
@@ -51,7 +51,7 @@ def not_a_view(given: Any, wanted: str) -> TypeError:
 
 def _hint(name: str, known: Collection[str]) -> str:
     if name in _PEERS:
-        return f"{_PEERS[name]}, see {MOVING!r} in the docs, page Faces."
+        return f"{_PEERS[name]}, see {MOVING!r} in the docs."
     if name in _FRAMEWORKS:
         return f"{_FRAMEWORKS[name]}."
     from difflib import get_close_matches  # seldom needed
