@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import dashscope
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+import page_models
 import pages
-from doubles import DashScopeDouble, OpenAIDouble
 from pages import ROOT
 from sse_bridge.options import Options, Words
 from sse_bridge.registry import streams
@@ -34,13 +33,8 @@ app.add_url_rule("/fetch-sse.js", "fetch_sse", lambda: send_file(FETCH_SSE))
 
 
 @pytest.fixture
-def _models(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The services that the pages call, by the variables that their SDKs read."""
-    with OpenAIDouble() as openai_double, DashScopeDouble() as dashscope_double:
-        monkeypatch.setenv("OPENAI_BASE_URL", openai_double.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", "sk-double")
-        monkeypatch.setattr(dashscope, "base_http_api_url", dashscope_double.base_address)
-        monkeypatch.setattr(dashscope, "api_key", "sk-double")
+def _models(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with page_models.serving(request.getfixturevalue("page"), monkeypatch):
         yield
 
 
@@ -147,10 +141,12 @@ def test_every_link_to_a_file_finds_it(page: Path):
         assert (page.parent / target).exists(), f"{title(page)}: {target}"
 
 
-def test_every_page_is_in_the_index():
-    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    for page in (ROOT / "docs").glob("*.md"):
-        assert page.stem == "index" or re.search(rf"^{page.stem}$", index, re.MULTILINE), page.name
+@pytest.mark.parametrize("index", sorted((ROOT / "docs").rglob("index.md")), ids=title)
+def test_every_page_is_in_the_index_of_its_folder_and_every_folder_in_the_one_above(index: Path):
+    named = {page.stem for page in index.parent.glob("*.md")} - {"index"}
+    named |= {f"{below.parent.name}/index" for below in index.parent.glob("*/index.md")}
+    listed = index.read_text(encoding="utf-8").splitlines()
+    assert named <= set(listed)
 
 
 def test_the_architecture_page_has_every_layer():

@@ -1,5 +1,6 @@
-"""DashScope's classic text generation, whole and streamed, cumulative and incremental.
+"""DashScope's classic generation, of text and from pictures, whole and streamed, cumulative and incremental.
 
+A model that is shown pictures answers with a list of pieces, and in messages only.
 On this wire there is no space after a colon and no [DONE]; usage stands on every frame, and
 `finish_reason` is the word "null" until the last. As on the real server a stream is cumulative
 unless `incremental_output` is true. (The SDK asked for false sends true, and merges by itself.)
@@ -15,10 +16,14 @@ from .link import Request
 from .upstream import Double
 
 REQUEST_ID, INPUT_TOKENS = "double-request", 7
+MULTIMODAL = "/api/v1/services/aigc/multimodal-generation/generation"
 
 
 class DashScopeDouble(Double):
-    paths: ClassVar = ("/api/v1/services/aigc/text-generation/generation",)
+    paths: ClassVar = (
+        "/api/v1/services/aigc/text-generation/generation",
+        MULTIMODAL,
+    )
     stream_headers: ClassVar = {
         "Content-Type": "text/event-stream;charset=UTF-8",
         "X-Request-Id": REQUEST_ID,
@@ -39,11 +44,12 @@ class DashScopeDouble(Double):
         return request.headers.get("x-dashscope-sse") == "enable"
 
     def frames(self, reply: Reply, request: Request) -> list[bytes]:
-        bodies = _bodies(reply, _parameters(request))
+        bodies = _bodies(reply, _parameters(request), _in_pieces(request))
         return [_frame(number, "result", 200, body) for number, body in enumerate(bodies, 1)]
 
     def whole(self, reply: Reply, request: Request) -> dict[str, Any]:
-        *_, last = _bodies(reply, {**_parameters(request), "incremental_output": False})
+        parameters = {**_parameters(request), "incremental_output": False}
+        *_, last = _bodies(reply, parameters, _in_pieces(request))
         return last
 
     def fault(self, fault: Fault, position: int) -> bytes:
@@ -79,8 +85,10 @@ class _Said:
                 "function": function,
             }
 
-    def message(self) -> dict[str, Any]:
-        message: dict[str, Any] = {"role": "assistant", "content": self.content}
+    def message(self, in_pieces: bool) -> dict[str, Any]:
+        pieces = [{"text": self.content}] if self.content else []
+        content = pieces if in_pieces else self.content
+        message: dict[str, Any] = {"role": "assistant", "content": content}
         if self.reasoning:
             message["reasoning_content"] = self.reasoning
         if self.tool_calls:
@@ -92,14 +100,19 @@ def _parameters(request: Request) -> dict[str, Any]:
     return request.json().get("parameters") or {}
 
 
-def _bodies(reply: Reply, parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _in_pieces(request: Request) -> bool:
+    """Whether the answer's content is a list."""
+    return request.path.partition("?")[0] == MULTIMODAL
+
+
+def _bodies(reply: Reply, parameters: dict[str, Any], in_pieces: bool) -> Iterator[dict[str, Any]]:
     incremental = parameters.get("incremental_output") is True
     deltas = [*_deltas(reply), _Said()]
     so_far = _Said()
     for count, delta in enumerate(deltas, 1):
         so_far.add(delta)
         finish = reply.finish_reason if count == len(deltas) else "null"
-        output = _output(delta if incremental else so_far, finish, parameters)
+        output = _output(delta if incremental else so_far, finish, parameters, in_pieces)
         usage = _usage(min(count, len(deltas) - 1))
         yield {"output": output, "usage": usage, "request_id": REQUEST_ID}
 
@@ -118,10 +131,12 @@ def _fragments(index: int, call: ToolCall) -> Iterator[dict[str, Any]]:
         yield {"index": index, "id": "", "type": "function", "function": {"arguments": fragment}}
 
 
-def _output(said: _Said, finish: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    if parameters.get("result_format") != "message":
+def _output(
+    said: _Said, finish: str, parameters: dict[str, Any], in_pieces: bool
+) -> dict[str, Any]:
+    if parameters.get("result_format") != "message" and not in_pieces:
         return {"text": said.content, "finish_reason": finish}
-    return {"choices": [{"message": said.message(), "finish_reason": finish}]}
+    return {"choices": [{"message": said.message(in_pieces), "finish_reason": finish}]}
 
 
 def _usage(tokens: int) -> dict[str, Any]:

@@ -52,6 +52,24 @@ def test_the_server_repeats_itself_unless_told_otherwise(
     assert [c.usage.output_tokens for c in chunks] == [1, 2, 3, 3]
 
 
+@pytest.mark.parametrize("incremental", [None, True])
+def test_a_model_that_is_shown_a_picture_answers_in_pieces(dashscope_double, incremental):
+    content = [{"image": "http://127.0.0.1/cat.png"}, {"text": "What is it?"}]
+    chunks = dashscope.MultiModalConversation.call(
+        "qwen-vl-plus",
+        messages=[{"role": "user", "content": content}],
+        stream=True,
+        incremental_output=incremental,
+        **dashscope_double.call_options,
+    )
+    said = ["".join(piece["text"] for piece in pieces) for pieces in contents(chunks)]
+    assert said == (INCREMENTAL if incremental else CUMULATIVE)
+
+
+def contents(chunks):
+    return [chunk.output.choices[0].message.content for chunk in chunks]
+
+
 @pytest.mark.anyio
 async def test_the_async_api_reads_the_same(dashscope_double):
     chunks = await aio_generation(dashscope_double, incremental_output=True)
