@@ -20,3 +20,13 @@ default_role = "code"
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
+
+
+def setup(app):
+    app.connect("html-page-context", _say_the_language)
+
+
+def _say_the_language(app, pagename, templatename, context, doctree):
+    """The pages under zh/ are in Chinese: browsers and screen readers ask the `lang` attribute."""
+    if pagename.startswith("zh/"):
+        context["language"] = "zh-CN"
