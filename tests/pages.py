@@ -12,7 +12,9 @@ Rules of the pages:
    runs together: see testing/test_docs_page.py. Apps, clients and configurations are run by servers/test_recipes.py
    and servers/test_proxies.py, as they are written.
 5. A `tsx` block is a component beside the React example's hook: browser/test_react.py compiles it.
-6. A block that cannot be run says so in its first line: `# Not run by the tests: ` (or `// Not ...`) and the
+6. An `html` block is a whole page of that `app`, and of those after it. Chromium opens it: see
+   browser/test_docs_pages.py.
+7. A block that cannot be run says so in its first line: `# Not run by the tests: ` (or `// Not ...`) and the
    reason.
 """
 
@@ -135,7 +137,7 @@ class Run:
     """One page's run: its namespace, and the loop that its ASGI apps and async clients share."""
 
     def __init__(self, portal: BlockingPortal) -> None:
-        self._portal = portal
+        self.portal = portal
         self._names: dict[str, Any] = {"__name__": "page"}
         self._clients: dict[int, Any] = {}
 
@@ -153,18 +155,23 @@ class Run:
             for command, shown in conversations(block):
                 self._ask(block, command, shown)
         elif block.is_script:
-            _compare(block, block.shown, printed(self._names["app"], block.text, self._portal))
+            _compare(block, block.shown, printed(self._names["app"], block.text, self.portal))
         self._look_around()
+
+    @property
+    def app(self) -> Any:
+        """The app that was defined last."""
+        return self._names.get("app")
 
     def close(self) -> None:
         """Close what the page left open, in the loop where it was used."""
         for client in self._clients.values():
             if type(client).__name__.startswith("Async"):
-                self._portal.call(client.close)
+                self.portal.call(client.close)
             else:
                 client.close()
         if "AioGeneration" in self._names:
-            self._portal.call(dashscope.close_shared_aio_session)
+            self.portal.call(dashscope.close_shared_aio_session)
 
     def _look_around(self) -> None:
         for thing in self._names.values():
@@ -193,7 +200,7 @@ class Run:
         path = asked.url.path + (f"?{asked.url.query}" if asked.url.query else "")
         if inspect.iscoroutinefunction(type(app).__call__):
             client = TestClient(app, raise_server_exceptions=False)
-            client.portal = self._portal  # one loop for all, as on a server
+            client.portal = self.portal  # one loop for all, as on a server
             answer = client.request(method, path, headers=headers, content=asked.json)
             return answer.status_code, dict(answer.headers), answer.text
         wsgi = app.test_client() if isinstance(app, Flask) else Client(app)

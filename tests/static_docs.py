@@ -49,8 +49,7 @@ process.on("exit", () => {
 def printed(app: Any, script: str, portal: BlockingPortal) -> str:
     """What a script prints that is run as a module of a page of this app."""
     node = components.program("node", "nodejs")
-    serving = _asgi(app, portal) if inspect.iscoroutinefunction(type(app).__call__) else _wsgi(app)
-    with tempfile.TemporaryDirectory() as name, serving as base:
+    with tempfile.TemporaryDirectory() as name, serving(app, portal) as base:
         folder = Path(name)
         (folder / "package.json").write_text('{"type": "module"}')
         (folder / "fetch-sse.js").write_bytes(_client(base))
@@ -63,6 +62,12 @@ def printed(app: Any, script: str, portal: BlockingPortal) -> str:
         assert ran.returncode == 0, ran.stderr
         assert not ran.stderr, ran.stderr
         return ran.stdout
+
+
+def serving(app: Any, portal: BlockingPortal) -> contextlib.AbstractContextManager[str]:
+    """Serve a page's app; gives its address."""
+    is_asgi = inspect.iscoroutinefunction(type(app).__call__)
+    return _asgi(app, portal) if is_asgi else _wsgi(app)
 
 
 def _client(base: str) -> bytes:
