@@ -137,7 +137,8 @@ MAY_IMPORT = {
         "drivers/*",
         "middleware/asgi",
     },
-    "flask_context": {"private"},
+    "flask_session": set(),
+    "flask_context": {"flask_session", "private"},
     "flask_errors": {"answers/early", "options", "registry"},
     "flask_order": set(),
     "flask_views": {
@@ -198,6 +199,7 @@ FOREIGN = {
     "flask_views": {"flask", "werkzeug"},
     "flask_errors": {"flask", "werkzeug"},
     "flask_order": {"flask"},
+    "flask_session": {"flask"},
     "starlette": {"starlette"},
     "starlette_order": {"starlette"},
     "testing/clients": {"anyio"},

@@ -20,6 +20,7 @@ from flask import (
 from flask.ctx import _AppCtxGlobals
 from flask.globals import app_ctx, request_ctx
 
+from .flask_session import Saved
 from .private import context_variables, share_after_requests, tokens_of
 
 Leave = Callable[..., None]  # with the error that the teardown is told of, if there is one
@@ -142,7 +143,8 @@ def _enter() -> Leave:
     own = app.app_context()
     own.g = _SourceGlobals(g._get_current_object())
     own.push()
-    own_request = _push_copy(_current_request())
+    view_request = _current_request()
+    saved, own_request = Saved(view_request), _push_copy(view_request)
 
     def leave(error: BaseException | None = None) -> None:
         # Not popped: that may be asked of a copy of the context only, and the context is thrown away.
@@ -153,6 +155,7 @@ def _enter() -> Leave:
                 app.do_teardown_appcontext(error)
             finally:
                 _forget_tokens(own, own_request)
+                saved.compare(own_request.session)
 
     return leave
 

@@ -1,0 +1,54 @@
+"""A session that a source changes when its answer has begun: that is lost, as in Flask, and is told here.
+
+Flask saves the session with the headers. What a source does before its first chunk, while the status is held, is
+saved.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import Any
+
+from flask import request_finished
+from flask.globals import request_ctx
+
+_log = logging.getLogger("sse_bridge")
+
+_SAVED = "_sse_bridge_saved"
+_told: set[str] = set()  # the endpoints: once is enough for each
+
+
+class Saved:
+    """What the session of one request held when it was saved."""
+
+    def __init__(self, view_request: Any) -> None:
+        self._endpoint = str(view_request.request.endpoint)
+        self._items: dict[str, Any] | None = None
+        vars(view_request).setdefault(_SAVED, []).append(self)
+
+    def note(self, session: Any) -> None:
+        """The answer is about to leave, with this session."""
+        with suppress(Exception):  # one that cannot be read is no reason for no answer
+            self._items = dict(session)
+
+    def compare(self, session: Any) -> None:
+        """The source is over: warn if it has changed the session too late."""
+        if self._items is None or not session.modified or self._endpoint in _told:
+            return
+        if dict(session) != self._items:
+            _told.add(self._endpoint)
+            _log.warning(
+                "the source of %s changed the session after its answer had begun, and that is lost: Flask saves a "
+                "session with the headers. Change it in the view, or before the first chunk",
+                self._endpoint,
+            )
+
+
+def _note(_app: Any, **_: Any) -> None:
+    context = request_ctx._get_current_object()  # type: ignore[attr-defined]
+    for saved in vars(context).pop(_SAVED, ()):
+        saved.note(context.session)
+
+
+request_finished.connect(_note)
