@@ -3,7 +3,8 @@
 1. The client is what the app itself serves as /fetch-sse.js, beside the script.
 2. An address without a host is the app's, as on a page of it.
 3. `document` has elements, made when they are asked for: they keep their text, and their buttons are pressed
-   a moment later. What an element shows at the end is printed after what the script has logged.
+   a moment later; once something was asked for, not before there is something of it to be seen. What an element
+   shows at the end is printed after what the script has logged.
 """
 
 import contextlib
@@ -26,14 +27,22 @@ import components
 SECONDS = 20  # that a script may run
 PAGE = """
 const { fetch } = globalThis;
-globalThis.fetch = (url, init) => fetch(new URL(url, "BASE"), init);
+let asked = false;
+globalThis.fetch = (url, init) => {
+  asked = true;
+  return fetch(new URL(url, "BASE"), init);
+};
 
 class Element {
   textContent = "";
   append(...pieces) { this.textContent += pieces.join(""); }
-  addEventListener(type, heard) { if (type === "click") setTimeout(heard, 200); }
+  addEventListener(type, heard) { if (type === "click") setTimeout(press, 200, heard); }
 }
 const elements = new Map();
+function press(heard) {
+  if (!asked || [...elements.values()].some(({ textContent }) => textContent)) heard();
+  else setTimeout(press, 20, heard);
+}
 globalThis.document = {
   querySelector(selector) {
     if (!elements.has(selector)) elements.set(selector, new Element());
