@@ -107,7 +107,7 @@ def test_a_request_without_a_question_is_refused(client: httpx.Client, body: byt
 def test_the_page_is_served(client: httpx.Client) -> None:
     page = client.get("/")
     assert page.headers["content-type"].startswith("text/html")
-    assert "<title>sse-bridge chat</title>" in page.text
+    assert ">sse-bridge chat</title>" in page.text
 
 
 def test_the_browsers_client_is_served(client: httpx.Client) -> None:

@@ -15,7 +15,6 @@ from flask.globals import request_ctx
 
 _log = logging.getLogger("sse_bridge")
 
-_SAVED = "_sse_bridge_saved"
 _told: set[str] = set()  # the endpoints: once is enough for each
 
 
@@ -25,7 +24,10 @@ class Saved:
     def __init__(self, view_request: Any) -> None:
         self._endpoint = str(view_request.request.endpoint)
         self._items: dict[str, Any] | None = None
-        vars(view_request).setdefault(_SAVED, []).append(self)
+        others = getattr(
+            view_request, "_sse_bridge_saved", ()
+        )  # one for each stream of the request
+        view_request._sse_bridge_saved = (*others, self)
 
     def note(self, session: Any) -> None:
         """The answer is about to leave, with this session."""
@@ -47,7 +49,7 @@ class Saved:
 
 def _note(_app: Any, **_: Any) -> None:
     context = request_ctx._get_current_object()  # type: ignore[attr-defined]
-    for saved in vars(context).pop(_SAVED, ()):
+    for saved in vars(context).pop("_sse_bridge_saved", ()):
         saved.note(context.session)
 
 
