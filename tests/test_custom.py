@@ -51,7 +51,10 @@ def told(*chunks: Any, **options: Any) -> bytes:
     "adapter, words",
     [
         (5, "adapter must be a name or an Adapter, with a method `reader`, got 5"),
-        (Adapter, "adapter must be a name or an Adapter, with a method `reader`, got <class"),
+        (
+            Adapter,
+            r"adapter must be a name or an Adapter, got the class itself: did you mean Adapter\(",
+        ),
         (Adapter(None), r"reader\(\) must give a Reader, with a method `read`, got None"),
         (Adapter("x"), r"reader\(\) must give a Reader, with a method `read`, got 'x'"),
         (Adapter(Reader(None)), "Reader.read must give a tuple of parts, got None"),
@@ -83,7 +86,10 @@ class NoHeaders:
     "dialect, words",
     [
         (5, "dialect must be a name or a Dialect, with a method `voice`, got 5"),
-        (Dialect, "dialect must be a name or a Dialect, with a method `voice`, got <class"),
+        (
+            Dialect,
+            r"dialect must be a name or a Dialect, got the class itself: did you mean Dialect\(",
+        ),
         (NoHeaders(), "dialect must be a name or a Dialect, with an attribute `headers`, got"),
         (Dialect(None), r"voice\(\) must give a callable, got None"),
         (

@@ -34,7 +34,9 @@ _DIALECT = "dialect must be a name or a Dialect"
 
 def check_adapter(adapter: Any) -> Adapter:
     """Raise `TypeError` for what is no Adapter."""
-    if isinstance(adapter, type) or not callable(getattr(adapter, "reader", None)):
+    if isinstance(adapter, type):
+        raise TypeError(f"{_ADAPTER}, got the class itself: did you mean {adapter.__name__}(...)?")
+    if not callable(getattr(adapter, "reader", None)):
         raise TypeError(f"{_ADAPTER}, with a method `reader`, got {adapter!r}")
     made: Adapter = adapter
     return made
@@ -42,7 +44,9 @@ def check_adapter(adapter: Any) -> Adapter:
 
 def check_dialect(dialect: Any) -> Dialect:
     """Raise `TypeError` for what is no Dialect."""
-    if isinstance(dialect, type) or not callable(getattr(dialect, "voice", None)):
+    if isinstance(dialect, type):
+        raise TypeError(f"{_DIALECT}, got the class itself: did you mean {dialect.__name__}(...)?")
+    if not callable(getattr(dialect, "voice", None)):
         raise TypeError(f"{_DIALECT}, with a method `voice`, got {dialect!r}")
     for name in _OF_A_DIALECT:
         if not hasattr(dialect, name):

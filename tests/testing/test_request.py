@@ -33,6 +33,13 @@ def test_json_is_a_body_with_its_type_and_length():
     assert (b"content-type", b"application/json") in request.scope({})["headers"]
 
 
+def test_data_are_a_forms_fields():
+    request = Request("POST", "/", data={"a": "ä b", "c": ["1", "2"]})
+    environ = request.environ()
+    assert environ["wsgi.input"].read() == b"a=%C3%A4+b&c=1&c=2"
+    assert environ["CONTENT_TYPE"] == "application/x-www-form-urlencoded"
+
+
 @pytest.mark.parametrize("content", ["text", b"text"])
 def test_content_is_sent_as_it_is(content: Any):
     assert Request("POST", "/", content=content).body == b"text"
@@ -57,9 +64,10 @@ def test_what_is_no_path_is_refused():
         Request("GET", "http://testserver/")
 
 
-def test_two_bodies_are_refused():
+@pytest.mark.parametrize("bodies", [{"json": 1, "content": b"1"}, {"json": 0, "data": {}}])
+def test_two_bodies_are_refused(bodies: dict[str, Any]):
     with pytest.raises(ValueError, match="one body"):
-        Request("POST", "/", json=1, content=b"1")
+        Request("POST", "/", **bodies)
 
 
 def test_headers_are_found_in_any_case_and_several_are_joined():

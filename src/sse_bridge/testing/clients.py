@@ -36,6 +36,7 @@ class Asked(TypedDict, total=False):
     params: Any
     headers: Pairs | None
     json: Any
+    data: Any
     content: bytes | str | None
 
 
@@ -105,8 +106,8 @@ class Client(_Client):
     ) -> AbstractContextManager[Stream]:
         """Ask the app, and give the answer once its status is there; hang up in the end.
 
-        Arguments: `method`; `url`, a path; `params`, `headers`, `json` or `content`, the request's; `advance`,
-        seconds that pass for the stream before its status is awaited, past `hold` for one.
+        Arguments: `method`; `url`, a path; `params`, `headers`, `json`, `data` (a form's) or `content`, the
+        request's; `advance`, seconds that pass for the stream before its status is awaited, past `hold` for one.
         """
         request = Request(method, url, **asked)
 

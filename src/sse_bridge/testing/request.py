@@ -48,7 +48,8 @@ class Headers(Mapping[str, str]):
 class Request:
     """One request; `url` is a path with or without a query.
 
-    Raises `ValueError` for another `url`, and for two bodies.
+    `json` is a body of JSON, `data` a form's fields, `content` any other. Raises `ValueError` for another `url`, and
+    for two bodies.
     """
 
     def __init__(
@@ -59,17 +60,18 @@ class Request:
         params: Any = None,
         headers: Pairs | None = None,
         json: Any = None,
+        data: Any = None,
         content: bytes | str | None = None,
     ) -> None:
         if not url.startswith("/"):
             raise ValueError(f"url must be a path that starts with a slash, got {url!r}")
-        if json is not None and content is not None:
-            raise ValueError("a request has one body: json or content, not both")
+        if [json, data, content].count(None) < 2:
+            raise ValueError("a request has one body: json, data or content")
         self.method = method.upper()
         self.path, _, query = url.partition("?")
         self.query = "&".join(filter(None, [query, urlencode(params or (), doseq=True)]))
-        self.body = _body(json, content)
-        self.headers = _with_defaults(headers, self.body, is_json=json is not None)
+        self.body, media_type = _body(json, data, content)
+        self.headers = _with_defaults(headers, self.body, media_type)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -134,17 +136,20 @@ def nowhere() -> Place:
     return Place(None, contextvars.Context(), {})
 
 
-def _body(json: Any, content: bytes | str | None) -> bytes:
+def _body(json: Any, data: Any, content: bytes | str | None) -> tuple[bytes, str | None]:
+    """The bytes, and their media type where we know it."""
     if json is not None:
-        return json_module.dumps(json).encode()
-    return content.encode() if isinstance(content, str) else content or b""
+        return json_module.dumps(json).encode(), "application/json"
+    if data is not None:
+        return urlencode(data, doseq=True).encode(), "application/x-www-form-urlencoded"
+    return content.encode() if isinstance(content, str) else content or b"", None
 
 
-def _with_defaults(headers: Pairs | None, body: bytes, *, is_json: bool) -> Headers:
+def _with_defaults(headers: Pairs | None, body: bytes, media_type: str | None) -> Headers:
     given = Headers(headers.items() if isinstance(headers, Mapping) else headers or ())
     pairs = [("host", HOST), ACCEPT]
     if body:
         pairs.append(("content-length", str(len(body))))
-    if is_json:
-        pairs.append(("content-type", "application/json"))
+    if media_type is not None:
+        pairs.append(("content-type", media_type))
     return Headers([pair for pair in pairs if pair[0] not in given] + given.pairs)
