@@ -48,8 +48,8 @@ class Headers(Mapping[str, str]):
 class Request:
     """One request; `url` is a path with or without a query.
 
-    `json` is a body of JSON, `data` a form's fields, `content` any other. Raises `ValueError` for another `url`, and
-    for two bodies.
+    `json` is a body of JSON, `data` a form's fields, `content` any other. Raises `ValueError` for another `url`,
+    and for two bodies.
     """
 
     def __init__(
