@@ -166,13 +166,13 @@ class Soak:
         if chance.random() < 0.5:
             self._insist(connection, chance)
         connection.stream.gone()
-        connection.conclude(time.monotonic())
+        connection.conclude(since := time.monotonic())
         until = time.monotonic() + PATIENCE
         while not connection.worker.done and time.monotonic() < until:
             signal.wait(time.monotonic() + 0.1)
         if not connection.worker.done:
             self.figures.faults.append(f"{number} is stuck")
-        connection.release()
+        connection.release(since)
 
     def _read_on(self, connection: Connection, signal: ThreadSignal, until: float) -> None:
         while (now := time.monotonic()) < until:
