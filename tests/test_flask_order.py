@@ -1,4 +1,4 @@
-"""The route's decorator under `event_stream` instead of over it: told at the view's requests."""
+"""The route's decorator under `event_stream` instead of over it: told at the view's first request."""
 
 from __future__ import annotations
 
@@ -34,18 +34,21 @@ def login_required(view: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-def test_a_view_that_got_its_route_first_is_told_at_its_first_request_and_each_other(app: Flask):
+def test_a_view_that_got_its_route_first_is_warned_of_at_its_first_request_and_served_as_it_is(
+    app: Flask, caplog: pytest.LogCaptureFixture
+):
     @event_stream
     @app.get("/")
     def chat() -> Iterator[str]:
         yield "a"
 
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match=f"{re.escape(chat.__qualname__)}' {TOLD}"):
-            get(app)
+    assert [get(app).data for _ in range(2)] == [b"a", b"a"]
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert re.search(f"{re.escape(chat.__qualname__)}' {TOLD}", record.getMessage())
 
 
-def test_on_a_server_that_is_a_500_whose_log_says_it(caplog: pytest.LogCaptureFixture):
+def test_so_is_an_async_one_that_flask_cannot_serve(caplog: pytest.LogCaptureFixture):
     app = Flask("test")
 
     @event_stream(ping=5)
@@ -53,11 +56,30 @@ def test_on_a_server_that_is_a_500_whose_log_says_it(caplog: pytest.LogCaptureFi
     async def chat() -> AsyncIterator[str]:
         yield "a"
 
-    assert get(app).status_code == 500
+    assert get(app).status_code == 500  # of Flask's own
     assert re.search(TOLD, caplog.text)
 
 
-def test_so_is_one_of_a_blueprint_and_one_with_another_decorator_between(app: Flask):
+def test_another_app_of_the_process_may_serve_the_view_as_it_is():
+    def letters() -> Iterator[str]:
+        yield "a"
+
+    def made(streams: bool) -> Flask:
+        app = Flask("test")
+        app.testing = True
+        app.add_url_rule("/", "letters", event_stream(letters) if streams else letters)
+        return app
+
+    assert [get(made(streams)).data for streams in (False, True, False)] == [
+        b"a",
+        b"data: a\n\n" + DONE,
+        b"a",
+    ]
+
+
+def test_so_is_one_of_a_blueprint_and_one_with_another_decorator_between(
+    app: Flask, caplog: pytest.LogCaptureFixture
+):
     part = Blueprint("part", "part")
 
     @event_stream
@@ -67,11 +89,11 @@ def test_so_is_one_of_a_blueprint_and_one_with_another_decorator_between(app: Fl
         yield "a"
 
     app.register_blueprint(part)
-    with pytest.raises(RuntimeError, match=TOLD):
-        get(app)
+    assert get(app).data == b"a"
+    assert re.search(TOLD, caplog.text)
 
 
-def test_the_apps_other_views_are_served(app: Flask):
+def test_of_the_apps_other_views_nothing_is_said(app: Flask, caplog: pytest.LogCaptureFixture):
     @event_stream
     @app.get("/wrong")
     def wrong() -> Iterator[str]:
@@ -85,11 +107,14 @@ def test_the_apps_other_views_are_served(app: Flask):
 
     assert get(app).data == b"data: a\n\n" + DONE
     assert get(app, "/nowhere").status_code == 404
-    with pytest.raises(RuntimeError, match="wrong"):
-        get(app, "/wrong")
+    assert caplog.text == ""
+    assert get(app, "/wrong").data == b"a"
+    assert "wrong" in caplog.text
 
 
-def test_a_view_that_has_routes_both_with_and_without_is_served_on_both(app: Flask):
+def test_of_a_view_that_has_routes_both_with_and_without_nothing_is_said(
+    app: Flask, caplog: pytest.LogCaptureFixture
+):
     def letters() -> Iterator[str]:
         yield "a"
 
@@ -97,6 +122,7 @@ def test_a_view_that_has_routes_both_with_and_without_is_served_on_both(app: Fla
     app.add_url_rule("/stream", "stream", login_required(event_stream(letters)))
     assert get(app).data == b"a"
     assert get(app, "/stream").data == b"data: a\n\n" + DONE
+    assert caplog.text == ""
 
 
 def test_decorators_of_a_class_of_views_are_no_mistake(app: Flask):

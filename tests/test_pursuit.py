@@ -239,6 +239,17 @@ def test_a_reminder_is_made_beside_the_caller():
     assert [thread.name for thread in threads] == ["sse_bridge pursuit"]
 
 
+def test_who_is_to_be_reminded_in_a_far_future_does_not_hold_up_the_others():
+    far, called = Pursuit(), threading.Event()
+    far.remind(lambda: None, 1e11)  # further away than any platform can wait
+    far.remind(called.set, 0.0)
+    assert called.wait(PATIENCE)
+    with far._changed:
+        far._chases.clear()
+        far._changed.notify()
+    wait_for_the_end()
+
+
 def test_a_round_that_raises_leaves_the_reminders_for_another(caplog, monkeypatch):
     raised: list[bool] = []
     monkeypatch.setattr(pursuit, "LONGEST", 0.0)

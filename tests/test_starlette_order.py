@@ -30,6 +30,26 @@ def test_the_app_of_a_module_is_found(caplog: pytest.LogCaptureFixture):
     assert "'chat'" in caplog.text
 
 
+@pytest.mark.parametrize("kind", [FastAPI, APIRouter, Starlette])
+def test_an_app_that_is_still_being_made_is_let_be(kind: Any, caplog: pytest.LogCaptureFixture):
+    class App(kind):
+        def __init__(self) -> None:
+            @event_stream
+            def chat() -> Iterator[str]:
+                yield "a"
+
+            self.chat = chat
+            super().__init__()
+
+    assert App().chat.__name__ == "chat"
+    assert caplog.text == ""
+
+
+def test_globals_without_a_name_are_let_be(caplog: pytest.LogCaptureFixture):
+    exec(MODULE, {"__name__": None, "FastAPI": FastAPI, "event_stream": event_stream})
+    assert caplog.text.count(TOLD) == 1
+
+
 @pytest.mark.parametrize("kind", [FastAPI, APIRouter])
 def test_so_is_one_in_a_function_that_makes_it(kind: Any, caplog: pytest.LogCaptureFixture):
     router = kind()

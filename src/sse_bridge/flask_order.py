@@ -1,4 +1,4 @@
-"""A view that got its route before `event_stream` got the view: told at the view's requests.
+"""A view that got its route before `event_stream` got the view: told at the view's first request.
 
 The route's decorator gives the view back as it is: so the route serves that, and what `event_stream` made is lost.
 This shows at an app's first request only: behind that Flask takes no more routes.
@@ -6,6 +6,7 @@ This shows at an app's first request only: behind that Flask takes no more route
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
@@ -13,35 +14,40 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from flask import Flask, request, request_started
 
+_log = logging.getLogger("sse_bridge")
+
 # By identity: a view may be equal to others, or have no hash.
 _decorated: WeakValueDictionary[int, Any] = WeakValueDictionary()
 _without: WeakKeyDictionary[Flask, dict[str, str]] = WeakKeyDictionary()
 
 
 def remember(view: Callable[..., Any]) -> None:
-    """Have a request to an app of whose views this is one, and what was made of it is none, fail and say so."""
+    """Have the log tell of an app of whose views this is one, and what was made of it is none.
+
+    A warning is all that it can be: another app of this process, or another route, may want the view as it is.
+    """
     with suppress(TypeError):  # of some callables there are no weak references
         _decorated[id(view)] = view
-        request_started.connect(_refuse)
+        request_started.connect(_tell)
 
 
-def _refuse(app: Flask, **_: Any) -> None:
-    """Raise `RuntimeError` for a view that is served without its `event_stream`."""
+def _tell(app: Flask, **_: Any) -> None:
+    """Warn, at its first request, of a view that is served without its `event_stream`."""
     if (without := _without.get(app)) is None:
         without = _without[app] = _served_without(app.view_functions)
-    if without and (message := without.get(request.endpoint or "")):
-        raise RuntimeError(message)
+    if without and (name := without.pop(request.endpoint or "", None)):
+        _log.warning(
+            "the view %r got its route before event_stream, so the route serves it without: put the route's "
+            "decorator on top, then login_required and the like, event_stream last, right above the view",
+            name,
+        )
 
 
 def _served_without(views: dict[str, Callable[..., Any]]) -> dict[str, str]:
-    """What is to be told, by endpoint."""
+    """The names of those that are to be told of, by endpoint."""
     wrapped = _inside(views.values())
     return {
-        endpoint: (
-            f"the view {getattr(view, '__qualname__', view)!r} got its route before event_stream, so the route "
-            "serves it without: put the route's decorator on top, then login_required and the like, "
-            "event_stream last, right above the view"
-        )
+        endpoint: str(getattr(view, "__qualname__", type(view).__qualname__))
         for endpoint, view in views.items()
         if _decorated.get(id(view)) is view and id(view) not in wrapped
     }

@@ -139,7 +139,8 @@ class Pursuit:
                 next_at = min((chase.next_at for chase in self._chases), default=inf)
                 self._runs = next_at < inf
                 if self._runs:
-                    self._changed.wait(max(0.0, next_at - monotonic()))
+                    # For longer than some platforms can wait nobody is to be reminded at once.
+                    self._changed.wait(min(max(0.0, next_at - monotonic()), ENDURANCE))
 
     def _round(self, now: float) -> None:
         """Make all tries that are due, or will be soon."""

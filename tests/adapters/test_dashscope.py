@@ -199,9 +199,10 @@ def test_each_choice_repeats_its_own_text_only(caplog):
         ["ha"] * 10,
         ["", "a", "", "ab", "", "abc", "b"],
         [" ", "  ", "   ", "x", " ", "  "],
-        ["1", "10", "2", "20", "200"],
+        ["\n", "\n\n", "\n\n\n", "\n\n\n\n", "\n\n\n\n\n"],
+        ["1", "10", "100", "1000", "10000"],
     ],
-    ids=["laughter", "the same", "nothing between", "indents", "numbers"],
+    ids=["laughter", "the same", "nothing between", "indents", "line ends", "numbers"],
 )
 def test_text_that_happens_to_repeat_itself_is_left_alone(texts, caplog):
     parts = read(INCREMENTAL, *map(dashscope_text, texts))

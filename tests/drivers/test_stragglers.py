@@ -9,7 +9,8 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import copy_context
-from functools import partial
+from functools import lru_cache, partial
+from types import MethodType
 from typing import Any
 
 import pytest
@@ -149,6 +150,26 @@ def test_a_source_is_named_as_in_its_module_and_by_its_place(source: Any, name: 
     assert name_of(source) == name
     assert written_as(source).startswith(f"{name} (")
     assert f"{__file__}:" in written_as(source)
+
+
+class Bound:
+    """What stands for a method, and is no function."""
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        return MethodType(self, owner)
+
+    def __call__(self, owner: Any) -> Iterator[str]:
+        yield "a"
+
+
+class Model:
+    answer = Bound()
+    cached = lru_cache(lambda self: ["a"])
+
+
+@pytest.mark.parametrize("source", [Model().answer, Model().cached])
+def test_a_method_of_what_is_no_function_has_its_types_name(source: Any):
+    assert name_of(source) == written_as(source) == "method"
 
 
 @pytest.mark.parametrize(

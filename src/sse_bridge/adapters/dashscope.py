@@ -174,7 +174,9 @@ class DashScopeReader:
         if self._is_warned or not text:
             return
         before, times = self._grown.get(place, ("", 0))
-        grows = before and len(text) > len(before) and text.startswith(before)
+        # Line ends, and numbers, may well begin as the piece before.
+        tells = bool(before.strip()) and not before.isdecimal()
+        grows = tells and len(text) > len(before) and text.startswith(before)
         self._grown[place] = (text, times + 1 if grows else 0)
         if grows and times + 1 == _RUN:
             self._warn_once(

@@ -115,6 +115,12 @@ def call(source: Any) -> Any:
     return source
 
 
+class UnheardReturnError(TypeError):
+    """A generator returned a value, which nobody gets: to ask again would change nothing."""
+
+    retryable = False
+
+
 def walk(source: Iterable[Any], heeded: Callable[[], bool] = lambda: True) -> Iterator[Any]:
     """What gives its chunks; of a generator it raises `TypeError` in place of a value that it returns.
 
@@ -129,7 +135,7 @@ def _valueless(
     # A `for` loop drops the value; this delegates each chunk, with a close and an interruption, in C.
     value = yield from source
     if value is not None and heeded():
-        raise TypeError(
+        raise UnheardReturnError(
             f"a generator's chunks are what it yields, and nobody gets what it returns, but this one returned "
             f"{noted(value)}: to answer with another status, call abort(...) or raise an exception before the "
             "first yield; a bare return ends the stream"
@@ -197,7 +203,7 @@ def name_of(source: Any) -> str:
     """What a source is called in its module."""
     called = _called(source)
     named = called if _code_of(called) or issubclass(type(called), type) else type(called)
-    return str(named.__qualname__)
+    return str(getattr(named, "__qualname__", type(named).__qualname__))
 
 
 def written_as(source: Any) -> str:
@@ -215,7 +221,8 @@ def _called(source: Any) -> Any:
 def _code_of(source: Any) -> CodeType | None:
     """The code of a function, or of what it gave; None for any other object, which is asked nothing."""
     field = _CODE.get(type(source))
-    return None if field is None else cast(CodeType, getattr(source, field))
+    # What a method is bound from need not be a function.
+    return None if field is None else cast("CodeType | None", getattr(source, field, None))
 
 
 _CODE = {

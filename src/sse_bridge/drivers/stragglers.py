@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import weakref
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -35,7 +36,11 @@ def count(
     if worker.done:  # it ended just now, before it could be counted
         streams.ended(worker)
         return
-    name = written_as(source)
+    name = type(source).__name__
+    with suppress(
+        Exception
+    ):  # whatever is asked of it may raise, and the request is yet to be let go
+        name = written_as(source)
     _log.debug("the source %s still runs although its stream is over (%s)", name, ending)
     # Of one that has ended nothing is kept until then.
     warn = partial(_warn, weakref.ref(worker), name, ending, patience)
