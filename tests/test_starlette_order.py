@@ -55,7 +55,7 @@ def test_so_is_one_in_a_function_that_makes_it(kind: Any, caplog: pytest.LogCapt
     router = kind()
 
     @event_stream(ping=5)
-    @router.post("/")
+    @router.post("/", response_model=None)
     def chat() -> Iterator[str]:
         yield "a"
 
@@ -100,7 +100,7 @@ def test_lazy_objects_beside_it_are_left_alone(caplog: pytest.LogCaptureFixture)
     app, lazy = FastAPI(), Lazy()
 
     @event_stream
-    @app.get("/")
+    @app.get("/", response_model=None)
     def chat() -> Iterator[str]:
         yield "a"
 
