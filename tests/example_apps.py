@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from doubles import OpenAIDouble
+
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 APPS = ("flask", "starlette", "fastapi")
 PATIENCE = 20.0
@@ -37,6 +39,16 @@ class RunningApp:
 
     def _lines(self) -> list[str]:
         return self.answers.read_text("utf-8").splitlines() if self.answers.exists() else []
+
+
+def asking(model: OpenAIDouble, folder: Path) -> dict[str, str]:
+    """The settings of an app that asks this model, and saves its answers in that folder."""
+    return {
+        "ANSWERS": str(folder / "answers.jsonl"),
+        "MODEL_API": "openai",
+        "OPENAI_BASE_URL": model.base_url,
+        "OPENAI_API_KEY": "sk-double",
+    }
 
 
 @contextlib.contextmanager
@@ -73,11 +85,11 @@ def start(name: str, settings: Mapping[str, str], *, port: int = 0) -> "subproce
     )
 
 
-def address(process: "subprocess.Popen[str]") -> str:
-    """The URL that the demo prints once it listens."""
+def address(process: "subprocess.Popen[str]", before: str = "A web page") -> str:
+    """The URL that the demo, or another program, prints behind these words once it listens."""
     said = []
     for line in process.stdout or ():
         said.append(line)
-        if found := re.search(r"A web page +(http://\S+)", line):
+        if found := re.search(rf"{before} +(http://\S+)", line):
             return found[1]
-    raise AssertionError(f"the demo did not start: {''.join(said)}")
+    raise AssertionError(f"the program did not start: {''.join(said)}")

@@ -128,16 +128,21 @@ class Longest(threading.Condition):
         return woken
 
 
-def test_a_round_that_raises_is_logged_and_the_next_is_made(caplog, monkeypatch):
-    raised = []
+def fails_once() -> Callable[[object], set[int]]:
+    """A look at the threads that raises at first."""
+    raised: list[bool] = []
 
-    def fail_once(thread_ids: object) -> set[int]:
+    def look(thread_ids: object) -> set[int]:
         if not raised:
             raised.append(True)
             raise MemoryError("no room for a look")
         return set()
 
-    monkeypatch.setattr(interrupt, "reading", fail_once)
+    return look
+
+
+def test_a_round_that_raises_is_logged_and_the_next_is_made(caplog, monkeypatch):
+    monkeypatch.setattr(interrupt, "reading", fails_once())
     Pursuit().pursue(quarry := Quarry(free_at=1), never)
     assert quarry.free.wait(PATIENCE)
     wait_for_the_end()
@@ -251,16 +256,8 @@ def test_who_is_to_be_reminded_in_a_far_future_does_not_hold_up_the_others():
 
 
 def test_a_round_that_raises_leaves_the_reminders_for_another(caplog, monkeypatch):
-    raised: list[bool] = []
     monkeypatch.setattr(pursuit, "LONGEST", 0.0)
-
-    def fail_once(thread_ids: object) -> set[int]:
-        if not raised:
-            raised.append(True)
-            raise MemoryError("no room for a look")
-        return set()
-
-    monkeypatch.setattr(interrupt, "reading", fail_once)
+    monkeypatch.setattr(interrupt, "reading", fails_once())
     called: list[int] = []
     Pursuit().remind(lambda: called.append(1), 0.0)
     wait_for_the_end()

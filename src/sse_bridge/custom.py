@@ -156,9 +156,8 @@ _FIELDS: dict[type, dict[str, Any]] = {
 class _CheckedVoice:
     """A voice that gives bytes, or says what it gave instead."""
 
-    one_frame: ClassVar[
-        dict[type, Any]
-    ] = {}  # its ways to say single parts would go past the checks
+    # Its ways to say single parts would go past the checks.
+    one_frame: ClassVar[dict[type, Any]] = {}
 
     def __init__(self, voice: Callable[[Part], bytes]) -> None:
         self._voice = voice

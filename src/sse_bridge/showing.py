@@ -11,10 +11,8 @@ from typing import cast
 _log = logging.getLogger("sse_bridge")
 
 _SHOWN = 10_000  # characters of an error's words, which may be an upstream's
-_LINKS, _SHOWN_OF_LINKS = (
-    5,
-    200,
-)  # so many errors behind one are named, with so many characters of their words
+# So many errors behind one are named, with so many characters of their words.
+_LINKS, _SHOWN_OF_LINKS = 5, 200
 
 
 def in_words(error: BaseException, form: Callable[[object], str] = str) -> str:

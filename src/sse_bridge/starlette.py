@@ -336,9 +336,8 @@ def _meant(annotation: Any, names: dict[str, Any]) -> Any:
         return annotation
     try:
         return eval(annotation, names)
-    except (
-        Exception
-    ):  # of a name that is there for type checkers only; ours must not be taken for it
+    except Exception:
+        # Of a name that is there for type checkers only; ours must not be taken for it.
         return ForwardRef(annotation)
 
 

@@ -56,9 +56,8 @@ class Halves:
     def mend(self, part: Part) -> list[Part]:
         """The part as UTF-8 can carry it, behind what has waited for it."""
         choice, inner = (part.number, part.part) if type(part) is Choice else (0, part)
-        if type(inner) is bytes or (
-            type(inner) is Native and inner.speaks
-        ):  # whole, and not its other half
+        if type(inner) is bytes or (type(inner) is Native and inner.speaks):
+            # Whole, and not its other half.
             return [*self.rest(), part]
         if type(inner) is Finish:
             return [*self.rest(choice), _mended(part, whole(inner.reason))]

@@ -62,9 +62,8 @@ class Times:
         self.started_at = self.heard_at = now
         self._silence = limits.first_chunk_timeout
         self.opens_at, self.ends_at = now + limits.hold, now + limits.max_duration
-        if (
-            not self.holds
-        ):  # as if it had spoken a while ago, where its first ping is to come sooner than others
+        if not self.holds:
+            # As if it had spoken a while ago, where its first ping is to come sooner than others.
             self.spoke_at = now - max(0.0, limits.ping - FIRST_PING) if self.pings else now
 
     def advance(self, seconds: float) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, Route
 
 import components
-from example_apps import EXAMPLES
+from example_apps import EXAMPLES, address
 from pages import ROOT, blocks
 from sse_bridge.static import FETCH_SSE
 
@@ -112,15 +111,6 @@ def served_by_vite(folder: Path, app_url: str) -> Iterator[str]:
         text=True,
     ) as process:
         try:
-            yield vite_address(process)
+            yield address(process, "Local:")
         finally:
             process.terminate()
-
-
-def vite_address(process: "subprocess.Popen[str]") -> str:
-    said = []
-    for line in process.stdout or ():
-        said.append(line)
-        if found := re.search(r"Local: +(http://\S+)", line):
-            return found[1]
-    raise AssertionError(f"Vite did not start: {''.join(said)}")

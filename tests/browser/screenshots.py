@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import components
 from doubles import Fault, OpenAIDouble, Reply
-from example_apps import address, start
+from example_apps import address, asking, start
 
 from . import react_page
 from .conftest import FLAGS
@@ -145,12 +145,7 @@ PICTURES: dict[str, tuple[type[Scene], Callable[[Scene], None], dict[str, Any]]]
 @contextmanager
 def scene(browser: Browser, kind: type[Scene], look: dict[str, Any]) -> Iterator[Scene]:
     with OpenAIDouble() as model, tempfile.TemporaryDirectory() as folder:
-        settings = {
-            "ANSWERS": f"{folder}/answers.jsonl",
-            "MODEL_API": "openai",
-            "OPENAI_BASE_URL": model.base_url,
-            "OPENAI_API_KEY": "sk-double",
-        }
+        settings = asking(model, Path(folder))
         with start("starlette", settings) as process, browser.new_context(**look) as context:
             try:
                 page = context.new_page()

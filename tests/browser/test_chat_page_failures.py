@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from browser.chat_page import TALE, ask, asked, failure, status, text, visit_and_ask
 from doubles import SECRET, Fault, HttpError, OpenAIDouble, Reply
-from example_apps import RunningApp, address, start
+from example_apps import RunningApp, address, asking, start
 
 
 def test_a_failure_is_shown_with_what_came_before_it_and_can_be_tried_again(
@@ -44,13 +44,8 @@ def test_after_a_failure_one_may_also_go_on(
 def test_a_server_that_is_killed_leaves_a_truncated_answer(
     page: Page, model: OpenAIDouble, name: str, tmp_path: Path
 ) -> None:
-    settings = {
-        "ANSWERS": str(tmp_path / "answers.jsonl"),
-        "MODEL_API": "openai",
-        "OPENAI_BASE_URL": model.base_url,
-        "OPENAI_API_KEY": "sk-double",
-    }
     model.queue(TALE)
+    settings = asking(model, tmp_path)
     with start(name, settings) as process:
         try:
             url = address(process)

@@ -20,7 +20,7 @@ from browser.react_page import (
     visit,
 )
 from doubles import SECRET, Fault, HttpError, OpenAIDouble, Reply, ToolCall
-from example_apps import RunningApp, address, start
+from example_apps import RunningApp, address, asking, start
 
 
 @pytest.fixture(scope="module")
@@ -141,14 +141,8 @@ def test_what_is_vain_to_repeat_is_not_offered(page: Page, built: Path, app: Run
 def test_an_answer_whose_server_dies_is_cut_not_done(
     page: Page, built: Path, model: OpenAIDouble, name: str, tmp_path: Path
 ) -> None:
-    settings = {
-        "ANSWERS": str(tmp_path / "answers.jsonl"),
-        "MODEL_API": "openai",
-        "OPENAI_BASE_URL": model.base_url,
-        "OPENAI_API_KEY": "sk-double",
-    }
     model.queue(TALE)
-    with start(name, settings) as process:
+    with start(name, asking(model, tmp_path)) as process:
         try:
             visit(page, built, address(process))
             ask(page)

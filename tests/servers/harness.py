@@ -24,7 +24,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,17 +140,31 @@ def running(
     program = SERVERS[name].program
     if program is not None and not program.exists():
         missing(f"{name} needs {program.name}, which is not installed beside this Python")
-    for attempt in range(1, ATTEMPTS + 1):
+
+    def begin() -> Server:
         server = _start(name, app, log_path, threads, env or {})
         server.tls = tls
+        return server
+
+    attempts = 1 if SERVERS[name].takes_socket else ATTEMPTS
+    with first_that_answers(begin, f"{name}, with {app},", attempts) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def first_that_answers(
+    begin: Callable[[], Server], what: str, attempts: int = ATTEMPTS
+) -> Iterator[Server]:
+    """A server that `begin` has started, and end it; somebody else may take the port that was free."""
+    for _ in range(attempts):
+        server = begin()
         try:
             if answers(server):
                 yield server
                 return
         finally:
             server.stop()
-        if SERVERS[name].takes_socket or attempt == ATTEMPTS:
-            raise RuntimeError(f"{name} did not start with {app}:\n{server.log()}")
+    raise RuntimeError(f"{what} did not start:\n{server.log()}")
 
 
 class Pool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from components import program
 
-from .harness import ATTEMPTS, RUN, Server, answers
+from .harness import RUN, Server, first_that_answers
 
 LISTENS, ASKS = "127.0.0.1:8080", "127.0.0.1:8000"
 APACHES = Path("/usr/lib/apache2/modules")
@@ -54,15 +54,8 @@ def proxy(kind: str, site: str, asks: int, folder: Path) -> Iterator[Server]:
     """Start a proxy with a page's site before the server on port `asks`, and end it."""
     path = program(PROGRAMS[kind])
     folder.mkdir()
-    for _ in range(ATTEMPTS):  # somebody may take the port that was free
-        server = _start(kind, path, site, asks, folder)
-        try:
-            if answers(server):
-                yield server
-                return
-        finally:
-            server.stop()
-    raise RuntimeError(f"{kind} did not start:\n{server.log()}")
+    with first_that_answers(lambda: _start(kind, path, site, asks, folder), kind) as server:
+        yield server
 
 
 def _start(kind: str, path: str, site: str, asks: int, folder: Path) -> Server:

@@ -32,7 +32,7 @@ from doubles import OpenAIDouble, Reply, Stall
 
 from .client import Response
 from .gate import Gate
-from .harness import ATTEMPTS, RUN, Pool, Server, answers, environment
+from .harness import RUN, Pool, Server, environment, first_that_answers
 
 PAGE = pages.ROOT / "docs" / "production.md"
 CONSOLES = [block.text for block in pages.blocks(PAGE) if block.language == "console"]
@@ -63,18 +63,9 @@ def folder(tmp_path: Path) -> Path:
 def start(folder: Path, model: OpenAIDouble) -> Start:
     """Give `start(command)`: a server, started by a command of the page in the page's folder."""
 
-    @contextlib.contextmanager
-    def start(command: str, *before: str, **env: str) -> Iterator[Server]:
+    def start(command: str, *before: str, **env: str) -> contextlib.AbstractContextManager[Server]:
         given = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "sk-double", **env}
-        for _ in range(ATTEMPTS):  # somebody may take the port that was free
-            server = _started(command, before, folder, given)
-            try:
-                if answers(server):
-                    yield server
-                    return
-            finally:
-                server.stop()
-        raise RuntimeError(f"{command} did not start:\n{server.log()}")
+        return first_that_answers(lambda: _started(command, before, folder, given), command)
 
     return start
 

@@ -62,9 +62,8 @@ class AutoReader:
                 read = self._by_type[kind]
             except KeyError:
                 read = self._by_type[kind] = self._choose(chunk)
-            if (
-                read is None and kind is not list and is_sdks(kind)
-            ):  # which makes one type of whatever its service sends
+            # An SDK makes one type of whatever its service sends.
+            if read is None and kind is not list and is_sdks(kind):
                 read = self._choose(chunk)
         return self._look(chunk) if read is None else read(chunk)
 

@@ -83,9 +83,8 @@ class DashScopeReader:
         self._spoke = False
         self._usage: Usage | None = None  # the last that was told of
         self._once = Once(_log, "there is no place for %s of a DashScope chunk: left out")
-        self._grown: dict[
-            tuple[object, ...], tuple[str, int]
-        ] = {}  # last texts, and how often they grew
+        # The last text at each place, and how often it grew.
+        self._grown: dict[tuple[object, ...], tuple[str, int]] = {}
         self._is_warned = False
 
     def read(self, chunk: Any) -> Parts:
@@ -126,9 +125,8 @@ class DashScopeReader:
         function = get(message, "function_call")
         legacy = [{"function": function}] if function else None
         yield from self._say_calls(get(message, "tool_calls") or legacy, number)
-        if (
-            reason and not is_failed_finish(reason) and not self._choices[number]
-        ):  # one that finished first is repeated with it
+        # One that finished first is repeated with it.
+        if reason and not is_failed_finish(reason) and not self._choices[number]:
             self._choices[number] = True
             yield Finish(reason)
 
@@ -153,10 +151,8 @@ class DashScopeReader:
         if self._incremental_output:
             self._look_for_repeats(text, place)
             return text
-        if (
-            not is_last and "\ud800" <= text[-1:] <= "\udbff"
-        ):  # half a character: it will be said as a whole
-            text = text[:-1]
+        if not is_last and "\ud800" <= text[-1:] <= "\udbff":
+            text = text[:-1]  # half a character: it will be said as a whole
         said = self._said.get(place, "")
         if said.startswith(text):  # nothing new; what was sent cannot be taken back
             return ""

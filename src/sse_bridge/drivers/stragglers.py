@@ -37,9 +37,8 @@ def count(
         streams.ended(worker)
         return
     name = type(source).__name__
-    with suppress(
-        Exception
-    ):  # whatever is asked of it may raise, and the request is yet to be let go
+    # Whatever is asked of it may raise, and the request is yet to be let go.
+    with suppress(Exception):
         name = written_as(source)
     _log.debug("the source %s still runs although its stream is over (%s)", name, ending)
     # Of one that has ended nothing is kept until then.

@@ -188,9 +188,8 @@ class Body(Iterator[bytes]):
 
         The server's own time-out may be raised at any moment; it may be called again then, and the collector does.
         """
-        if (
-            self._released or self._releasing.setdefault("by", me := threading.get_ident()) != me
-        ):  # atomic
+        me = threading.get_ident()
+        if self._released or self._releasing.setdefault("by", me) != me:  # atomic
             return
         connection, since = self._connection, monotonic()
         if not connection.farewell.is_ours:

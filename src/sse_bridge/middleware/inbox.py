@@ -34,9 +34,8 @@ class Inbox:
     def hang_up(self) -> bool:
         """Let the app hear that the request is over; whether it listens, or has heard."""
         self._gone = self._gone or {"type": "http.disconnect"}
-        if (
-            self._reading is not None
-        ):  # the client may be there yet, and the server have nothing to tell
+        if self._reading is not None:
+            # The client may be there yet, and the server have nothing to tell.
             self._reading.cancel()
         self._changes.tell()
         return self._asked > 0 or self._heard

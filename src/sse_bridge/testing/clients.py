@@ -271,9 +271,8 @@ class _AsyncOpening(AbstractAsyncContextManager[AsyncStream]):
         import anyio
 
         try:
-            with anyio.CancelScope(
-                shield=kind is not None
-            ):  # also where a timeout around the block is the reason
+            # Also where a timeout around the block is the reason.
+            with anyio.CancelScope(shield=kind is not None):
                 await self._stream._leave(quietly=kind is not None)
         finally:
             held.discard(self)
