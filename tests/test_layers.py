@@ -96,7 +96,7 @@ MAY_IMPORT = {
     },
     "media": set(),
     "arguments": {"media"},
-    "answers/*": {"failures", "options", "registry", "showing", "answers/*"},
+    "answers/*": {"failures", "options", "parts", "registry", "showing", "answers/*"},
     "middleware/*": {
         "adapters/base",
         "arguments",

@@ -46,6 +46,7 @@ def _is_handled(error: Exception) -> bool:
 
 def _http_exception(early: EarlyAnswer) -> HTTPException:
     raised = default_exceptions[early.status_code](early.message)
+    raised.failure = early.failure  # type: ignore[attr-defined] # for the app's own handler
     if isinstance(raised, (TooManyRequests, ServiceUnavailable)):
         raised.retry_after = _when(early.retry_after)
     return raised

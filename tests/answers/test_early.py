@@ -15,6 +15,7 @@ from flask import Flask
 from starlette.applications import Starlette
 from starlette.middleware import Middleware as Layer
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 from werkzeug.exceptions import HTTPException as FlaskHTTPException
@@ -244,8 +245,6 @@ def test_a_handler_for_the_sdks_class_comes_first(kind: type[Exception]):
     assert of_werkzeug(app)[::2] == (418, "own RateLimitError")
 
     async def handle(request: Any, error: Exception) -> Any:
-        from starlette.responses import PlainTextResponse
-
         return PlainTextResponse(f"own {type(error).__name__}", 418)
 
     other = starlette_app(rate_limit(), exception_handlers={kind: handle})
@@ -269,6 +268,22 @@ def test_a_handler_for_the_status_words_it():
     app = flask_app(rate_limit())
     app.register_error_handler(429, lambda error: ({"own": error.description}, 429))
     assert "own" in of_werkzeug(app)[2]
+
+
+def test_a_handler_is_told_what_the_failure_is_as_a_streams_last_event_tells_it():
+    told = ("The model is asked too often. Try again later.", "rate_limited", True)
+    seen: list[Any] = []
+    app = flask_app(rate_limit())
+    app.register_error_handler(429, lambda error: seen.append(error.failure) or error)
+
+    async def handle(request: Any, error: Any) -> Any:
+        seen.append(error.failure)
+        return PlainTextResponse(error.detail, error.status_code)
+
+    of_werkzeug(app)
+    of_starlette(starlette_app(rate_limit(), exception_handlers={429: handle}))
+    assert seen == [told, told]
+    assert (seen[0].message, seen[0].code, seen[0].retryable) == told
 
 
 def test_a_page_of_another_origin_can_read_it():

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ..failures import Diagnosis, diagnose, retry_after
 from ..options import Options
+from ..parts import Failure
 from ..showing import report
 
 _SENTENCES = {
@@ -33,11 +34,16 @@ _RETRIED = (429, 503)  # the statuses that a Retry-After belongs to
 
 
 class EarlyAnswer(NamedTuple):
-    """The status, the sentence for the client, and the service's word for when to try again, if it gave one."""
+    """The status, what the client may know, and the service's word for when to try again, if it gave one."""
 
     status_code: int
-    message: str
+    failure: Failure
     retry_after: str | None
+
+    @property
+    def message(self) -> str:
+        """The sentence for the client."""
+        return self.failure.message
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -50,9 +56,9 @@ def early_answer(error: BaseException, options: Options) -> EarlyAnswer | None:
     diagnosis = diagnose(error)
     if not diagnosis.is_upstream:
         return None
-    answer = EarlyAnswer(
-        diagnosis.status_code, _message(error, diagnosis, options), _after(error, diagnosis)
-    )
+    message = _message(error, diagnosis, options)
+    failure = Failure(message, diagnosis.code, diagnosis.retryable)
+    answer = EarlyAnswer(diagnosis.status_code, failure, _after(error, diagnosis))
     report(
         error, "the source failed before its first chunk, and the answer is %d", answer.status_code
     )

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
+from ..failures import diagnose
 from ..options import FINISHED_ID, Options
+from ..parts import Failure
 from ..registry import Unavailable
 from ..showing import report
 from .early import EarlyAnswer, early_answer
@@ -44,11 +46,15 @@ def answer_early(
         if not isinstance(error, OSError):
             return None
         report(error, "the source failed before its first chunk")
-        early = EarlyAnswer(500, "Internal Server Error", None)
+        early = EarlyAnswer(500, _servers_own(error), None)
     body = early.message.encode()
     headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
     start_response(_status_line(early.status_code), [*headers, *early.headers, *more])
     return (body,)
+
+
+def _servers_own(error: OSError) -> Failure:
+    return Failure("Internal Server Error", diagnose(error).code, retryable=False)
 
 
 def _status_line(code: int) -> str:
