@@ -174,7 +174,9 @@ def _raise_early(error: Exception, scope: Scope, options: Options) -> None:
     early = None if _is_handled(error, scope) else early_answer(error, options)
     if early is not None:
         headers = dict(early.headers)
-        raise HTTPException(early.status_code, early.message, headers=headers) from error
+        raised = HTTPException(early.status_code, early.message, headers=headers)
+        raised.failure = early.failure  # type: ignore[attr-defined] # for the app's own handler
+        raise raised from error
 
 
 def _is_handled(error: Exception, scope: Scope) -> bool:
@@ -191,8 +193,9 @@ def _request_of(scope: Scope) -> HTTPConnection:
 def _without_source(options: Mapping[str, Any]) -> TypeError:
     if "content" in options:
         return TypeError(
-            "EventSourceResponse takes a source, and no content: decorate a FastAPI endpoint that is a generator "
-            "function with sse_bridge.starlette.event_stream, under the route's decorator"
+            "EventSourceResponse takes its source first, without a name, and no content. It cannot be FastAPI's "
+            "response_class=: decorate the endpoint, a generator function, with "
+            "sse_bridge.starlette.event_stream, under the route's decorator"
         )
     return TypeError("EventSourceResponse needs a source")
 
