@@ -17,8 +17,11 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+import flask
+import httpx
 import pydantic
 import pytest
+import starlette.responses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -470,7 +473,34 @@ def test_without_it_the_error_names_it():
         object_json({"x": Lazy()})
 
 
+RESPONSES = [
+    flask.Response("no credit", 402),
+    starlette.responses.JSONResponse({"error": "no credit"}, 402),
+    httpx.Response(402),
+]
+
+
+@pytest.mark.parametrize("response", RESPONSES, ids=lambda response: type(response).__module__)
+def test_a_response_is_no_chunk_and_the_error_says_how_to_refuse(response):
+    for chunk in (response, (response, 402), {"answer": response}):
+        with pytest.raises(SerializationError, match="abort before the first chunk"):
+            object_json(chunk)
+
+
+def test_a_response_may_have_a_json_of_its_own():
+    writer = ObjectWriter(lambda response: response.status_code)
+    assert writer.write(RESPONSES[0]) == b"402"
+
+
 # -- errors ---------------------------------------------------------------------------------------
+
+
+def test_the_error_tells_one_cause_and_no_encoders_before_it():
+    with pytest.raises(SerializationError) as raised:
+        object_json({"x": object()})
+    assert isinstance(cause := raised.value.__cause__, TypeError)
+    assert cause.__cause__ is None
+    assert cause.__context__ is None
 
 
 def test_the_error_shows_the_chunks_shape_and_quotes_none_of_it():

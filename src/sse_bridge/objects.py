@@ -185,9 +185,18 @@ def _library_value(value: Any, json_default: Default | None) -> Any:
         return list(value)
     if json_default is not None:
         return json_default(value)
-    raise TypeError(
-        f"{type(value).__name__} is not JSON serializable: json_default= says what to make of it"
-    )
+    raise TypeError(f"{type(value).__name__} is not JSON serializable: {_advice(value)}")
+
+
+def _advice(value: Any) -> str:
+    if is_response(value):
+        return "a response is no chunk; to refuse a request, raise or abort before the first chunk"
+    return "json_default= says what to make of it"
+
+
+def is_response(value: Any) -> bool:
+    """Whether it looks like an HTTP response, of whichever library."""
+    return hasattr(value, "status_code") and hasattr(value, "headers")
 
 
 def _refused(chunk: Any, error: Exception) -> SerializationError:

@@ -155,6 +155,13 @@ def test_an_error_object_of_the_sdk_is_a_failure(objects):
         read(AUTO, chunk, takes_objects=objects)
 
 
+def test_the_log_tells_that_a_chunk_told_of_a_failure_and_quotes_none_of_it():
+    with pytest.raises(UpstreamError, match="no credit") as raised:
+        read(AUTO, {"error": "no credit", "answer": "a secret"})
+    [note] = raised.value.__notes__
+    assert note == "a chunk of the source told so: a dict with the fields 'error', 'answer'"
+
+
 # -- DashScope's ----------------------------------------------------------------------------------
 
 DASHSCOPE = [

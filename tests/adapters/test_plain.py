@@ -16,6 +16,7 @@ from chunks import read, run, told
 from sse_bridge import ServerSentEvent
 from sse_bridge.adapters import Auto, Plain
 from sse_bridge.adapters.base import Wish
+from sse_bridge.objects import object_json
 from sse_bridge.parts import Frame, Value
 
 PLAIN = Plain()
@@ -183,6 +184,29 @@ def test_the_next_stream_is_warned_of_frames_again(caplog):
     run(["data: x\n\n"])
     run(["data: x\n\n"])
     assert len(caplog.records) == 2
+
+
+REFUSALS = [({"error": "no credit"}, 402), ("no credit", 402), ({}, 500, {"X-A": "b"})]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_body_with_a_status_is_json_with_one_warning_that_says_how_to_refuse(refusal, caplog):
+    assert read(PLAIN, *[refusal] * 3) == [Value(object_json(refusal))] * 3
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert "raise or abort before the first chunk" in record.getMessage()
+    assert "no credit" not in record.getMessage()
+
+
+@pytest.mark.parametrize("pair", [("a", 200), ("a", True), (402, 402), ("a", "402"), ("a", 402.0)])
+def test_other_tuples_are_not_warned_of(pair, caplog):
+    assert read(PLAIN, pair) == [Value(object_json(pair))]
+    assert not caplog.records
+
+
+def test_after_the_first_chunk_it_may_be_anything(caplog):
+    read(PLAIN, ("a", 17), ("b", 404))
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("text", ["data: x", "data: x\n", "the data: x\n\n", "x\n\n"])

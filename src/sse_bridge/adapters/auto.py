@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..objects import is_sdks, tells_its_fields
+from ..shapes import noted
 from . import dashscope
 from .base import Parts, Reader, Wish, in_turn
 from .openai import OpenAIReader
@@ -89,6 +90,7 @@ class AutoReader:
         if self._may_be_refusal(type(chunk)):
             refusal = (error_in if self._model_spoke else refusal_in)(chunk)
             if refusal is not None:
+                refusal.add_note(f"a chunk of the source told so: {noted(chunk)}")
                 raise refusal
         return self._plain.read(chunk)
 

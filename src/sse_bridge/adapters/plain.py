@@ -19,6 +19,7 @@ _log = logging.getLogger("sse_bridge")
 
 _EVENT_FIELDS = frozenset({"data", "event", "id", "retry", "comment"})
 _event_warned = False  # once a process is enough
+_STATUSES = range(400, 600)
 
 
 class Plain:
@@ -113,6 +114,8 @@ class PlainReader:
             raise TypeError(
                 f"the source gives the fields of a whole answer: did you forget stream=True? Got {noted(chunk)}"
             )
+        if not self.spoke and _has_status(chunk):
+            _warn_of_status(chunk[1])
         return self.object(chunk)
 
     def stream(self, chunk: Any) -> Parts:
@@ -179,6 +182,21 @@ def _looks_framed(chunk: str) -> bool:
 def _is_field_of_an_answer(chunk: tuple[Any, ...]) -> bool:
     """What iterating OpenAI's whole answer gives first: the name and the value of its id."""
     return len(chunk) == 2 and chunk[0] == "id" and isinstance(chunk[1], str)
+
+
+def _has_status(chunk: tuple[Any, ...]) -> bool:
+    """Whether it looks like what a Flask view returns to refuse: a body, an HTTP status, perhaps headers."""
+    if len(chunk) not in (2, 3) or type(chunk[1]) is not int or chunk[1] not in _STATUSES:
+        return False
+    return isinstance(chunk[0], (str, Mapping))
+
+
+def _warn_of_status(status: int) -> None:
+    _log.warning(
+        "the first chunk, a tuple with %d, is sent as JSON, and the response's status is 200: "
+        "to refuse a request, raise or abort before the first chunk",
+        status,
+    )
 
 
 def _warn_of_event(chunk: Mapping[Any, Any]) -> None:
