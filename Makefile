@@ -23,7 +23,7 @@ CODE := $(wildcard src tests examples benchmarks docs)
 .DEFAULT_GOAL := help
 # Two installs into one environment at once would spoil it.
 .NOTPARALLEL:
-.PHONY: help demo test attack test-lowest examples lint format format-check types docs bench soak soak-interrupts mutants check clean
+.PHONY: help demo test attack test-lowest test-vendors examples lint format format-check types docs bench soak soak-interrupts mutants check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ attack: $(VENV)/.test ## run the attacks, which are expected to fail (PYTEST_ARG
 test-lowest: $(VENV)-lowest/.lowest ## run the tests on the oldest Flask and Starlette that we support
 	$(VENV)-lowest/bin/python -m pytest --ignore tests/test_benchmarks.py \
 	  --ignore tests/test_benchmarks_servers.py $(PYTEST_ARGS)
+
+test-vendors: $(VENV)-vendors/.vendors ## run the vendors' own packages through us (PYTEST_ARGS="-k ollama")
+	SSE_BRIDGE_REQUIRE_VENDORS=1 $(VENV)-vendors/bin/python -m pytest tests/vendors $(PYTEST_ARGS)
 
 examples: $(VENV)/.test ## run the examples' tests only
 	$(BIN)/python -m pytest tests/test_examples.py $(PYTEST_ARGS)
@@ -111,6 +114,10 @@ clean: ## remove what these targets made
 
 %/.lowest: %/.venv pyproject.toml Makefile
 	$(call pip,$*) -e '.[test]' $(LOWEST)
+	@touch $@
+
+%/.vendors: %/.venv pyproject.toml
+	$(call pip,$*) -e '.[vendors]'
 	@touch $@
 
 # What stands between two of the rules above is theirs to keep.

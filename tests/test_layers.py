@@ -47,7 +47,7 @@ MAY_IMPORT = {
         "adapters/*",
     },
     "dialects/*": {"wire", "framing", "payload", "parts", "dialects/*"},
-    "custom": {"adapters/*", "dialects/*", "parts", "shapes"},
+    "custom": {"adapters/*", "dialects/*", "objects", "parts", "shapes"},
     "unknown": {"adapters/*", "dialects/*"},
     "options": {
         "arguments",

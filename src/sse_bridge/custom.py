@@ -10,20 +10,10 @@ from functools import lru_cache
 from typing import Any, ClassVar, get_args
 
 from .adapters.base import Adapter, Parts, Reader
+from .adapters.given import YIELDED, check_fields, sendable
 from .dialects.base import Dialect
-from .parts import (
-    Choice,
-    Finish,
-    Frame,
-    Native,
-    Origin,
-    Part,
-    Raw,
-    Reasoning,
-    ToolCall,
-    Usage,
-    Value,
-)
+from .objects import object_json
+from .parts import Choice, Native, Part
 from .shapes import noted
 
 _PARTS = get_args(Part)
@@ -104,27 +94,22 @@ def _parts(method: Callable[..., Any], given: Any) -> Parts:
     if not is_sequence or not all(isinstance(part, _PARTS) for part in given):
         raise TypeError(f"{_named(method)} must give a tuple of parts, got {noted(given)}")
     for part in given:
-        _check_fields(method, part)
-    return tuple(given)
+        _check(method, part)
+    return tuple(
+        sendable(part, object_json) if isinstance(part, YIELDED) else part for part in given
+    )
 
 
-def _check_fields(method: Callable[..., Any], part: Any) -> None:
-    """Raise for a part with a field of another type: dialects write numbers and lines as they are."""
-    for name, kinds in _FIELDS.get(type(part), {}).items():
-        value = getattr(part, name)
-        is_right = type(value) is int and value >= 0 if kinds is int else isinstance(value, kinds)
-        if not is_right:
-            named = "an int of 0 or more" if kinds is int else kinds
-            raise TypeError(
-                f"{_named(method)}: {type(part).__name__}.{name} must be {named}, got {noted(value)}"
-            )
+def _check(method: Callable[..., Any], part: Any) -> None:
+    """Raise for a part that dialects cannot say."""
+    check_fields(_named(method), part)
     _check_line(method, part if type(part) is bytes else getattr(part, "json", b""))
     for inner in _inside(part):
         if not isinstance(inner, _PARTS):
             raise TypeError(
                 f"{_named(method)}: a part is within {type(part).__name__}, got {noted(inner)}"
             )
-        _check_fields(method, inner)
+        _check(method, inner)
 
 
 def _check_line(method: Callable[..., Any], line: bytes) -> None:
@@ -137,20 +122,6 @@ def _inside(part: Any) -> tuple[Any, ...]:
     if type(part) is Choice:
         return (part.part,)
     return part.parts if type(part) is Native else ()
-
-
-_FIELDS: dict[type, dict[str, Any]] = {
-    Origin: {"id": str, "created": int, "model": str},
-    Reasoning: {"text": str},
-    ToolCall: {"number": int, "id": str | None, "name": str | None, "arguments": str},
-    Finish: {"reason": str},
-    Usage: {"input_tokens": int, "output_tokens": int, "total_tokens": int},
-    Value: {"json": bytes},
-    Native: {"json": bytes, "finish_reason": str | None, "usage": Usage | None, "parts": tuple},
-    Choice: {"number": int},
-    Frame: {"data": bytes},
-    Raw: {"data": bytes},
-}
 
 
 class _CheckedVoice:

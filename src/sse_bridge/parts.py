@@ -1,5 +1,8 @@
 """What a model can say, and what the Stream says around it.
 
+A source may yield some of these itself, among a model's chunks or instead of them: `Reasoning`, `ToolCall`,
+`ToolResult`, `Approval`, `Source`, `File`, `Data`, `Step`, `Metadata`, `Finish` and `Usage`.
+
 Rules of this file:
 
 1. A part is immutable: it is made where the chunk is produced and crosses to the writer's thread or task.
@@ -8,6 +11,7 @@ Rules of this file:
 3. Parts speak of the first choice. A part of another choice (``n > 1``) travels inside a `Choice`.
 4. Adapters make parts out of chunks; `Start`, `Failure` and `End` are made by the Stream alone, which hears
    `Broken` itself: no dialect has to say it.
+5. A value that may be anything is any JSON value to who makes the part, and crosses as one line of JSON, ``bytes``.
 """
 
 from __future__ import annotations
@@ -45,6 +49,67 @@ class ToolCall(NamedTuple):
     arguments: str
 
 
+class ToolResult(NamedTuple):
+    """What came of a call that was made on this side.
+
+    Arguments: `id`, the call's; `output`, any JSON value; `error`, what went wrong, for the client to read (None:
+    nothing); `preliminary`, whether another result of the same call will replace this one.
+    """
+
+    id: str
+    output: Any
+    error: str | None = None
+    preliminary: bool = False
+
+
+class Approval(NamedTuple):
+    """A call waits until the user allows it: `id` is this question's, `call_id` the call's."""
+
+    id: str
+    call_id: str
+
+
+class Source(NamedTuple):
+    """Where the answer has something from: a citation's address, its title, and its own id."""
+
+    url: str
+    title: str | None = None
+    id: str | None = None
+
+
+class File(NamedTuple):
+    """A file that belongs to the answer: `url` is its address, or all of it as a ``data:`` URL."""
+
+    url: str
+    media_type: str
+    name: str | None = None
+
+
+class Data(NamedTuple):
+    """Something of the app's own.
+
+    Arguments: `name`, its kind; `value`, any JSON value; `id`, with which a later one replaces this (None: it
+    stays); `transient`, whether it is for this moment and not for the history.
+    """
+
+    name: str
+    value: Any
+    id: str | None = None
+    transient: bool = False
+
+
+class Step(NamedTuple):
+    """Another call of a model begins within the same answer."""
+
+    name: str | None = None
+
+
+class Metadata(NamedTuple):
+    """What is to be known about the answer as a whole: any JSON value."""
+
+    value: Any
+
+
 class Finish(NamedTuple):
     """The model says why it stopped: ``stop``, ``length``, ``tool_calls``, ``content_filter`` ..."""
 
@@ -52,12 +117,18 @@ class Finish(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """Tokens so far; only the final count is told to the client, the others are for the Summary."""
+    """Tokens so far; only the final count is told to the client, the others are for the Summary.
+
+    `cached_tokens` are those of the input that cost less, `reasoning_tokens` those of the output that were
+    thoughts; None where nobody has counted them.
+    """
 
     input_tokens: int
     output_tokens: int
     total_tokens: int
     final: bool = True
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 class Value(NamedTuple):
@@ -133,6 +204,13 @@ Part: TypeAlias = (
     | Origin
     | Reasoning
     | ToolCall
+    | ToolResult
+    | Approval
+    | Source
+    | File
+    | Data
+    | Step
+    | Metadata
     | Finish
     | Usage
     | Value
@@ -153,4 +231,7 @@ def speaks(kind: type, parts: list[Any]) -> bool:
         return any(parts)
     if kind is Native or kind is Frame:
         return any(part.speaks for part in parts)
-    return kind is not Origin and kind is not Relayed
+    return kind not in _AROUND
+
+
+_AROUND = frozenset({Origin, Relayed, Step, Metadata})

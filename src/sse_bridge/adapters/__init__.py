@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from .anthropic import Anthropic
 from .auto import Auto
 from .base import Adapter
 from .dashscope import DashScope
@@ -15,6 +16,7 @@ from .plain import Plain
 __all__ = [
     "Adapter",
     "AdapterName",
+    "Anthropic",
     "Auto",
     "DashScope",
     "Frames",
@@ -24,15 +26,15 @@ __all__ = [
     "by_name",
 ]
 
-AdapterName = Literal["auto", "plain", "openai", "frames"]
+AdapterName = Literal["auto", "plain", "openai", "frames", "anthropic"]
 
 _NAMED: dict[str, Adapter] = {
     "auto": Auto(),
     "plain": Plain(),
     "openai": OpenAI(),
     "frames": Frames(),
+    "anthropic": Anthropic(),
 }
-_LATER = ("anthropic",)
 
 
 def by_name(name: str) -> Adapter:
@@ -45,6 +47,4 @@ def by_name(name: str) -> Adapter:
             "adapter 'dashscope' must say which text its chunks carry: "
             "adapters.DashScope(incremental_output=True) or adapters.DashScope(incremental_output=False)"
         )
-    if name in _LATER:
-        raise ValueError(f"adapter {name!r} comes in a later release; there are {known}")
     raise ValueError(f"adapter must be one of {known} or an Adapter, got {name!r}")

@@ -1,4 +1,7 @@
-"""The auto adapter: looks at each chunk's shape and remembers it by type."""
+"""The auto adapter: looks at each chunk's shape and remembers it by type.
+
+What says nothing by its shape alone, and a dict or a tuple, is looked at each time.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from .openai import OpenAIReader
 from .openai_chunk import looks_like_openai
 from .plain import PlainReader
 from .refusals import error_in, refusal_in
+from .vendor import Vendor, VendorReader
+from .vendors import FIELDS, vendor_of
 
 _HOW = (
     "a DashScope chunk does not tell whether it repeats the text before it: give "
@@ -39,6 +44,7 @@ class AutoReader:
         "_plain",
         "_sends_whole",
         "_takes_objects",
+        "_vendors",
         "_wish",
     )
 
@@ -48,6 +54,7 @@ class AutoReader:
         self._plain = PlainReader(wish)
         self._wish = wish
         self._openai: OpenAIReader | None = None  # made for the first such chunk
+        self._vendors: dict[Vendor, VendorReader] = {}  # so are these, each for its own
         self._dicts_speak = False  # whether chunks of a model's came as dicts
         # None stands for `_look`, which is bound to this reader: it would wait for the collector after each stream.
         self._by_type: dict[type, Callable[[Any], Parts] | None] = {}
@@ -58,6 +65,8 @@ class AutoReader:
             return self._plain.text(chunk)
         if kind is dict:  # each has a shape of its own
             read = None if _FIELDS_OF_CHUNKS.isdisjoint(chunk) else self._choose(chunk)
+        elif kind is tuple:
+            read = self._choose(chunk)
         else:
             try:
                 read = self._by_type[kind]
@@ -69,7 +78,10 @@ class AutoReader:
         return self._look(chunk) if read is None else read(chunk)
 
     def end(self) -> Parts:
-        return in_turn(self._plain.end, self._openai.end) if self._openai else self._plain.end()
+        if not self._openai and not self._vendors:
+            return self._plain.end()
+        models = [self._openai, *self._vendors.values()]
+        return in_turn(self._plain.end, *(reader.end for reader in models if reader))
 
     def _choose(self, chunk: Any) -> Callable[[Any], Parts] | None:
         kind = type(chunk)
@@ -81,9 +93,20 @@ class AutoReader:
                 self._openai = OpenAIReader(self._wish)
             whole = self._sends_whole and tells_its_fields(kind)
             return self._openai.whole if whole else self._openai.read
+        if (vendor := vendor_of(chunk) or self._going_on(chunk)) is not None:
+            return self._reader_of(vendor).read
         is_anything = kind in (dict, list) or is_sdks(kind)
         is_looked_at = is_anything or (tells_its_fields(kind) and not self._takes_objects)
         return None if is_looked_at else self._plain.read
+
+    def _going_on(self, chunk: Any) -> Vendor | None:
+        """Whose it is of those that have spoken, if it is less sure by itself."""
+        return next((vendor for vendor in self._vendors if vendor.goes_on(chunk)), None)
+
+    def _reader_of(self, vendor: Vendor) -> VendorReader:
+        if vendor not in self._vendors:
+            self._vendors[vendor] = vendor.reader(self._wish)
+        return self._vendors[vendor]
 
     def _look(self, chunk: Any) -> Parts:
         """An object of no chunk's shape: an app's own, or what a service says where its model should speak."""
@@ -96,7 +119,8 @@ class AutoReader:
 
     @property
     def _model_spoke(self) -> bool:
-        return self._openai is not None and self._openai.spoke
+        readers = (self._openai, *self._vendors.values())
+        return any(reader.spoke for reader in readers if reader is not None)
 
     def _may_be_refusal(self, kind: type) -> bool:
         """Whether a service may say this: a dict among an SDK's objects is the app's own."""
@@ -110,4 +134,4 @@ def _refuse_dashscope(chunk: Any) -> Parts:
 
 
 # A dict without any of these is no vendor's chunk.
-_FIELDS_OF_CHUNKS = frozenset({"object", "output", "choices"})
+_FIELDS_OF_CHUNKS = FIELDS | {"object", "output", "choices"}

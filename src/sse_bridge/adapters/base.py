@@ -179,8 +179,32 @@ def read_usage(usage: Any, *, final: bool = True) -> Usage | None:
         return None
     total = _count(usage, "total_tokens")
     return Usage(
-        given or 0, made or 0, total if total is not None else (given or 0) + (made or 0), final
+        given or 0,
+        made or 0,
+        total if total is not None else (given or 0) + (made or 0),
+        final,
+        _count_within(usage, _CACHED),
+        _count_within(usage, _THOUGHT),
     )
+
+
+# Where services tell how many of the tokens came from a cache, and how many were thoughts.
+_CACHED = (
+    ("prompt_tokens_details", "cached_tokens"),
+    ("input_tokens_details", "cached_tokens"),
+    (None, "cache_read_input_tokens"),
+    (None, "prompt_cache_hit_tokens"),
+)
+_THOUGHT = (
+    ("completion_tokens_details", "reasoning_tokens"),
+    ("output_tokens_details", "reasoning_tokens"),
+)
+
+
+def _count_within(usage: Any, places: tuple[tuple[str | None, str], ...]) -> int | None:
+    """The first of these counts that is told, each in a field of its own or beside the others."""
+    counts = (_count(get(usage, place) if place else usage, name) for place, name in places)
+    return next((count for count in counts if count is not None), None)
 
 
 def _count(usage: Any, *names: str) -> int | None:

@@ -129,8 +129,11 @@ def _function_of(fragment: Any) -> Any:
 def arguments_of(function: Any, objects: ObjectWriter = OBJECTS) -> str:
     """A fragment of the arguments' JSON, or of a custom tool's input; an object is all of it."""
     arguments = get(function, "arguments")
-    if arguments is None:
-        arguments = get(function, "input")
+    return arguments_in(get(function, "input") if arguments is None else arguments, objects)
+
+
+def arguments_in(arguments: Any, objects: ObjectWriter = OBJECTS) -> str:
+    """The same of the arguments themselves."""
     if arguments is None or isinstance(arguments, str):
         return text_of(arguments)
     try:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..failures import UpstreamError
+from ..objects import OBJECTS, ObjectWriter
 from ..parts import Choice, Finish, Native, Part, Reasoning, ToolCall, Usage
 from ..shapes import named, noted
 from .answers import say_words
@@ -31,6 +32,7 @@ from .base import (
     text_of,
 )
 from .calls import Calls, arguments_of
+from .given import YIELDED, yielded
 from .refusals import is_failed_finish, refusal_in, told_failure
 
 _log = logging.getLogger("sse_bridge")
@@ -71,12 +73,13 @@ class DashScope:
 
     def reader(self, wish: Wish) -> Reader:
         """A new stream's way of reading chunks."""
-        return DashScopeReader(self.incremental_output)
+        return DashScopeReader(self.incremental_output, wish.objects)
 
 
 class DashScopeReader:
-    def __init__(self, incremental_output: bool) -> None:
+    def __init__(self, incremental_output: bool, objects: ObjectWriter = OBJECTS) -> None:
         self._incremental_output = incremental_output
+        self._objects = objects
         self._said: dict[tuple[object, ...], str] = {}
         self._choices: dict[int, bool] = {}  # those seen, and whether they have finished
         self._calls: dict[int, Calls] = {}
@@ -90,6 +93,8 @@ class DashScopeReader:
     def read(self, chunk: Any) -> Parts:
         if chunk is None:
             return ()
+        if isinstance(chunk, YIELDED):
+            return (yielded(chunk, self._objects.write),)
         if not isinstance(chunk, dict) or "output" not in chunk:
             raise refusal_in(chunk) or TypeError(_no_response(chunk))
         parts = tuple(self._say(chunk))

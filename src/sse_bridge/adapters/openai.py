@@ -21,6 +21,7 @@ from ..parts import Broken, Choice, Finish, Native, Part, Usage
 from ..shapes import noted
 from .answers import Answer
 from .base import NO_REASON, Once, Parts, Reader, Wish, broken, get, numbered, read_usage
+from .given import YIELDED, yielded
 from .openai_chunk import (
     CHUNK,
     WHOLE,
@@ -193,6 +194,8 @@ class OpenAIReader:
         return said if error is None else broken(said, error)
 
     def _no_chunk(self, chunk: Any) -> Parts:
+        if isinstance(chunk, YIELDED):
+            return (yielded(chunk, self._objects.write),)
         if (refusal := refusal_in(chunk)) is not None:
             raise refusal
         if not self.spoke or not tells_its_fields(type(chunk)):

@@ -11,8 +11,10 @@ from ..parts import Frame, Part, Value
 from ..shapes import noted
 from ..surrogates import whole
 from ..wire import ServerSentEvent
-from . import dashscope, events
+from . import events
 from .base import Parts, Reader, Wish, in_turn
+from .dashscope import looks_like_dashscope, native
+from .given import YIELDED, yielded
 from .relayed import RelayedLines
 
 _log = logging.getLogger("sse_bridge")
@@ -106,8 +108,12 @@ class PlainReader:
             _warn_of_event(chunk)
         return self.object(chunk)
 
+    def part(self, chunk: Any) -> Parts:
+        self.spoke = True
+        return (yielded(chunk, self._write),)
+
     def dashscope(self, chunk: Any) -> Parts:
-        return (dashscope.native(chunk, self._write),)
+        return (native(chunk, self._write),)
 
     def pair(self, chunk: tuple[Any, ...]) -> Parts:
         if _is_field_of_an_answer(chunk):
@@ -152,25 +158,30 @@ def _remember(kind: type, chunk: Any) -> _Read:
 
 def _choose(chunk: Any) -> _Read:
     """How to read a type of chunk that was not seen before."""
-    if chunk is None:
-        return PlainReader.nothing
-    if isinstance(chunk, str):
-        return PlainReader.subclass_of_text
-    if isinstance(chunk, (bytes, bytearray, memoryview)):
-        return PlainReader.bytes
-    if isinstance(chunk, ServerSentEvent):
-        return PlainReader.event
-    if dashscope.looks_like_dashscope(chunk) and type(chunk) is not dict:
-        return PlainReader.dashscope
-    if isinstance(chunk, Mapping):
-        return PlainReader.mapping
-    if events.looks_like_event(chunk):
-        return PlainReader.event_of_another
-    if isinstance(chunk, tuple):
-        return PlainReader.pair
-    if hasattr(type(chunk), "__next__") or hasattr(type(chunk), "__aiter__"):
-        return PlainReader.stream
-    return PlainReader.object
+    return next((read for looks_so, read in _SHAPES if looks_so(chunk)), PlainReader.object)
+
+
+def _is(*kinds: type) -> Callable[[Any], bool]:
+    return lambda chunk: isinstance(chunk, kinds)
+
+
+def _is_stream(chunk: Any) -> bool:
+    return hasattr(type(chunk), "__next__") or hasattr(type(chunk), "__aiter__")
+
+
+# The first that fits decides.
+_SHAPES: tuple[tuple[Callable[[Any], bool], _Read], ...] = (
+    (_is(type(None)), PlainReader.nothing),
+    (_is(str), PlainReader.subclass_of_text),
+    (_is(bytes, bytearray, memoryview), PlainReader.bytes),
+    (_is(ServerSentEvent), PlainReader.event),
+    (lambda chunk: type(chunk) is not dict and looks_like_dashscope(chunk), PlainReader.dashscope),
+    (_is(Mapping), PlainReader.mapping),
+    (events.looks_like_event, PlainReader.event_of_another),
+    (_is(*YIELDED), PlainReader.part),
+    (_is(tuple), PlainReader.pair),
+    (_is_stream, PlainReader.stream),
+)
 
 
 def _looks_framed(chunk: str) -> bool:

@@ -21,19 +21,26 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol
 
 from ..parts import (
+    Approval,
     Choice,
+    Data,
     End,
     Failure,
+    File,
     Finish,
     Frame,
+    Metadata,
     Native,
     Origin,
     Part,
     Raw,
     Reasoning,
     Relayed,
+    Source,
     Start,
+    Step,
     ToolCall,
+    ToolResult,
     Usage,
     Value,
 )
@@ -137,6 +144,27 @@ class Voice:
     def tool_call(self, part: ToolCall) -> bytes:
         return self.leave_out("a tool call")
 
+    def tool_result(self, part: ToolResult) -> bytes:
+        return self.leave_out("a tool's result")
+
+    def approval(self, part: Approval) -> bytes:
+        return self.leave_out("a call that waits for approval")
+
+    def source(self, part: Source) -> bytes:
+        return self.leave_out("a source")
+
+    def file(self, part: File) -> bytes:
+        return self.leave_out("a file")
+
+    def data(self, part: Data) -> bytes:
+        return self.leave_out("data of the app's own")
+
+    def step(self, part: Step) -> bytes:
+        return b""
+
+    def metadata(self, part: Metadata) -> bytes:
+        return self.leave_out("metadata")
+
     def finish(self, part: Finish) -> bytes:
         return b""
 
@@ -218,6 +246,13 @@ _METHODS: dict[type, str] = {
     Origin: "origin",
     Reasoning: "reasoning",
     ToolCall: "tool_call",
+    ToolResult: "tool_result",
+    Approval: "approval",
+    Source: "source",
+    File: "file",
+    Data: "data",
+    Step: "step",
+    Metadata: "metadata",
     Finish: "finish",
     Usage: "usage",
     Value: "value",

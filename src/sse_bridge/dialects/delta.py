@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from ..framing import data_frame, data_frames, json_frame
-from ..parts import Finish, Native, Reasoning, ToolCall, Usage, Value
+from ..parts import (
+    Approval,
+    Data,
+    File,
+    Finish,
+    Metadata,
+    Native,
+    Reasoning,
+    Source,
+    Step,
+    ToolCall,
+    ToolResult,
+    Usage,
+    Value,
+)
 from ..payload import encode_json, quote
 from .base import Say
 from .plain import PlainVoice
 
 
 class Delta:
-    """``delta``, ``reasoning``, ``tool_call``, ``usage``, ``finish`` events; ends as `Plain` does."""
+    """``delta``, ``reasoning``, ``tool_call``, ``usage``, ``finish`` events and more; ends as `Plain` does.
+
+    An event's data is a JSON object with the fields of the part, without those that are None or False.
+    """
 
     name = "delta"
     headers: tuple[tuple[str, str], ...] = ()
@@ -48,6 +66,29 @@ class DeltaVoice(PlainVoice):
         call["arguments"] = part.arguments
         return data_frame(f"{encode_json(call)[:-1]}{self._choice()}}}", "tool_call")
 
+    def tool_result(self, part: ToolResult) -> bytes:
+        more = {"error": part.error, "preliminary": part.preliminary}
+        return _event("tool_result", {"id": part.id}, {"output": part.output}, more)
+
+    def approval(self, part: Approval) -> bytes:
+        return _event("approval", part._asdict())
+
+    def source(self, part: Source) -> bytes:
+        return _event("source", part._asdict())
+
+    def file(self, part: File) -> bytes:
+        return _event("file", part._asdict())
+
+    def data(self, part: Data) -> bytes:
+        more = {"id": part.id, "transient": part.transient}
+        return _event("data", {"name": part.name}, {"value": part.value}, more)
+
+    def step(self, part: Step) -> bytes:
+        return _event("step", part._asdict())
+
+    def metadata(self, part: Metadata) -> bytes:
+        return _event("metadata", values={"value": part.value})
+
     def finish(self, part: Finish) -> bytes:
         return data_frame(f'{{"reason":{quote(part.reason)}{self._choice()}}}', "finish")
 
@@ -69,3 +110,22 @@ class DeltaVoice(PlainVoice):
 
     def _choice(self) -> str:
         return f',"choice":{self.number}' if self.number else ""
+
+
+def _event(
+    name: str,
+    fields: Mapping[str, object] | None = None,
+    values: Mapping[str, bytes] | None = None,
+    more: Mapping[str, object] | None = None,
+) -> bytes:
+    """A frame of these fields, of `values` that are JSON already, and of `more` fields."""
+    written = [*_written(fields or {}), *(values or {}).items(), *_written(more or {})]
+    members = (b"%b:%b" % (quote(field).encode(), line) for field, line in written)
+    return json_frame(b"{%b}" % b",".join(members), name)
+
+
+def _written(fields: Mapping[str, object]) -> Iterator[tuple[str, bytes]]:
+    """The fields that say something, each with its JSON."""
+    for field, value in fields.items():
+        if value is not None and value is not False:
+            yield field, encode_json(value).encode()

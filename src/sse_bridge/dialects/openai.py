@@ -9,7 +9,18 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ..framing import data_frame, data_frames, json_frames
-from ..parts import Failure, Finish, Native, Origin, Reasoning, Relayed, Start, ToolCall, Usage
+from ..parts import (
+    Failure,
+    Finish,
+    Native,
+    Origin,
+    Reasoning,
+    Relayed,
+    Source,
+    Start,
+    ToolCall,
+    Usage,
+)
 from ..payload import encode_json, quote
 from ..wire import ServerSentEvent
 from .base import Say, Voice
@@ -92,6 +103,11 @@ class OpenAIVoice(Voice):
         if part.name is not None:
             function["name"] = part.name
         return self._delta(f'"tool_calls":[{encode_json(call)}]')
+
+    def source(self, part: Source) -> bytes:
+        cited = {"url": part.url, "title": part.title or part.url}
+        citation = encode_json({"type": "url_citation", "url_citation": cited})
+        return self._delta(f'"annotations":[{citation}]')
 
     def finish(self, part: Finish) -> bytes:
         self._finish_told = True

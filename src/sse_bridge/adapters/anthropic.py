@@ -1,0 +1,134 @@
+"""The anthropic adapter: the Messages API's events, raw or from the SDK's helper streams.
+
+The format: https://docs.anthropic.com/en/docs/build-with-claude/streaming. A helper stream tells everything
+twice, in the raw events and in its own (``text``, ``thinking``, ``input_json`` ...): the raw ones are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..parts import Part, Usage
+from .base import get, items, read_usage, text_of
+from .refusals import told_failure
+from .vendor import Vendor, VendorAdapter, VendorReader, said_words, thought
+
+# Each kind of event, and the field without which it is another's.
+_EVENTS = {
+    "message_start": "message",
+    "content_block_start": "content_block",
+    "content_block_delta": "delta",
+    "message_delta": "delta",
+}
+_OTHERS = ("content_block_stop", "message_stop", "ping", "error")
+# What a helper stream makes of them.
+_HELPERS = ("text", "thinking", "signature", "citation", "input_json", "compaction")
+_RESULT = (
+    "_tool_result"  # how the types of blocks end that hold what a tool of the service's has given
+)
+
+
+class AnthropicReader(VendorReader):
+    name = "anthropic"
+    takes = "events of Anthropic's Messages API"
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._whole: dict[
+            Any, Any
+        ] = {}  # calls whose input came with their block, until it is over
+
+    def knows(self, chunk: Any) -> bool:
+        return looks_like_anthropic(chunk) or goes_on(chunk)
+
+    def say(self, chunk: Any) -> Iterator[Part]:
+        kind = get(chunk, "type")
+        if kind == "message_start":
+            self.next_call()
+            yield from self._count(get(get(chunk, "message"), "usage"))
+        elif kind == "content_block_start":
+            yield from self._begin(get(chunk, "index"), get(chunk, "content_block"))
+        elif kind == "content_block_delta":
+            yield from self._delta(get(chunk, "index"), get(chunk, "delta"))
+        elif kind == "content_block_stop":
+            yield from self._stop(get(chunk, "index"))
+        elif kind == "message_delta":
+            self.finish(get(get(chunk, "delta"), "stop_reason"))
+            yield from self._count(get(chunk, "usage"))
+        elif kind == "error":
+            raise told_failure(get(chunk, "error"), chunk)
+
+    def _begin(self, index: Any, block: Any) -> Iterator[Part]:
+        kind = text_of(get(block, "type"))
+        if kind == "text":
+            yield from said_words(get(block, "text"))
+            for citation in items(get(block, "citations")):
+                yield from self._cite(citation)
+        elif kind == "thinking":
+            yield from thought(get(block, "thinking"))
+        elif kind.endswith("tool_use"):
+            if given := get(block, "input"):
+                self._whole[index] = given
+            yield self.call(index, id_=get(block, "id"), name=get(block, "name"))
+        elif kind.endswith(_RESULT):
+            yield from self._result(block)
+
+    def _delta(self, index: Any, delta: Any) -> Iterator[Part]:
+        kind = get(delta, "type")
+        if kind == "text_delta":
+            yield from said_words(get(delta, "text"))
+        elif kind == "thinking_delta":
+            yield from thought(get(delta, "thinking"))
+        elif kind == "input_json_delta" and (fragment := text_of(get(delta, "partial_json"))):
+            self._whole.pop(index, None)
+            yield self.call(index, arguments=fragment)
+        elif kind == "citations_delta":
+            yield from self._cite(get(delta, "citation"))
+
+    def _stop(self, index: Any) -> Iterator[Part]:
+        if (given := self._whole.pop(index, None)) is not None:
+            yield self.call(index, arguments=given)
+
+    def _result(self, block: Any) -> Iterator[Part]:
+        content = get(block, "content")
+        yield self.result(get(block, "tool_use_id"), content, get(content, "error_code"))
+        for found in items(content):
+            yield from self.source(get(found, "url"), get(found, "title"))
+
+    def _cite(self, citation: Any) -> Iterator[Part]:
+        if not get(citation, "url"):
+            self.missed("a citation without an address")
+        yield from self.source(get(citation, "url"), get(citation, "title"))
+
+    def _count(self, told: Any) -> Iterator[Usage]:
+        """The input is told at the start, and the output so far with the reason to stop."""
+        usage, before = read_usage(told), self._usage
+        if usage is None:
+            return
+        given = usage.input_tokens or (before.input_tokens if before else 0)
+        cached = (
+            before.cached_tokens if before and usage.cached_tokens is None else usage.cached_tokens
+        )
+        total = given + usage.output_tokens
+        yield from self.count(Usage(given, usage.output_tokens, total, cached_tokens=cached))
+
+
+def looks_like_anthropic(chunk: Any) -> bool:
+    """Whether this is one of the events that begin a message, or say something in it."""
+    kind = get(chunk, "type")
+    return isinstance(kind, str) and kind in _EVENTS and get(chunk, _EVENTS[kind]) is not None
+
+
+def goes_on(chunk: Any) -> bool:
+    """Whether this may be another event of a message that has begun, or one of a helper stream's."""
+    return get(chunk, "type") in (*_OTHERS, *_HELPERS)
+
+
+class Anthropic(VendorAdapter):
+    """Events of ``messages.create(stream=True)`` and ``messages.stream()``, or their JSON as dicts."""
+
+    reads_with = AnthropicReader
+
+
+VENDOR = Vendor(looks_like_anthropic, AnthropicReader, frozenset({"type"}), goes_on)

@@ -1,0 +1,241 @@
+"""What the adapters of vendors share: events that each say a little, told in our words as one answer.
+
+Rules of this file:
+
+1. A vendor's reader has `say`, which gives what one chunk says; the rest is here.
+2. A source may call its model several times: the calls of tools are numbered through, tokens are added up, and the
+   last reason to finish is told, once, when the source has run dry.
+3. Where any object is sent as its JSON, the chunk goes whole, and what it says is read for the Summary alone.
+4. An event of a kind that is not known is left alone, for vendors add such; what is known and has no place in our
+   words is warned of.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, ClassVar, NamedTuple
+
+from ..failures import SerializationError, UpstreamError
+from ..parts import File, Finish, Native, Part, Reasoning, Source, ToolCall, ToolResult, Usage
+from ..shapes import noted
+from ..surrogates import whole
+from .base import NO_REASON, Once, Parts, Reader, Wish, broken, check_number, text_of
+from .calls import arguments_in
+from .given import YIELDED, yielded
+from .refusals import refusal_in
+
+_log = logging.getLogger("sse_bridge")
+
+
+class Vendor(NamedTuple):
+    """How `auto` finds a vendor's chunks.
+
+    Arguments: `looks_like`, whether this surely is one of them; `reader`, what reads one stream's; `fields`, of
+    which a dict has at least one, or is none of them; `goes_on`, whether something less sure is one of them,
+    where one has come before.
+    """
+
+    looks_like: Callable[[Any], bool]
+    reader: Callable[[Wish], VendorReader]
+    fields: frozenset[str]
+    goes_on: Callable[[Any], bool] = lambda chunk: False
+
+
+class VendorAdapter:
+    """An adapter without arguments: what reads one stream of it is `reads_with`."""
+
+    is_model = True
+    reads_with: ClassVar[type[VendorReader]]
+
+    @property
+    def name(self) -> str:
+        return self.reads_with.name
+
+    def reader(self, wish: Wish) -> Reader:
+        """A new stream's way of reading chunks."""
+        return self.reads_with(wish, strict=True)
+
+
+class VendorReader:
+    """One stream of a vendor's chunks; `strict`, whether anything else that comes is an error."""
+
+    name: ClassVar[str]
+    takes: ClassVar[str]  # what it reads, for the error that something else came
+    tells_reason: ClassVar[bool] = True  # whether a good answer always has a reason to finish
+
+    def __init__(self, wish: Wish, *, strict: bool = False) -> None:
+        self._objects = wish.objects
+        self._sends_whole = wish.takes_objects
+        self._collects = wish.collect
+        self._strict = strict
+        self._numbers: dict[Hashable, int] = {}  # of this call of the model: its calls of tools
+        self._next = 0
+        self._reason: str | None = None
+        self._before: Usage | None = None  # of the calls of the model that are over
+        self._usage: Usage | None = None  # of this one
+        self.spoke = False
+        self.missed = Once(_log, f"there is no place for %s of {self.takes}: left out")
+
+    def say(self, chunk: Any) -> Iterable[Part]:
+        """What a chunk says that was not said before; raises `UpstreamError` for a failure that it tells."""
+        raise NotImplementedError
+
+    def knows(self, chunk: Any) -> bool:
+        """Whether this is one of the vendor's chunks."""
+        raise NotImplementedError
+
+    def read(self, chunk: Any) -> Parts:
+        if chunk is None:
+            return ()
+        if isinstance(chunk, YIELDED):
+            return (yielded(chunk, self._objects.write),)
+        if self._strict and not self.knows(chunk):
+            raise refusal_in(chunk) or TypeError(
+                f"adapter={self.name!r} takes {self.takes}, got {noted(chunk)}"
+            )
+        said: list[Part] = []
+        try:
+            for part in self.say(chunk):
+                said.append(part)  # noqa: PERF402 # what was said before a failure is not lost
+        except UpstreamError as error:
+            return broken(said, error)
+        finally:
+            self.spoke = self.spoke or any(type(part) is not Usage for part in said)
+        return self._as_json(chunk, said) if self._sends_whole else said
+
+    def end(self) -> Parts:
+        if self._sends_whole:
+            return ()
+        if self._reason is None and self.spoke and self.tells_reason:
+            _log.warning(NO_REASON)
+        finish = () if self._reason is None else (Finish(self._reason),)
+        usage = self._total()
+        return finish if usage is None else (*finish, usage)
+
+    # -- what a vendor's reader calls --------------------------------------------------------------
+
+    def call(
+        self, key: Hashable, *, id_: Any = None, name: Any = None, arguments: Any = ""
+    ) -> ToolCall:
+        """A fragment of the call of a tool that has this key in the model's call."""
+        if key not in self._numbers:
+            check_number(self._next)
+            self._numbers[key] = self._next
+            self._next += 1
+        written = arguments_in(arguments, self._objects)
+        return ToolCall(self._numbers[key], text_of(id_) or None, text_of(name) or None, written)
+
+    def has_call(self, key: Hashable) -> bool:
+        """Whether a fragment of that call has come."""
+        return key in self._numbers
+
+    def result(self, id_: Any, output: Any, error: Any = None) -> ToolResult:
+        """What came of a call that the service, or the source, has made itself."""
+        line = self._objects.write(output)
+        return ToolResult(whole(text_of(id_)), line, whole(text_of(error)) or None)
+
+    def source(self, url: Any, title: Any = None, id_: Any = None) -> Iterator[Source]:
+        """A citation, if it has an address."""
+        if address := text_of(url):
+            yield Source(whole(address), whole(text_of(title)) or None, whole(text_of(id_)) or None)
+
+    def file(self, url: Any, media_type: Any, name: Any = None) -> Iterator[File]:
+        """A file, if it has an address."""
+        if address := text_of(url):
+            kind = text_of(media_type) or "application/octet-stream"
+            yield File(whole(address), whole(kind), whole(text_of(name)) or None)
+
+    def finish(self, reason: Any) -> None:
+        """The model says why it stopped, in the vendor's words; told when the source has run dry."""
+        if word := text_of(reason):
+            self._reason = _REASONS.get(_plain(word), word)
+
+    def count(self, usage: Usage | None) -> Iterator[Usage]:
+        """The tokens of this call of the model so far; for the Summary now, for the client at the end."""
+        if usage is not None:
+            self._usage = usage
+            yield self._sum()._replace(final=False)
+
+    def next_call(self) -> None:
+        """The model is called once more: its calls of tools and its tokens come on top."""
+        self._numbers.clear()
+        self._before, self._usage = self._total(), None
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _total(self) -> Usage | None:
+        return self._before if self._usage is None else self._sum()
+
+    def _sum(self) -> Usage:
+        assert self._usage is not None
+        return self._usage if self._before is None else _added(self._before, self._usage)
+
+    def _as_json(self, chunk: Any, said: list[Part]) -> Parts:
+        try:
+            line = self._objects.write(chunk)
+        except SerializationError:  # as words it can be sent
+            return said
+        parts = tuple(said) if self._collects else ()
+        return (Native(self.name, line, self._reason, self._total(), parts, bool(said)),)
+
+
+def _added(one: Usage, other: Usage) -> Usage:
+    def both(first: int | None, second: int | None) -> int | None:
+        return second if first is None else first + (second or 0)
+
+    return Usage(
+        one.input_tokens + other.input_tokens,
+        one.output_tokens + other.output_tokens,
+        one.total_tokens + other.total_tokens,
+        other.final,
+        both(one.cached_tokens, other.cached_tokens),
+        both(one.reasoning_tokens, other.reasoning_tokens),
+    )
+
+
+def said_words(text: Any) -> Iterator[str]:
+    """Text, if it is some."""
+    if words := text_of(text):
+        yield words
+
+
+def thought(text: Any) -> Iterator[Reasoning]:
+    """Thinking, if it is some."""
+    if words := text_of(text):
+        yield Reasoning(words)
+
+
+def _plain(word: str) -> str:
+    return "".join(filter(str.isalnum, word.rpartition(".")[2].lower()))
+
+
+# Reasons to finish, less case and punctuation, in the words of OpenAI's that clients know.
+_REASONS = {
+    "stop": "stop",
+    "endturn": "stop",
+    "stopsequence": "stop",
+    "complete": "stop",
+    "completed": "stop",
+    "eostoken": "stop",
+    "length": "length",
+    "maxtokens": "length",
+    "maxoutputtokens": "length",
+    "modelcontextwindowexceeded": "length",
+    "modellength": "length",
+    "tooluse": "tool_calls",
+    "toolcall": "tool_calls",
+    "toolcalls": "tool_calls",
+    "functioncall": "tool_calls",
+    "refusal": "content_filter",
+    "contentfilter": "content_filter",
+    "contentfiltered": "content_filter",
+    "guardrailintervened": "content_filter",
+    "safety": "content_filter",
+    "recitation": "content_filter",
+    "blocklist": "content_filter",
+    "prohibitedcontent": "content_filter",
+    "spii": "content_filter",
+    "imagesafety": "content_filter",
+    "errortoxic": "content_filter",
+}

@@ -1,0 +1,19 @@
+"""Every vendor's chunks, by their shape: what `auto` asks for an object that it does not know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import anthropic
+from .vendor import Vendor
+
+VENDORS: tuple[Vendor, ...] = (anthropic.VENDOR,)
+
+FIELDS = frozenset().union(*(vendor.fields for vendor in VENDORS))
+
+
+def vendor_of(chunk: Any) -> Vendor | None:
+    """Whose chunk this surely is; None for what is nobody's."""
+    if isinstance(chunk, dict) and FIELDS.isdisjoint(chunk):
+        return None
+    return next((vendor for vendor in VENDORS if vendor.looks_like(chunk)), None)
