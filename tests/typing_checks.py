@@ -93,7 +93,7 @@ def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 # -- the blocks of a page -------------------------------------------------------------------------
 
 
-def written(blocks: list[Block], folder: Path) -> list[Path]:
+def written(blocks: list[Block], folder: Path, name: str = "block") -> list[Path]:
     """A module for each block, its lines as on the page; what it has of a block before it is imported."""
     made: dict[str, int] = {}  # names, by the block that had them last
     paths = []
@@ -102,12 +102,12 @@ def written(blocks: list[Block], folder: Path) -> list[Path]:
         own = set(_bound(tree))
         needed = sorted({n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} - own)
         lines = [
-            f"from block_{made[name]} import {name}"
-            for name in needed
-            if name in made and not hasattr(builtins, name)
+            f"from {name}_{made[bound]} import {bound}"
+            for bound in needed
+            if bound in made and not hasattr(builtins, bound)
         ]
         blank = "\n" * (block.line - 2)  # one line is the import's
-        path = folder / f"block_{number}.py"
+        path = folder / f"{name}_{number}.py"
         path.write_text("; ".join(lines) + "\n" + blank + block.text, encoding="utf-8")
         paths.append(path)
         made.update(dict.fromkeys(own, number))
