@@ -60,7 +60,7 @@ def measured(row: Row, names: tuple[str, ...], repetitions: int) -> Result:
     for name, reason in field.absent.items():
         print(f"  {name} did not take part: {reason}", file=sys.stderr)
     if not result.comparison.trusted:
-        print("  REFUSED: the machine did not hold still", file=sys.stderr)
+        print("  REFUSED: the machine's speed varied too much", file=sys.stderr)
     return result
 
 

@@ -18,20 +18,21 @@ hypercorn anyio trio openai httpx-sse pydantic orjson"""
 INTRODUCTION = """\
 # Benchmarks
 
-`make bench` wrote this page: every contender does the same work in the same run, and what counts is
-the ratio between them. `raw` is the limit, a bare ASGI callable that sends one frame, built
-beforehand, for each event. `raw_src` iterates the same source as everyone and encodes each chunk in
-the cheapest way one would write by hand. `starlette` is a `StreamingResponse`, and `quart` a response
-made of a generator, both with hand-written frames; `fastapi`, `litestar` and `sse_starlette` are the
-responses for server-sent events that these bring. All others run with their defaults. Hand-written JSON
-is `json.dumps`, and orjson's in rows that say so.
+`make bench` generates this page. Every contender does the same work in the same run; compare the ratios, not the
+absolute times. `raw` is the lower limit: a bare ASGI callable that sends one frame, built in advance, for each
+event. `raw_src` iterates the same source as all the others and encodes each chunk in the cheapest way that one
+would write by hand. `starlette` is a `StreamingResponse`, and `quart` a response made from a generator, both with
+hand-written frames. `fastapi`, `litestar` and `sse_starlette` are the responses that these packages have for
+Server-Sent Events. All others run with their defaults. Hand-written JSON uses `json.dumps`, or orjson in rows that
+say so.
 
-Rows over uvicorn say in brackets which event loop it runs on, and which HTTP parser: uvloop and httptools, as
-`uvicorn[standard]` installs it, or asyncio's own loop and h11, as it is by itself (rows whose names end in `h11`).
+Rows about uvicorn name its event loop and its HTTP parser in parentheses: uvloop and httptools, which
+`uvicorn[standard]` installs, or asyncio's own loop and h11, which plain `uvicorn` uses (rows whose names end in
+`h11`).
 
-A ratio is the median of the ratios within each repetition, with its quartiles; the baseline runs at
-both ends of each repetition, and a repetition in which the two differ by more than a quarter is refused.
-`benchmarks/measure.py` says the rest.
+A ratio is the median of the ratios within each repetition, with its quartiles. The baseline runs at the start and
+at the end of each repetition; if the two differ by more than a quarter, the repetition is discarded ("refused").
+For the details, see `benchmarks/measure.py`.
 """
 
 
@@ -39,23 +40,23 @@ SHORTFALLS = """\
 ## What is missed, and why
 
 - **A whole short stream, and the time to the first event.** A stream that can be stopped needs a task for its
-  source, and turns of the loop before the source begins, so that it never begins for a client that has left:
-  two on a server that we know, and a task to listen and five turns elsewhere, as in the rows in process. That
-  alone is the contender `floor` in the row `short`. The rest is the making of a stream's objects, and its
-  ending.
-- **OpenAI's chunks, in process and on a thread.** Each is looked at for what it tells besides its words, and
-  written with the fields that were set. Over a socket the same is within its target, or near it.
-- **One chunk at a time, beside Starlette's own response.** It has no keep-alive, no summary and no task of the
-  source's own. Beside `raw` the target is met.
-- **Under WSGI.** A source has a thread of its own, which costs more than a short stream, and hands its chunks
-  to the server's thread, which costs a switch.
-- **Dicts with orjson.** orjson writes some values otherwise than `json` does. Each value is looked at before
-  orjson's bytes are taken, which costs more than orjson itself.
-- **A lone chunk of a sync source under ASGI.** A thread can wake an asyncio loop only through a socket.
-- **Other Pythons.** On 3.14 (tried by hand, not on this page) a text chunk costs a fifth less than on 3.11 and a
-  short stream a quarter less; the limits gain more, so the ratios rise a little and the same targets are met. No
-  free-threaded build could be had to try; on one, interrupting blocked threads is off.
-- **Idle streams.** What is over the target is the two tasks of a stream, and what the stream itself keeps.
+  source, and some turns of the loop before the source starts, so that it never starts for a client that has already
+  disconnected: two turns on a server that we recognise, and a listening task and five turns elsewhere, as in the
+  rows in process. That alone is the contender `floor` in the row `short`. The rest is creating a stream's objects,
+  and ending the stream.
+- **OpenAI's chunks, in process and on a thread.** Each is checked for what it contains besides text, and written
+  with the fields that were set. Over a socket the same work is within its target, or close to it.
+- **One chunk at a time, compared to Starlette's own response.** That has no heartbeat (keep-alive), no summary and
+  no separate task for the source. Compared to `raw`, the target is met.
+- **Under WSGI.** A source has a thread of its own, which costs more than a short stream, and passes its chunks
+  to the server's thread, which costs a thread switch.
+- **Dicts with orjson.** orjson writes some values differently from `json`. Each value is checked before
+  orjson's bytes are used, which costs more than orjson itself.
+- **A single chunk of a sync source under ASGI.** A thread can wake an asyncio loop only through a socket.
+- **Other Python versions.** On 3.14 (tried by hand, not on this page) a text chunk costs a fifth less than on 3.11
+  and a short stream a quarter less; `raw` gains more, so the ratios rise a little, and the same targets are met. A
+  free-threaded build was not available to try; on one, interrupting blocked threads is off.
+- **Idle streams.** The excess over the target is a stream's two tasks, and what the stream itself keeps.
 """
 
 

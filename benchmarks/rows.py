@@ -69,7 +69,7 @@ def fairness(mode: Mode) -> Row:
         quick=False,
         repetitions=3,
         scale=MILLISECONDS,
-        note=f"The sources end when every client has an event, or after {first.GIVE_UP:g} s.",
+        note=f"The sources end once every client has an event, or after {first.GIVE_UP:g} s.",
     )
 
 
@@ -91,14 +91,16 @@ def with_floor(names: tuple[str, ...]) -> AbstractContextManager[Field]:
     return inprocess.field(Work("str", "async", 10), (*names, "floor"))
 
 
-PASS_THROUGH = "`pass_through` is written by hand: the least that sees the type of an answer."
+PASS_THROUGH = (
+    "`pass_through` is written by hand: the least code that sees the content type of a response."
+)
 BASE_HTTP = (
     f"{PASS_THROUGH}\n`base_http` is Starlette's `BaseHTTPMiddleware`, which does nothing here."
 )
 
 FLOOR_NOTE = """\
-`floor` is two tasks and five turns of the loop around the same source, with nothing else: the least that stops a
-source and never starts one for a client that has left."""
+`floor` is two tasks and five turns of the loop around the same source, and nothing else: the least that can stop a
+source, and that never starts one for a client that has already disconnected."""
 
 IN_PROCESS = (
     in_process("str", "async", 2000),
@@ -171,7 +173,7 @@ IN_PROCESS = (
         quick=False,
         repetitions=3,
         columns="streams, all of them active",
-        note="CPU an event, which includes waking a source that waits, and memory a stream.",
+        note="CPU per event, which includes waking a waiting source, and memory per stream.",
     ),
     Row(
         "growth-events",
@@ -181,7 +183,7 @@ IN_PROCESS = (
         quick=False,
         repetitions=3,
         columns="events",
-        note="CPU an event, a share of opening the stream included, and the most memory of the stream.",
+        note="CPU per event, including its share of opening the stream, and the stream's peak memory.",
     ),
     decoding(
         "decode",

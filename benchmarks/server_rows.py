@@ -89,7 +89,7 @@ def rate(server: str, **words: Any) -> Row:
         "a second",
         repetitions=5,
         scale=STREAMS_A_SECOND,
-        note="The more the better. Each client asks again as soon as it has its answer.",
+        note="Higher is better. Each client sends its next request as soon as it has its answer.",
         **words,
     )
 
@@ -103,7 +103,7 @@ def other_server(server: str) -> Row:
 def first_event(mode: Mode, server: str = FAST) -> Row:
     setting = Setting(server, paced("lingering", mode))
     title = f"Time to the first event ({label(server)}), {mode} source"
-    note = f"The source has its first event at once, and the second after {LINGER * 1e3:g} ms."
+    note = f"The source yields its first event at once, and the second after {LINGER * 1e3:g} ms."
     open_field = partial(over_waiting.field, setting, over_waiting.first_event)
     return Row(
         on(server, f"uvicorn-first-{mode}"),
@@ -144,19 +144,20 @@ def paced(pace: Pace, mode: Mode = "async") -> Paced:
 
 
 TITLES: dict[Kind, str] = {"str": "str", "openai": "OpenAI chunk objects"}
-LONE_NOTE = "The loop turns once between chunks, in every contender: nothing else is ready."
+LONE_NOTE = "In every contender the loop turns once between chunks, with nothing else to do."
 
 IDLE = Setting(FAST, paced("idle"), STREAMS, (RAW, *SOURCES))
 IDLE_NOTE = f"""\
-A ping every {PING:g} s on each stream, by hand in `raw`; `starlette` has none, and `fastapi` its own every 15 s.
-Every stream is alive at the end and, where it should be, has had pings."""
+A heartbeat every {PING:g} s on each stream, hand-written in `raw`; `starlette` has none, and `fastapi` its own
+every 15 s. Every stream is alive at the end, and has had heartbeats where it should."""
 
 # FastAPI's ping is every 15 s; Starlette's response has none.
 MANY_PING = OF_FASTAPI
 MANY_WORK = Paced("str", "async", 2, "idle", MANY_PING)
 MANY = Many(Setting(FAST, MANY_WORK, who=(RAW, "sse_starlette", "fastapi", *OURS)), MANY_STREAMS)
 MANY_NOTE = f"""\
-A ping every {MANY_PING:g} s on each stream, by hand in `raw`, for {WINDOWS} pings; one server at a time."""
+A heartbeat every {MANY_PING:g} s on each stream, hand-written in `raw`, for {WINDOWS} heartbeats;
+one server at a time."""
 
 SERVER_ROWS = (
     lone(FAST, "str"),

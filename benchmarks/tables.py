@@ -23,7 +23,7 @@ def table(result: Result) -> Iterator[str]:
     if row.note:
         yield f"{row.note}\n"
     if not comparison.trusted:
-        yield "**Refused: the machine did not hold still; do not quote these figures.**\n"
+        yield "**Refused: the machine's speed varied too much; do not quote these figures.**\n"
     if comparison.kept:
         yield from columns(result) if row.columns else lines(result)
     yield f"\n{len(comparison.kept)} repetitions counted, {comparison.refused} refused."
