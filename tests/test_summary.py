@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sse_bridge import Ending
-from sse_bridge.parts import Finish, Native, Reasoning, ToolCall, Usage
+from sse_bridge.parts import Finish, Native, Origin, Reasoning, ToolCall, Usage
 from sse_bridge.summary import CALL_COST, COLLECT_LIMIT
 from streams import started
 
@@ -33,6 +33,23 @@ def test_usage_and_finish_reason_are_read_off_a_chunk_that_passes_whole():
     assert summary.finish_reason == "stop"
     assert summary.usage is not None
     assert summary.usage["total_tokens"] == 3
+
+
+def test_the_summary_tells_whose_answer_it_was_and_what_the_tokens_were():
+    stream = started()
+    stream.feed([Origin("id-1", None, "m"), "a", Usage(1, 2, 3, True, 1, 2)], 0.0)
+    stream.finish(1.0)
+    summary = stream.summary(1.0)
+    assert (summary.model, summary.upstream_id) == ("m", "id-1")
+    assert (summary.cached_tokens, summary.reasoning_tokens) == (1, 2)
+
+
+def test_what_nobody_told_is_none():
+    stream = started()
+    stream.gone()
+    summary = stream.summary(1.0)
+    told = (summary.model, summary.upstream_id, summary.cached_tokens, summary.reasoning_tokens)
+    assert told == (None, None, None, None)
 
 
 def test_a_client_that_left_still_has_a_summary():

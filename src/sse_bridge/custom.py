@@ -13,7 +13,7 @@ from .adapters.base import Adapter, Parts, Reader
 from .adapters.given import YIELDED, check_fields, sendable
 from .dialects.base import Dialect
 from .objects import object_json
-from .parts import Choice, Native, Part
+from .parts import Choice, Native, Origin, Part
 from .shapes import noted
 
 _PARTS = get_args(Part)
@@ -134,6 +134,8 @@ class _CheckedVoice:
         self._voice = voice
 
     def __call__(self, part: Part) -> bytes:
+        if type(part) is Origin and not hasattr(self._voice, "origin"):
+            return b""  # not everybody asks whose answer it is
         said = self._voice(part)
         if not isinstance(said, (bytes, bytearray)):
             raise TypeError(

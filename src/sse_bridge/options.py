@@ -204,7 +204,9 @@ class Options:
     @cached_property
     def _prepared(self) -> _Prepared:
         takes_objects = self.dialect.takes_objects
-        wish = Wish(self.dialect.passes, takes_objects, self.collect, False, self._objects)
+        wish = Wish(
+            self.dialect.passes, takes_objects, self.collect, False, self._objects, names=True
+        )
         return _Prepared(
             wishes=(wish, wish._replace(lines=True)),
             must_speak=not takes_objects or getattr(self.adapter, "is_model", False),

@@ -30,7 +30,7 @@ class Origin(NamedTuple):
     """Whose answer this is, where the model's service has told: its id for it, its birth time, the model's name."""
 
     id: str
-    created: int  # seconds since 1970
+    created: int | None  # seconds since 1970; None where the service tells no time
     model: str
 
 

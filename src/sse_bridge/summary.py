@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Any, NamedTuple
 
-from .parts import Finish, Native, Part, Reasoning, ToolCall, Usage
+from .parts import Finish, Native, Origin, Part, Reasoning, ToolCall, Usage
 from .surrogates import whole
 
 COLLECT_LIMIT = 1_000_000  # characters of text, reasoning and tool calls that a Summary gathers
@@ -30,7 +30,9 @@ class Summary(NamedTuple):
     """What happened on one stream, for logs, bills and databases; times are in seconds.
 
     `truncated`, whether more was said than is gathered here; `held`, whether no byte of the stream has left: the
-    framework answers then, with the failure's status, or the client left before there was an answer.
+    framework answers then, with the failure's status, or the client left before there was an answer. `model` and
+    `upstream_id` are the model's name and the service's id of the answer, `cached_tokens` those of the input that
+    came from a cache, `reasoning_tokens` those of the output that were thoughts: None where nobody told.
     """
 
     ending: Ending
@@ -48,6 +50,10 @@ class Summary(NamedTuple):
     error: BaseException | None = None
     truncated: bool = False
     held: bool = False
+    model: str | None = None
+    upstream_id: str | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 class Tally:
@@ -60,6 +66,7 @@ class Tally:
         "chunks",
         "events",
         "finish_reason",
+        "origin",
         "pings",
         "usage",
     )
@@ -68,6 +75,7 @@ class Tally:
         self.chunks = self.events = self.bytes = self.pings = 0
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
+        self.origin: Origin | None = None
         self._is_cut = False  # that reason
         self._collected = Collected() if collect else None
 
@@ -83,6 +91,8 @@ class Tally:
             self.usage = parts[-1]
         elif kind is Finish:
             self._keep_reason(parts[-1].reason)
+        elif kind is Origin:
+            self.origin = parts[-1]
         if self._collected:
             for part in parts:
                 self._collected.add(part)
@@ -113,6 +123,10 @@ class Tally:
             error=error,
             truncated=self._is_cut,
             held=held,
+            model=self.origin and self.origin.model,
+            upstream_id=self.origin and self.origin.id,
+            cached_tokens=self.usage and self.usage.cached_tokens,
+            reasoning_tokens=self.usage and self.usage.reasoning_tokens,
         )
         return self._collected.added_to(summary) if self._collected else summary
 

@@ -95,11 +95,6 @@ def test_dashscope_cannot_be_named_without_saying_how_it_was_asked():
     assert "DashScope(incremental_output=False)" in str(raised.value)
 
 
-def test_a_name_that_is_still_to_come_says_so():
-    with pytest.raises(ValueError, match="'anthropic' comes in a later release"):
-        adapters.by_name("anthropic")
-
-
 def test_an_unknown_name_is_refused_with_those_that_exist():
     with pytest.raises(ValueError, match=r"'auto', 'plain', 'openai', 'frames'.* got 'opnai'"):
         adapters.by_name("opnai")

@@ -46,6 +46,8 @@ class AnthropicReader(VendorReader):
         kind = get(chunk, "type")
         if kind == "message_start":
             self.next_call()
+            message = get(chunk, "message")
+            yield from self.begin(get(message, "id"), get(message, "model"))
             yield from self._count(get(get(chunk, "message"), "usage"))
         elif kind == "content_block_start":
             yield from self._begin(get(chunk, "index"), get(chunk, "content_block"))

@@ -32,6 +32,7 @@ class Wish(NamedTuple):
     collect: bool = False  # tell in parts, too, what passes unchanged
     lines: bool = False  # what is sent as it is and tells the Summary nothing may be plain bytes
     objects: ObjectWriter = OBJECTS  # what writes objects as JSON
+    names: bool = False  # tell once whose answer it is, where the service says
 
 
 class Reader(Protocol):

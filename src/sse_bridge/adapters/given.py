@@ -42,7 +42,7 @@ YIELDED = (
 _COUNT = int | None
 
 FIELDS: dict[type, dict[str, Any]] = {
-    Origin: {"id": str, "created": int, "model": str},
+    Origin: {"id": str, "created": _COUNT, "model": str},
     Reasoning: {"text": str},
     ToolCall: {"number": int, "id": str | None, "name": str | None, "arguments": str},
     ToolResult: {"id": str, "error": str | None, "preliminary": bool},

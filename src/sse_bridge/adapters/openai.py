@@ -17,7 +17,7 @@ from typing import Any
 
 from ..failures import SerializationError, upstream_cut
 from ..objects import tells_its_fields
-from ..parts import Broken, Choice, Finish, Native, Part, Usage
+from ..parts import Broken, Choice, Finish, Native, Origin, Part, Usage
 from ..shapes import noted
 from .answers import Answer
 from .base import NO_REASON, Once, Parts, Reader, Wish, broken, get, numbered, read_usage
@@ -76,8 +76,9 @@ class OpenAIReader:
         self._usage: Usage | None = None
         self._told: Usage | None = None  # what of it the client has seen
         self._once = Once(_log, "there is no place for %s of a chunk: left out")
-        # Whether the dialect knows whose chunks it is to make, if it cares.
-        self._is_named = not self._passes
+        self._names = wish.names  # whether a chunk that passes is to tell whose answer it is
+        # Whether it has been told; chunks that we make for a client of OpenAI's have to say so.
+        self._is_named = not (self._passes or wish.names)
 
     def read(self, chunk: Any) -> Parts:
         if self._passes and tells_its_fields(type(chunk)):
@@ -86,21 +87,22 @@ class OpenAIReader:
         if words is None:
             return self._taken_apart(chunk)
         self._first.hear(words)
-        return (words,)
+        return (words,) if self._is_named else self._named(chunk, (words,))
 
     def whole(self, chunk: Any) -> Parts:
         """The chunk as it is; of a type that can be written as JSON."""
         words = mere_words(chunk)
         if words is None:
-            return self._as_chunk(chunk) if self._passes else self._as_json(chunk)
+            said = self._as_chunk(chunk) if self._passes else self._as_json(chunk)
+            return self._named(chunk, said) if self._names else said
         try:
             line = self._write(chunk)
         except SerializationError:
             return self._taken_apart(chunk)
         self._first.hear(words)
-        if self._lines:
-            return (line,)
-        return (Native("openai", line, None, None, (words,) if self._collect else ()),)
+        native = Native("openai", line, None, None, (words,) if self._collect else ())
+        said = (line,) if self._lines else (native,)
+        return self._named(chunk, said) if self._names else said
 
     def end(self) -> Parts:
         usage = () if self._usage is None or self._usage == self._told else (self._usage,)
@@ -188,10 +190,15 @@ class OpenAIReader:
     ) -> Parts:
         if usage is not None:  # for the Summary: the client hears the last, at the end
             said = [*said, usage._replace(final=False)]
-        if said and not self._is_named:
-            self._is_named = True
-            said = [*origin_of(chunk), *said]
-        return said if error is None else broken(said, error)
+        named = said if self._is_named else self._named(chunk, said)
+        return named if error is None else broken(named, error)
+
+    def _named(self, chunk: Any, said: Parts) -> Parts:
+        """The first words, behind whose they are."""
+        if not said or type(said[0]) is Origin:
+            return said
+        self._is_named, self._names = True, False
+        return [*origin_of(chunk), *said]
 
     def _no_chunk(self, chunk: Any) -> Parts:
         if isinstance(chunk, YIELDED):

@@ -17,7 +17,18 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
 from ..failures import SerializationError, UpstreamError
-from ..parts import File, Finish, Native, Part, Reasoning, Source, ToolCall, ToolResult, Usage
+from ..parts import (
+    File,
+    Finish,
+    Native,
+    Origin,
+    Part,
+    Reasoning,
+    Source,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
 from ..shapes import noted
 from ..surrogates import whole
 from .base import NO_REASON, Once, Parts, Reader, Wish, broken, check_number, text_of
@@ -69,6 +80,7 @@ class VendorReader:
         self._sends_whole = wish.takes_objects
         self._collects = wish.collect
         self._strict = strict
+        self._is_named = not wish.names
         self._numbers: dict[Hashable, int] = {}  # of this call of the model: its calls of tools
         self._next = 0
         self._reason: str | None = None
@@ -101,7 +113,7 @@ class VendorReader:
         except UpstreamError as error:
             return broken(said, error)
         finally:
-            self.spoke = self.spoke or any(type(part) is not Usage for part in said)
+            self.spoke = self.spoke or any(type(part) not in _NO_WORDS for part in said)
         return self._as_json(chunk, said) if self._sends_whole else said
 
     def end(self) -> Parts:
@@ -146,6 +158,13 @@ class VendorReader:
             kind = text_of(media_type) or "application/octet-stream"
             yield File(whole(address), whole(kind), whole(text_of(name)) or None)
 
+    def begin(self, id_: Any, model: Any) -> Iterator[Origin]:
+        """Whose answer it is, of the first call of the model: the service's id for it, and the model's name."""
+        if self._is_named or not (isinstance(id_, str) and isinstance(model, str)):
+            return
+        self._is_named = True
+        yield Origin(whole(text_of(id_)), None, whole(text_of(model)))
+
     def finish(self, reason: Any) -> None:
         """The model says why it stopped, in the vendor's words; told when the source has run dry."""
         if word := text_of(reason):
@@ -176,8 +195,13 @@ class VendorReader:
             line = self._objects.write(chunk)
         except SerializationError:  # as words it can be sent
             return said
+        named = said[:1] if said and type(said[0]) is Origin else []
         parts = tuple(said) if self._collects else ()
-        return (Native(self.name, line, self._reason, self._total(), parts, bool(said)),)
+        native = Native(self.name, line, self._reason, self._total(), parts, bool(said))
+        return (*named, native)
+
+
+_NO_WORDS = (Origin, Usage)
 
 
 def _added(one: Usage, other: Usage) -> Usage:

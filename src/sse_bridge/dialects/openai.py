@@ -56,6 +56,7 @@ class OpenAIVoice(Voice):
     def __init__(self, model: str) -> None:
         super().__init__()
         self._model = model
+        self._created = 0
         self._head = ""  # a chunk's JSON up to its choices
         self._roles: set[int] = set()  # the choices whose role has been told
         self._finish_told = False
@@ -73,7 +74,8 @@ class OpenAIVoice(Voice):
         self._is_services = True
         return b"" if self._roles else self._begin(part.id, part.created, part.model)
 
-    def _begin(self, id_: str, created: int, model: str) -> bytes:
+    def _begin(self, id_: str, created: int | None, model: str) -> bytes:
+        created = self._created = self._created if created is None else created
         about = {"id": id_, "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = encode_json(about)[:-1]
         return b""
