@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import adapters, dialects
+from . import adapters, dialects, parts
 from .failures import UpstreamError
 from .stopping import closing, shutdown, shutdown_on_signal
 from .summary import Ending, Summary
@@ -19,6 +19,7 @@ __all__ = [
     "adapters",
     "closing",
     "dialects",
+    "parts",
     "shutdown",
     "shutdown_on_signal",
 ]
