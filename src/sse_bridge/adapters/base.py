@@ -174,11 +174,11 @@ def read_usage(usage: Any, *, final: bool = True) -> Usage | None:
     """Token counts in our words, from OpenAI's names or from the others'."""
     if usage is None:
         return None
-    given = _count(usage, "prompt_tokens", "input_tokens")
-    made = _count(usage, "completion_tokens", "output_tokens")
+    given = count_in(usage, "prompt_tokens", "input_tokens")
+    made = count_in(usage, "completion_tokens", "output_tokens")
     if given is None and made is None:
         return None
-    total = _count(usage, "total_tokens")
+    total = count_in(usage, "total_tokens")
     return Usage(
         given or 0,
         made or 0,
@@ -204,11 +204,12 @@ _THOUGHT = (
 
 def _count_within(usage: Any, places: tuple[tuple[str | None, str], ...]) -> int | None:
     """The first of these counts that is told, each in a field of its own or beside the others."""
-    counts = (_count(get(usage, place) if place else usage, name) for place, name in places)
+    counts = (count_in(get(usage, place) if place else usage, name) for place, name in places)
     return next((count for count in counts if count is not None), None)
 
 
-def _count(usage: Any, *names: str) -> int | None:
+def count_in(usage: Any, *names: str) -> int | None:
+    """The first of these fields that is a count, of whatever type; None where none is."""
     for name in names:
         count = get(usage, name)
         if isinstance(count, str):
