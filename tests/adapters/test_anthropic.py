@@ -9,6 +9,7 @@ from recorded.anthropic import ANSWER, TOLD, block, failing, start, stop, text
 from sse_bridge import UpstreamError
 from sse_bridge.adapters import Anthropic, Auto
 from sse_bridge.adapters.anthropic import looks_like_anthropic
+from sse_bridge.parts import Usage
 from told import Answer, assert_answers
 
 
@@ -58,6 +59,13 @@ def test_a_refusal_in_its_place_is_that_failure():
         read(Anthropic(), {"error": {"message": "no credit"}})
 
 
-def test_tokens_from_a_cache_are_counted_apart():
-    parts = read(Auto(), start(cache_read_input_tokens=5), *text(0, "Hi"), *stop("end_turn"))
-    assert (parts[-1].input_tokens, parts[-1].cached_tokens, parts[-1].total_tokens) == (7, 5, 16)
+def test_tokens_from_a_cache_are_of_the_input_and_counted_apart():
+    counted = start(cache_read_input_tokens=5, cache_creation_input_tokens=3)
+    [*_, usage] = read(Auto(), counted, *text(0, "Hi"), *stop("end_turn"))
+    assert usage == Usage(15, 9, 24, cached_tokens=5)
+
+
+def test_a_count_that_is_told_again_stands_in_its_place():
+    last = stop("end_turn")
+    last[0]["usage"] |= {"input_tokens": 8, "cache_read_input_tokens": 0}
+    assert read(Auto(), start(), *text(0, "Hi"), *last)[-1] == Usage(8, 9, 17, cached_tokens=0)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..parts import Part, Usage
-from .base import get, items, read_usage, text_of
+from .base import count_in, get, items, text_of
 from .refusals import told_failure
 from .vendor import Vendor, VendorAdapter, VendorReader, said_words, thought
 
@@ -24,9 +24,10 @@ _EVENTS = {
 _OTHERS = ("content_block_stop", "message_stop", "ping", "error")
 # What a helper stream makes of them.
 _HELPERS = ("text", "thinking", "signature", "citation", "input_json", "compaction")
-_RESULT = (
-    "_tool_result"  # how the types of blocks end that hold what a tool of the service's has given
-)
+_CACHED = "cache_read_input_tokens"
+_INPUT = ("input_tokens", "cache_creation_input_tokens", _CACHED)
+# How the types of blocks end that hold what a tool of the service's has given.
+_RESULT = "_tool_result"
 
 
 class AnthropicReader(VendorReader):
@@ -35,9 +36,10 @@ class AnthropicReader(VendorReader):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._whole: dict[
-            Any, Any
-        ] = {}  # calls whose input came with their block, until it is over
+        # Calls whose input came with their block, until it is over.
+        self._whole: dict[Any, Any] = {}
+        # Of this message, each as it was told last.
+        self._counts: dict[str, int] = {}
 
     def knows(self, chunk: Any) -> bool:
         return looks_like_anthropic(chunk) or goes_on(chunk)
@@ -46,6 +48,7 @@ class AnthropicReader(VendorReader):
         kind = get(chunk, "type")
         if kind == "message_start":
             self.next_call()
+            self._counts.clear()
             message = get(chunk, "message")
             yield from self.begin(get(message, "id"), get(message, "model"))
             yield from self._count(get(get(chunk, "message"), "usage"))
@@ -103,17 +106,16 @@ class AnthropicReader(VendorReader):
             self.missed("a citation without an address")
         yield from self.source(get(citation, "url"), get(citation, "title"))
 
-    def _count(self, told: Any) -> Iterator[Usage]:
+    def _count(self, usage: Any) -> Iterator[Usage]:
         """The input is told at the start, and the output so far with the reason to stop."""
-        usage, before = read_usage(told), self._usage
-        if usage is None:
+        told = {field: count_in(usage, field) for field in (*_INPUT, "output_tokens")}
+        if not any(count is not None for count in told.values()):
             return
-        given = usage.input_tokens or (before.input_tokens if before else 0)
-        cached = (
-            before.cached_tokens if before and usage.cached_tokens is None else usage.cached_tokens
-        )
-        total = given + usage.output_tokens
-        yield from self.count(Usage(given, usage.output_tokens, total, cached_tokens=cached))
+        counts = self._counts
+        counts |= {field: count for field, count in told.items() if count is not None}
+        # What comes from a cache, or goes into it, is not among the `input_tokens`.
+        given, made = sum(counts.get(field, 0) for field in _INPUT), counts.get("output_tokens", 0)
+        yield from self.count(Usage(given, made, given + made, cached_tokens=counts.get(_CACHED)))
 
 
 def looks_like_anthropic(chunk: Any) -> bool:
