@@ -11,7 +11,7 @@ from sse_bridge import Decoder
 from sse_bridge.adapters import Adapter, DashScope
 from sse_bridge.adapters.base import Wish
 from sse_bridge.options import Options
-from sse_bridge.parts import Part, Usage
+from sse_bridge.parts import Choice, Finish, Part, Usage
 
 ASK: dict[str, Any] = {
     "model": "m",
@@ -49,7 +49,13 @@ def read_stream(adapter: Adapter, chunks: Iterable[Any], **wish: Any) -> list[Pa
     """The same of a source, read as it comes: an SDK may change a chunk that it has given already."""
     reader = adapter.reader(Wish(**wish))
     parts = [part for chunk in chunks for part in reader.read(chunk)]
-    return [*parts, *reader.end()]
+    return [part for part in [*parts, *reader.end()] if not is_early(part)]
+
+
+def is_early(part: Part) -> bool:
+    """Whether it is a reason to finish that is for the Summary alone, as long as more may come."""
+    inner = part.part if type(part) is Choice else part
+    return type(inner) is Finish and not inner.final
 
 
 def spoken(parts: Iterable[Part]) -> list[Part]:

@@ -111,9 +111,13 @@ class Metadata(NamedTuple):
 
 
 class Finish(NamedTuple):
-    """The model says why it stopped: ``stop``, ``length``, ``tool_calls``, ``content_filter`` ..."""
+    """The model says why it stopped: ``stop``, ``length``, ``tool_calls``, ``content_filter`` ...
+
+    Only the final one is told to the client; another call of the model may follow on one that is for the Summary.
+    """
 
     reason: str
+    final: bool = True
 
 
 class Usage(NamedTuple):

@@ -102,7 +102,7 @@ def _mended(part: Part, text: str) -> Part:
     if type(part) is Reasoning:
         return Reasoning(text)
     if type(part) is Finish:
-        return Finish(text)
+        return part._replace(reason=text)
     if type(part) is ToolCall:
         id_, name = (word and whole(word) for word in (part.id, part.name))
         return ToolCall(part.number, id_, name, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from sse_bridge.adapters import OpenAI
 from sse_bridge.options import Options
 from sse_bridge.parts import Choice, Finish, Native, Reasoning, Usage
 from sse_bridge.parts import ToolCall as Call
+from told import Answer, in_delta
 
 OPENAI = OpenAI()
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
@@ -87,7 +89,7 @@ def test_the_word_null_is_no_reason_to_stop():
 
 def test_the_usage_comes_after_the_finish_in_a_chunk_without_choices():
     parts = read(OPENAI, openai_chunk({}, "stop", usage=None), envelope([], usage=USAGE))
-    assert parts == [Finish("stop"), Usage(7, 3, 10, final=False), Usage(7, 3, 10)]
+    assert parts == [Usage(7, 3, 10, final=False), Finish("stop"), Usage(7, 3, 10)]
 
 
 @pytest.mark.parametrize("choices", [[], None])
@@ -101,7 +103,7 @@ def test_further_choices_say_which_they_are():
         {"index": 1, "delta": {"content": "B"}, "finish_reason": "length"},
         {"index": 0, "delta": {"content": "A"}, "finish_reason": None},
     ]
-    assert read(OPENAI, envelope(both)) == [Choice(1, "B"), Choice(1, Finish("length")), "A"]
+    assert read(OPENAI, envelope(both)) == [Choice(1, "B"), "A", Choice(1, Finish("length"))]
 
 
 def test_legacy_completions_have_their_text_in_the_choice():
@@ -165,7 +167,7 @@ def test_a_passed_chunk_with_nothing_to_note_is_its_json_where_that_is_wished(co
 )
 def test_a_passed_chunk_with_something_to_note_is_more_than_its_json(chunk):
     for whole in chunk, sdk_chunk(chunk):
-        [part] = read(OPENAI, whole, passes="openai", lines=True)
+        [*_, part] = read(OPENAI, whole, passes="openai", lines=True)
         assert type(part) is Native
         assert part.finish_reason or part.usage == Usage(7, 3, 10)
 
@@ -331,3 +333,62 @@ def test_a_stream_that_ends_without_a_finish_reason_is_warned_about(dialect, cap
 def test_a_stream_that_tells_why_it_stopped_is_not(dialect, caplog):
     run([openai_chunk({"content": "x"}), openai_chunk({}, "stop"), openai_chunk()], dialect=dialect)
     assert not caplog.records
+
+
+# -- several calls of the model -------------------------------------------------------------------
+
+
+def first_call(call: str, reason: str, text: str = "", tokens: int = 1) -> list[Any]:
+    """A model's call as services stream it: a role, its words, a call of a tool, a reason, the tokens."""
+    function = {"name": "add", "arguments": "{}"}
+    tool = {"index": 0, "id": f"tool of {call}", "type": "function", "function": function}
+    words = [openai_chunk({"content": text}, id=call)] if text else []
+    calls = [openai_chunk({"tool_calls": [tool]}, id=call)] if reason == "tool_calls" else []
+    usage = {"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": 10 + tokens}
+    return [
+        openai_chunk({"role": "assistant", "content": ""}, id=call),
+        *words,
+        *calls,
+        openai_chunk(finish=reason, id=call),
+        envelope([], id=call, usage=usage),
+    ]
+
+
+THREE_CALLS = [
+    *first_call("c1", "tool_calls", tokens=1),
+    *first_call("c2", "tool_calls", "Hm. ", tokens=2),
+    *first_call("c3", "stop", "Three.", tokens=3),
+]
+ONE_ANSWER = Answer(
+    "Hm. Three.",
+    calls=(("tool of c1", "add", "{}"), ("tool of c2", "add", "{}")),
+    finish="stop",
+    usage=(30, 6, 36),
+)
+
+
+@pytest.mark.parametrize("adapter", ["auto", "openai"])
+def test_several_calls_of_a_model_are_one_answer(adapter):
+    answer, summary = in_delta(lambda: iter(THREE_CALLS), adapter=adapter)
+    assert answer == ONE_ANSWER
+    assert summary.usage == {"input_tokens": 30, "output_tokens": 6, "total_tokens": 36}
+
+
+@pytest.mark.parametrize("adapter", ["auto", "openai"])
+def test_several_calls_of_a_model_are_one_answer_to_a_client_of_openais(adapter):
+    events = Decoder().feed(run(THREE_CALLS, dialect="openai", adapter=adapter))
+    chunks = [event.json() for event in events[:-1]]
+    choices = [choice for chunk in chunks for choice in chunk["choices"]]
+    assert [choice["finish_reason"] for choice in choices if choice["finish_reason"]] == ["stop"]
+    calls = [call for choice in choices for call in choice["delta"].get("tool_calls", ())]
+    assert [(call["index"], call["id"]) for call in calls] == [(0, "tool of c1"), (1, "tool of c2")]
+    # Each call's own count has passed with its chunk, and the last that comes is of all.
+    assert chunks[-1]["usage"]["total_tokens"] == 36
+
+
+def test_words_of_another_id_before_any_finish_are_of_the_same_call():
+    chunks = [openai_chunk({"content": text}, id=text) for text in "abc"]
+    usage = {"prompt_tokens": 1, "completion_tokens": 3, "total_tokens": 4}
+    last = [openai_chunk(finish="stop", id="d"), envelope([], id="e", usage=usage)]
+    answer, _ = in_delta(lambda: iter([*chunks, *last]))
+    assert answer == Answer("abc", finish="stop", usage=(1, 3, 4))

@@ -5,6 +5,7 @@ Rules of this file:
 1. Words come in ``delta``; where a service has none there, in ``message``, or in the choice itself.
 2. A ``message`` behind deltas is the whole answer again: of that, only what goes on where the deltas ended is news.
 3. What is said in two places of one chunk is said once, and so is a reason to finish by chunks of one id.
+4. Behind a reason to finish, words of another id are of another call of the model, within the same answer.
 """
 
 from __future__ import annotations
@@ -26,13 +27,23 @@ ELSEWHERE = ("message", "text", "content", "messages")  # where a choice may hav
 class Answer:
     """One choice, as far as it was said; `objects` writes arguments that are no text."""
 
-    __slots__ = ("_calls", "_finish", "_has_deltas", "_length", "_thought", "spoke")
+    __slots__ = (
+        "_calls",
+        "_finish",
+        "_has_deltas",
+        "_length",
+        "_length_then",
+        "_thought",
+        "spoke",
+        "turn",
+    )
 
     def __init__(self, objects: ObjectWriter = OBJECTS) -> None:
         self.spoke = False
+        self.turn = 0  # which call of the model speaks
         self._calls = Calls(objects)
         self._has_deltas = False
-        self._length = 0  # characters of text
+        self._length = self._length_then = 0  # characters of text; then, when it finished
         self._thought = False
         self._finish: tuple[str, str] | None = None
 
@@ -51,12 +62,25 @@ class Answer:
 
     def say(self, choice: Any, id_: Any, missed: Missed) -> Iterator[Part]:
         """What a choice of the chunk with this id says that is news, its reason to finish last."""
+        if self._finish is not None and self._finish[0] != text_of(id_) and self._goes_on(choice):
+            self._begin_another()
         yield from self._noted(self._news(choice, missed))
         reason = real_reason(get(choice, "finish_reason"))
         if reason and not is_failed_finish(reason) and self._finish != (text_of(id_), reason):
             self._finish = (text_of(id_), reason)
+            self._length_then = self._length
             self.spoke = True
             yield Finish(reason)
+
+    def _goes_on(self, choice: Any) -> bool:
+        return self._length > self._length_then or has_words(get(choice, "delta"))
+
+    def _begin_another(self) -> None:
+        """The model was called once more: what it says is news, and its calls come behind the others."""
+        self.turn += 1
+        self._has_deltas = self._thought = False
+        self._length, self._finish = 0, None
+        self._calls = self._calls.others()
 
     def _news(self, choice: Any, missed: Missed) -> Iterator[Part]:
         delta, message = get(choice, "delta"), get(choice, "message")

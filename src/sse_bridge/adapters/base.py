@@ -223,6 +223,25 @@ def count_in(usage: Any, *names: str) -> int | None:
     return None
 
 
+def added(one: Usage | None, other: Usage) -> Usage:
+    """The tokens of two calls of a model."""
+    return other if one is None else _added(one, other)
+
+
+def _added(one: Usage, other: Usage) -> Usage:
+    def both(first: int | None, second: int | None) -> int | None:
+        return second if first is None else first + (second or 0)
+
+    return Usage(
+        one.input_tokens + other.input_tokens,
+        one.output_tokens + other.output_tokens,
+        one.total_tokens + other.total_tokens,
+        other.final,
+        both(one.cached_tokens, other.cached_tokens),
+        both(one.reasoning_tokens, other.reasoning_tokens),
+    )
+
+
 def real_reason(reason: Any) -> str | None:
     """A finish reason; DashScope writes the string "null" until there is one."""
     if isinstance(reason, str) and reason and reason != "null":

@@ -34,15 +34,19 @@ class _Call:
 
 
 class Calls:
-    """The tool calls of one choice; `objects` writes arguments that are no text."""
+    """The tool calls of one choice; `objects` writes arguments that are no text, `first` numbers the first one."""
 
-    def __init__(self, objects: ObjectWriter = OBJECTS) -> None:
+    def __init__(self, objects: ObjectWriter = OBJECTS, first: int = 0) -> None:
         self._objects = objects
         self._calls: dict[int, _Call] = {}
-        self._next = 0  # the number of a call that is new
+        self._first = self._next = first  # the number of a call that is new
         self._by_id: dict[str, int] = {}
         self._by_index: dict[int, int] = {}  # the service's number for a call, and ours
         self._last: int | None = None
+
+    def others(self) -> Calls:
+        """For another call of the model in the same answer: its calls come behind these."""
+        return Calls(self._objects, self._next)
 
     def say(self, fragments: Any) -> Iterator[ToolCall]:
         """What the fragments of one chunk say."""
@@ -93,7 +97,7 @@ class Calls:
     def _number(self, index: int | None, id_: str, name: str, told: set[int]) -> int:
         if index is None:
             return self._of_id(id_) if id_ else self._of_name(self._last, name, told)
-        number = self._by_index.get(index, index)
+        number = self._by_index.get(index, self._first + index)
         call = self._calls.get(number)
         if call is not None and id_ and call.id and id_ != call.id and (name or call.is_whole):
             number = self._of_id(id_)
@@ -108,7 +112,7 @@ class Calls:
     def _of_name(self, number: int | None, name: str, told: set[int]) -> int:
         """The call of a fragment without an id that would go on with the call of this number."""
         if number is None:
-            return 0
+            return self._first
         call = self._calls[number]
         is_another = name != call.name or number in told or call.is_whole
         return self._next if name and call.name and is_another else number

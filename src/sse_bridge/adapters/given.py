@@ -51,7 +51,7 @@ FIELDS: dict[type, dict[str, Any]] = {
     File: {"url": str, "media_type": str, "name": str | None},
     Data: {"name": str, "id": str | None, "transient": bool},
     Step: {"name": str | None},
-    Finish: {"reason": str},
+    Finish: {"reason": str, "final": bool},
     Usage: {
         "input_tokens": int,
         "output_tokens": int,

@@ -7,6 +7,8 @@ Rules of this file:
    words instead.
 3. What is said in our words tells each choice's finish reason once, and the usage once, the last that came, when
    all is over. A chunk that passes tells what it tells.
+4. A source may call its model several times, each time with another id: that is one answer. The calls of tools are
+   numbered through and the tokens added up, and of the reasons to finish the last is told.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from ..objects import tells_its_fields
 from ..parts import Broken, Choice, Finish, Native, Origin, Part, Usage
 from ..shapes import noted
 from .answers import Answer
-from .base import NO_REASON, Once, Parts, Reader, Wish, broken, get, numbered, read_usage
+from .base import NO_REASON, Once, Parts, Reader, Wish, added, broken, get, numbered, read_usage
 from .given import YIELDED, yielded
 from .openai_chunk import (
     CHUNK,
@@ -73,7 +75,12 @@ class OpenAIReader:
         self._others: dict[int, Answer] = {}
         self._another_spoke = False  # one of those
         self._begun = False  # whether any chunk has come
-        self._usage: Usage | None = None
+        self._usage: Usage | None = None  # of all calls of the model
+        self._before: Usage | None = None  # of those that are over
+        self._turn = 0  # the one whose tokens were counted last
+        self._finishes: dict[int, Part] = {}  # of each choice, to be told when all is over
+        # Chunks that pass and only finish or count wait, each with its turn, for another call may follow.
+        self._last: list[tuple[int, Native]] = []
         self._told: Usage | None = None  # what of it the client has seen
         self._once = Once(_log, "there is no place for %s of a chunk: left out")
         self._names = wish.names  # whether a chunk that passes is to tell whose answer it is
@@ -105,7 +112,7 @@ class OpenAIReader:
         return self._named(chunk, said) if self._names else said
 
     def end(self) -> Parts:
-        usage = () if self._usage is None or self._usage == self._told else (self._usage,)
+        usage = (*self._released(), *self._finishes.values(), *self._counts())
         answers = (self._first, *self._others.values())
         if not all(answer.is_finished for answer in answers):
             if self._must_finish:
@@ -114,6 +121,15 @@ class OpenAIReader:
         if self._must_finish and usage and not self.spoke:
             return broken(usage, upstream_cut())
         return usage
+
+    def _released(self) -> Parts:
+        """The chunks that have waited, less the finish of a call of the model that was not the last."""
+        last, self._last = self._last, []
+        turn = self._first.turn
+        return tuple(native for then, native in last if then == turn or not native.finish_reason)
+
+    def _counts(self) -> Parts:
+        return () if self._usage is None or self._usage == self._told else (self._usage,)
 
     @property
     def spoke(self) -> bool:
@@ -138,13 +154,27 @@ class OpenAIReader:
             except SerializationError:
                 pass
             else:
-                if get(chunk, "usage") is not None:  # where a client of OpenAI's looks
+                # Where a client of OpenAI's looks, and of the one call of the model only.
+                if get(chunk, "usage") is not None and self._before is None:
                     self._told = usage or self._told
-                return (native,)
+                return self._passed(native, said)
         look_around(chunk, missed.append)
         for what in missed:
             self._once(what)
         return self._apart(chunk, said, usage, error)
+
+    def _passed(self, native: Native, said: list[Part]) -> Parts:
+        """The chunk; one that only finishes waits, and so does a count, or nothing, behind it."""
+        if [*map(type, said)] == [Finish] or (self._last and not said):
+            self._last.append((self._first.turn, native))
+            return self._of_summary(native)
+        return (*self._released(), native)
+
+    def _of_summary(self, native: Native) -> Parts:
+        """What of a chunk that waits is not to be lost if it never goes out."""
+        reason, usage = native.finish_reason, native.usage
+        said: list[Part] = [] if reason is None else [Finish(reason, final=False)]
+        return said if usage is None else [*said, usage._replace(final=False)]
 
     def _as_json(self, chunk: Any) -> Parts:
         """For a client to whom it is JSON and no more; a service's words for its failure are taken out."""
@@ -188,10 +218,22 @@ class OpenAIReader:
     def _apart(
         self, chunk: Any, said: list[Part], usage: Usage | None, error: Exception | None
     ) -> Parts:
+        said = list(map(self._kept, said))
+        if said:
+            said = [*self._released(), *said]
         if usage is not None:  # for the Summary: the client hears the last, at the end
             said = [*said, usage._replace(final=False)]
         named = said if self._is_named else self._named(chunk, said)
         return named if error is None else broken(named, error)
+
+    def _kept(self, part: Part) -> Part:
+        """The part as it is; but a reason to finish is kept until all is over, and for now for the Summary."""
+        number, inner = (part.number, part.part) if type(part) is Choice else (0, part)
+        if type(inner) is not Finish:
+            return part
+        self._finishes[number] = part
+        early = inner._replace(final=False)
+        return Choice(number, early) if number else early
 
     def _named(self, chunk: Any, said: Parts) -> Parts:
         """The first words, behind whose they are."""
@@ -243,5 +285,9 @@ class OpenAIReader:
         places = [chunk, get(chunk, "x_groq"), *choices_of(chunk)]
         told = (read_usage(get(place, "usage")) for place in places)
         usage = next((count for count in told if count is not None), None)
-        self._usage = usage or self._usage
-        return usage
+        if usage is None:
+            return None
+        if self._turn != self._first.turn:
+            self._before, self._turn = self._usage, self._first.turn
+        self._usage = added(self._before, usage)
+        return self._usage

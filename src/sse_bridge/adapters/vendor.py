@@ -31,7 +31,7 @@ from ..parts import (
 )
 from ..shapes import noted
 from ..surrogates import whole
-from .base import NO_REASON, Once, Parts, Reader, Wish, broken, check_number, text_of
+from .base import NO_REASON, Once, Parts, Reader, Wish, added, broken, check_number, text_of
 from .calls import arguments_in
 from .given import YIELDED, yielded
 from .refusals import refusal_in
@@ -107,6 +107,7 @@ class VendorReader:
                 f"adapter={self.name!r} takes {self.takes}, got {noted(chunk)}"
             )
         said: list[Part] = []
+        reason = self._reason
         try:
             for part in self.say(chunk):
                 said.append(part)  # noqa: PERF402 # what was said before a failure is not lost
@@ -114,7 +115,11 @@ class VendorReader:
             return broken(said, error)
         finally:
             self.spoke = self.spoke or any(type(part) not in _NO_WORDS for part in said)
-        return self._as_json(chunk, said) if self._sends_whole else said
+        if self._sends_whole:
+            return self._as_json(chunk, said)
+        if self._reason is not None and self._reason != reason:
+            said.append(Finish(self._reason, final=False))
+        return said
 
     def end(self) -> Parts:
         if self._sends_whole:
@@ -188,7 +193,7 @@ class VendorReader:
 
     def _sum(self) -> Usage:
         assert self._usage is not None
-        return self._usage if self._before is None else _added(self._before, self._usage)
+        return added(self._before, self._usage)
 
     def _as_json(self, chunk: Any, said: list[Part]) -> Parts:
         try:
@@ -202,20 +207,6 @@ class VendorReader:
 
 
 _NO_WORDS = (Origin, Usage)
-
-
-def _added(one: Usage, other: Usage) -> Usage:
-    def both(first: int | None, second: int | None) -> int | None:
-        return second if first is None else first + (second or 0)
-
-    return Usage(
-        one.input_tokens + other.input_tokens,
-        one.output_tokens + other.output_tokens,
-        one.total_tokens + other.total_tokens,
-        other.final,
-        both(one.cached_tokens, other.cached_tokens),
-        both(one.reasoning_tokens, other.reasoning_tokens),
-    )
 
 
 def said_words(text: Any) -> Iterator[str]:

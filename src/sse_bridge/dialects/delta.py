@@ -90,6 +90,8 @@ class DeltaVoice(PlainVoice):
         return _event("metadata", values={"value": part.value})
 
     def finish(self, part: Finish) -> bytes:
+        if not part.final:
+            return b""
         return data_frame(f'{{"reason":{quote(part.reason)}{self._choice()}}}', "finish")
 
     def usage(self, part: Usage) -> bytes:

@@ -112,6 +112,8 @@ class OpenAIVoice(Voice):
         return self._delta(f'"annotations":[{citation}]')
 
     def finish(self, part: Finish) -> bytes:
+        if not part.final:
+            return b""
         self._finish_told = True
         return self._delta("", quote(part.reason))
 
