@@ -55,19 +55,19 @@ def told(*chunks: Any, **options: Any) -> bytes:
             Adapter,
             r"adapter must be a name or an Adapter, got the class itself: did you mean Adapter\(",
         ),
-        (Adapter(None), r"reader\(\) must give a Reader, with a method `read`, got None"),
-        (Adapter("x"), r"reader\(\) must give a Reader, with a method `read`, got 'x'"),
-        (Adapter(Reader(None)), "Reader.read must give a tuple of parts, got None"),
+        (Adapter(None), r"reader\(\) must return a Reader, with a method `read`, got None"),
+        (Adapter("x"), r"reader\(\) must return a Reader, with a method `read`, got 'x'"),
+        (Adapter(Reader(None)), "Reader.read must return a tuple of parts, got None"),
         (
             Adapter(Reader("text")),
-            "Reader.read must give a tuple of parts, got a str of 4 characters",
+            "Reader.read must return a tuple of parts, got a str of 4 characters",
         ),
-        (Adapter(Reader([5])), "Reader.read must give a tuple of parts, got a list of length 1"),
+        (Adapter(Reader([5])), "Reader.read must return a tuple of parts, got a list of length 1"),
         (
             Adapter(Reader(Finish("stop"))),
-            "Reader.read must give a tuple of parts, got .*parts.Finish$",
+            "Reader.read must return a tuple of parts, got .*parts.Finish$",
         ),
-        (Adapter(Reader((), 5)), "Reader.end must give a tuple of parts, got 5"),
+        (Adapter(Reader((), 5)), "Reader.end must return a tuple of parts, got 5"),
     ],
 )
 def test_an_adapter_is_told_what_is_wrong_with_it(adapter: Any, words: str):
@@ -91,12 +91,12 @@ class NoHeaders:
             r"dialect must be a name or a Dialect, got the class itself: did you mean Dialect\(",
         ),
         (NoHeaders(), "dialect must be a name or a Dialect, with an attribute `headers`, got"),
-        (Dialect(None), r"voice\(\) must give a callable, got None"),
+        (Dialect(None), r"voice\(\) must return a callable, got None"),
         (
             Dialect(lambda part: "text"),
-            "must give bytes for .*parts.Start, got a str of 4 characters",
+            "must return bytes for .*parts.Start, got a str of 4 characters",
         ),
-        (Dialect(lambda part: None), "must give bytes for .*parts.Start, got None"),
+        (Dialect(lambda part: None), "must return bytes for .*parts.Start, got None"),
     ],
 )
 def test_a_dialect_is_told_what_is_wrong_with_it(dialect: Any, words: str):
@@ -110,7 +110,7 @@ def test_what_goes_wrong_in_the_middle_is_a_failure_of_the_stream(caplog: pytest
     body = told("a", "b", adapter=adapter)
     assert body.startswith(b"data: a\n\n")
     assert b"event: error" in body
-    assert "Reader.read must give a tuple of parts, got a str of 1 characters" in caplog.text
+    assert "Reader.read must return a tuple of parts, got a str of 1 characters" in caplog.text
 
 
 def test_a_right_one_works_and_a_list_is_as_good_as_a_tuple():
@@ -133,8 +133,8 @@ def test_a_right_one_works_and_a_list_is_as_good_as_a_tuple():
         (ToolCall(0, 5, "f", "{}"), r"ToolCall.id must be str \| None, got 5"),
         (Usage(1, 2.5, 3), "Usage.output_tokens must be an int of 0 or more, got 2.5"),
         (Value("{}"), "Value.json must be <class 'bytes'>, got a str of 2 characters"),
-        (Value(b"{}\n\ndata: evil"), "must give JSON of one line, got bytes of length 14"),
-        (b"{}\r", "must give JSON of one line, got bytes of length 3"),
+        (Value(b"{}\n\ndata: evil"), "must return JSON of one line, got bytes of length 14"),
+        (b"{}\r", "must return JSON of one line, got bytes of length 3"),
     ],
 )
 def test_a_part_with_a_field_of_another_type_is_refused_before_a_dialect_writes_it(

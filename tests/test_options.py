@@ -265,7 +265,9 @@ def test_the_code_is_given_to_whatever_must_have_a_second_argument(describe: Any
 
 @pytest.mark.parametrize("describe", [lambda: "x", lambda a, b, c: "x", lambda error, *, code: "x"])
 def test_describe_that_takes_neither_one_argument_nor_two_is_refused(describe: Any):
-    with pytest.raises(TypeError, match="describe must take an exception, or one and its code"):
+    with pytest.raises(
+        TypeError, match="describe must take an exception, or an exception and its code"
+    ):
         Options(describe=describe)
 
 

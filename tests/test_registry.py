@@ -93,7 +93,7 @@ def test_a_straggler_takes_the_place_of_a_stream():
     registry.straggles(object())
     with pytest.raises(
         TooManyStreams,
-        match="1 streams are open, 2 sources of ended ones still run, max_streams is 3",
+        match="1 streams are open, 2 sources of ended streams still run, max_streams is 3",
     ):
         registry.enter(a_stream(), 3)
     registry.ended(worker)

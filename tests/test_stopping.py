@@ -249,7 +249,8 @@ def test_outside_the_main_thread_it_only_warns(
     with ThreadPoolExecutor(1) as thread:
         thread.submit(shutdown_on_signal, 1).result(PATIENCE)
     assert caplog.messages == [
-        "shutdown_on_signal: signals come to the main thread only, of the main interpreter; here, call shutdown()"
+        "shutdown_on_signal: only the main thread of the main interpreter receives signals; here, call shutdown() "
+        "yourself"
     ]
     assert signal.getsignal(signal.SIGTERM) == before
 
@@ -407,7 +408,7 @@ def test_in_a_sub_interpreter_as_mod_wsgis_it_warns_once_and_lets_the_app_live()
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "None\n")
-    assert done.stderr.count("\n") == done.stderr.count("signals come to the main thread") == 1
+    assert done.stderr.count("\n") == done.stderr.count("receives signals") == 1
 
 
 def test_a_forked_child_is_told_by_itself_and_only_it():

@@ -55,7 +55,7 @@ def test_time_that_is_skipped_has_passed_for_the_stream():
 
 
 def test_before_its_end_a_stream_is_not_summed_up():
-    with pytest.raises(AssertionError, match="summed up after its end"):
+    with pytest.raises(AssertionError, match="made once the stream has ended"):
         started().summary(1.0)
 
 

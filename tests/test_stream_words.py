@@ -124,7 +124,7 @@ def test_an_object_for_which_there_is_no_place_is_no_beginning(before: list[Part
     stream = started(dialect="openai")
     stream.feed([*before, OBJECT], 0.0)
     assert stream.ending is Ending.FAILED
-    assert "which is no chunk of a model" in str(stream.error)
+    assert "which is not a chunk of a model" in str(stream.error)
 
 
 def test_an_object_for_which_there_is_no_place_is_left_out_behind_words():

@@ -109,7 +109,7 @@ def test_a_lone_surrogate_is_refused(field, value):
     with pytest.raises(ValueError, match=f"{field} has a lone surrogate") as refused:
         ServerSentEvent(**{field: value})
     at = 1 if value[0] == "a" else 0
-    told = f"cannot carry: {value[at]!r} at {at} in a str of {len(value)} characters"
+    told = f"cannot encode: {value[at]!r} at {at} in a str of {len(value)} characters"
     assert told in str(refused.value)
 
 
@@ -172,7 +172,9 @@ def test_data_is_json_of_what_a_value_was_when_its_event_was_made():
 
 @pytest.mark.parametrize("value", [b"x", object(), math.nan, {"a": {"b": object()}}, [math.inf]])
 def test_data_that_json_cannot_say_is_refused(value):
-    told = re.escape(f"data must be a str, None, or what JSON can say, got {shape(value)}")
+    told = re.escape(
+        f"data must be a str, None, or a value that JSON can represent, got {shape(value)}"
+    )
     with pytest.raises(SerializationError, match=told):
         ServerSentEvent(value)
 
@@ -195,13 +197,13 @@ def test_json_over_several_lines_is_read_as_well():
 
 @pytest.mark.parametrize("data", ["[DONE]", "", "{", "[" * 100_000, "9" * 5000])
 def test_data_that_is_no_json_is_told_with_its_event(data):
-    told = f"data of the event 'done' is no JSON, got {shape(data)}: "
+    told = f"data of the event 'done' is not JSON, got {shape(data)}: "
     with pytest.raises(ValueError, match=told):
         ServerSentEvent(data, "done").json()
 
 
 def test_an_event_of_no_name_is_told_as_a_message():
-    with pytest.raises(ValueError, match="data of the event 'message' is no JSON"):
+    with pytest.raises(ValueError, match="data of the event 'message' is not JSON"):
         ServerSentEvent("Hel").json()
 
 

@@ -1,4 +1,4 @@
-"""Any generator of LLM chunks as a live, honest event stream in the web framework you already have."""
+"""Stream any generator of LLM chunks as Server-Sent Events from the web framework you already have."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """The names for users: not those of modules that were imported on the way."""
+    """The public names, without those of modules that were imported on the way."""
     return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

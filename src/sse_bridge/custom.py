@@ -1,6 +1,6 @@
-"""Adapters and dialects of the user's own, held to what their protocols say: what is wrong is told by its name.
+"""Checks of the user's own adapters and dialects against their protocols: an error names what is wrong.
 
-Those of the package are trusted, and pay nothing for it.
+The package's own are trusted, and pay nothing for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DIALECT = "dialect must be a name or a Dialect"
 
 
 def check_adapter(adapter: Any) -> Adapter:
-    """Raise `TypeError` for what is no Adapter."""
+    """The adapter; raises `TypeError` for what is not an Adapter."""
     if isinstance(adapter, type):
         raise TypeError(f"{_ADAPTER}, got the class itself: did you mean {adapter.__name__}(...)?")
     if not callable(getattr(adapter, "reader", None)):
@@ -33,7 +33,7 @@ def check_adapter(adapter: Any) -> Adapter:
 
 
 def check_dialect(dialect: Any) -> Dialect:
-    """Raise `TypeError` for what is no Dialect."""
+    """The dialect; raises `TypeError` for what is not a Dialect."""
     if isinstance(dialect, type):
         raise TypeError(f"{_DIALECT}, got the class itself: did you mean {dialect.__name__}(...)?")
     if not callable(getattr(dialect, "voice", None)):
@@ -46,24 +46,24 @@ def check_dialect(dialect: Any) -> Dialect:
 
 
 def checked_reader(adapter: Adapter, reader: Any) -> Reader:
-    """The reader that this adapter has made."""
+    """The reader that this adapter has made; raises `TypeError` for what is not a Reader."""
     if _is_ours(reader):
         made: Reader = reader
         return made
     for name in ("read", "end"):
         if not callable(getattr(reader, name, None)):
             raise TypeError(
-                f"{adapter!r}.reader() must give a Reader, with a method `{name}`, got {reader!r}"
+                f"{adapter!r}.reader() must return a Reader, with a method `{name}`, got {reader!r}"
             )
     return _CheckedReader(reader)
 
 
 def checked_voice(dialect: Dialect, voice: Any) -> Any:
-    """The voice that this dialect has made."""
+    """The voice that this dialect has made; raises `TypeError` for what cannot be called."""
     if _is_ours(voice):
         return voice
     if not callable(voice):
-        raise TypeError(f"{dialect!r}.voice() must give a callable, got {voice!r}")
+        raise TypeError(f"{dialect!r}.voice() must return a callable, got {voice!r}")
     return _CheckedVoice(voice)
 
 
@@ -77,7 +77,7 @@ def _is_one_of_ours(kind: type) -> bool:
 
 
 class _CheckedReader:
-    """A Reader that gives parts, or says what it gave instead."""
+    """Wraps a user's Reader: what it returns are parts, or an error says what they are instead."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -92,7 +92,7 @@ class _CheckedReader:
 def _parts(method: Callable[..., Any], given: Any) -> Parts:
     is_sequence = isinstance(given, (tuple, list)) and not isinstance(given, _PARTS)
     if not is_sequence or not all(isinstance(part, _PARTS) for part in given):
-        raise TypeError(f"{_named(method)} must give a tuple of parts, got {noted(given)}")
+        raise TypeError(f"{_named(method)} must return a tuple of parts, got {noted(given)}")
     for part in given:
         _check(method, part)
     return tuple(
@@ -114,20 +114,20 @@ def _check(method: Callable[..., Any], part: Any) -> None:
 
 def _check_line(method: Callable[..., Any], line: bytes) -> None:
     if b"\n" in line or b"\r" in line:
-        raise ValueError(f"{_named(method)} must give JSON of one line, got {noted(line)}")
+        raise ValueError(f"{_named(method)} must return JSON of one line, got {noted(line)}")
 
 
 def _inside(part: Any) -> tuple[Any, ...]:
-    """The parts in a part."""
+    """The parts within a part."""
     if type(part) is Choice:
         return (part.part,)
     return part.parts if type(part) is Native else ()
 
 
 class _CheckedVoice:
-    """A voice that gives bytes, or says what it gave instead."""
+    """Wraps a user's voice: what it returns are bytes, or an error says what it is instead."""
 
-    # Its ways to say single parts would go past the checks.
+    # A voice's own `one_frame` would bypass the checks.
     one_frame: ClassVar[dict[type, Any]] = {}
 
     def __init__(self, voice: Callable[[Part], bytes]) -> None:
@@ -139,7 +139,7 @@ class _CheckedVoice:
         said = self._voice(part)
         if not isinstance(said, (bytes, bytearray)):
             raise TypeError(
-                f"{_named(self._voice)} must give bytes for {noted(part)}, got {noted(said)}"
+                f"{_named(self._voice)} must return bytes for {noted(part)}, got {noted(said)}"
             )
         return bytes(said)
 

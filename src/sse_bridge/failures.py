@@ -1,10 +1,10 @@
-"""What a failure means: the code and the status that tell it, and whether the same request may succeed later.
+"""What a failure means: its code, its status, and whether the same request may succeed later.
 
 Rules of this file:
 
-1. No SDK and no HTTP client is imported: an error is told by its attributes, and by the names of its classes.
-2. Whatever an error's attributes are, or raise, a diagnosis comes of it.
-3. What is told to a client is our own word for it; the service's own is for the log.
+1. No SDK and no HTTP client is imported: an error is recognized by its attributes and the names of its classes.
+2. Whatever an error's attributes are, and even if they raise, there is always a diagnosis.
+3. The client gets our own code and message; the service's own are for the log.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .shapes import noted
 
 
 class UpstreamError(Exception):
-    """The model's service failed, in a way that it told in band or that a limit of patience told for it.
+    """The model's service failed: it reported an error within its stream, or it exceeded a timeout.
 
     Arguments: `message`, for the log; `status_code`, the HTTP status that fits (None: unknown);
-    `code`, the service's own word for it (None: none given); `retryable`, whether the same request
-    may succeed later (None, the default: as the status and the code say).
+    `code`, the service's own code for it (None: none given); `retryable`, whether the same request
+    may succeed later (None, the default: decided by the status and the code).
     """
 
     def __init__(
@@ -44,9 +44,9 @@ class SerializationError(ValueError):
 
 
 class CutShort(ConnectionResetError):
-    """Raised where a body is walked that must not end like a good one: its stream could not tell its failure.
+    """Raised where a body is iterated, lest it end like a good one: its stream could not report its failure.
 
-    It is an error of the connection, for these servers close without a page of their own behind what was sent.
+    It is a connection error: after such a one, these servers close the connection and add no error page of theirs.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class CutShort(ConnectionResetError):
 class Diagnosis(NamedTuple):
     """What a failure is.
 
-    `code` is what a client is told; `status_code`, the answer's where there is none yet; `retryable`, whether the
+    `code` is what the client gets; `status_code`, the response's where none was sent yet; `retryable`, whether the
     same request may succeed later; `is_upstream`, whether it is surely the model's service that failed.
     """
 
@@ -66,13 +66,11 @@ class Diagnosis(NamedTuple):
     is_upstream: bool
 
 
-_NOTHING = (
-    "the source ended without a word, a tool call, usage or a finish reason: that is no answer"
-)
+_NOTHING = "the source ended without any text, tool call, usage or finish reason: that is no answer"
 
 
 def no_answer(message: str = _NOTHING) -> UpstreamError:
-    """What a model fails with that has not said a word."""
+    """The error for a model that has not said a word."""
     return UpstreamError(message, status_code=502, code="empty_answer")
 
 
@@ -80,21 +78,21 @@ _CUT = "the model's stream ended without a finish reason: it was cut"
 
 
 def upstream_cut(message: str = _CUT) -> UpstreamError:
-    """What an answer fails with that ended in its middle."""
+    """The error for an answer that ended in the middle."""
     return UpstreamError(message, status_code=502, code="upstream_cut")
 
 
 def no_chunk(line: bytes) -> UpstreamError:
-    """What a stream fails with that begins with an object, one line of JSON, where only a model can speak."""
+    """The error for a source that begins with an object, one line of JSON, where only a model can speak."""
     message = (
-        f"the source began with {noted(json.loads(line))}, which is no chunk of a model, and the dialect has no "
-        "place for it: if the service refused, its words are in there; if the object is yours, yield a "
-        'ServerSentEvent, or give dialect="plain"'
+        f"the source began with {noted(json.loads(line))}, which is not a chunk of a model, and the dialect "
+        "cannot send it: if the service refused the request, its message is in there; if the object is your own, "
+        'yield a ServerSentEvent, or give dialect="plain"'
     )
     return UpstreamError(message, retryable=False)
 
 
-# Each code's own status, and whether it may pass.
+# The status of each code, and whether a retry may succeed.
 _CODES = {
     "rate_limited": (429, True),
     "overloaded": (503, True),
@@ -126,7 +124,7 @@ _BY_STATUS = {
     529: "overloaded",
 }
 
-# What services say in `code`, `type` and `status`, less case and punctuation. The first that fits decides: these...
+# What services send in `code`, `type` and `status`, without case and punctuation. The first match decides: these...
 _CLOSER_WORDS = {
     "contextlength": "context_too_long",
     "contextwindow": "context_too_long",
@@ -138,7 +136,7 @@ _CLOSER_WORDS = {
     "moderation": "content_filtered",
     "sensitive": "content_filtered",
 }
-# ... say more than a status does, and these are asked where there is none.
+# ... are more precise than a status, and these are used only where there is no status.
 _WORDS = {
     "ratelimit": "rate_limited",
     "throttl": "rate_limited",
@@ -168,7 +166,7 @@ _WORDS = {
 _DEPTH = 5  # so many causes are looked at
 _SPENT = ("insufficientquota", "quotaexceeded", "currentquota", "billing")  # waiting does not help
 
-# Whose errors are a service's, and whose objects are what came over the wire.
+# The packages whose errors are a service's, and whose objects are what came over the wire.
 SDKS = frozenset(
     {
         "anthropic",
@@ -187,7 +185,7 @@ SDKS = frozenset(
     }
 )
 
-# Names of classes, of the error's own and of those that it stands on; httpx's, requests', aiohttp's, urllib's ...
+# Class names, of the error's own class or of its base classes; httpx's, requests', aiohttp's, urllib's ...
 _TIMEOUTS = frozenset({"TimeoutError", "TimeoutException", "Timeout", "APITimeoutError"})
 _LOST = frozenset(
     {
@@ -206,7 +204,7 @@ _LOST = frozenset(
 
 
 def diagnose(error: BaseException) -> Diagnosis:
-    """What this failure is, by its status, its words and its kind, or by those of what it was raised from."""
+    """What this failure is, by its status, its message and its type, or by those of what it was raised from."""
     told = None
     try:
         told = next(filter(None, map(_diagnosis, _causes(error))), None)
@@ -240,7 +238,7 @@ _members_of: Callable[[BaseException], tuple[BaseException, ...]] = vars(BaseExc
 
 
 def _diagnosis(error: BaseException) -> Diagnosis | None:
-    """What this error itself tells; None where it tells nothing that we know."""
+    """The diagnosis of this error alone; None where nothing in it is known."""
     if issubclass(type(error), (SerializationError, UnicodeEncodeError)):
         return Diagnosis("serialization_error", *_CODES["serialization_error"], is_upstream=False)
     words = [_plain(word) for word in _words_of(error)]
@@ -260,7 +258,7 @@ def _diagnosis(error: BaseException) -> Diagnosis | None:
 
 
 def status_of(error: BaseException) -> int | None:
-    """The HTTP status that an error tells of, wherever its library keeps it; None if it tells of none."""
+    """The HTTP status of an error, wherever its library keeps it; None if it has none."""
     response = read(error, "response")
     if isinstance(response, Mapping):  # botocore's
         response = read(response.get("ResponseMetadata"), "HTTPStatusCode")
@@ -275,7 +273,7 @@ def status_of(error: BaseException) -> int | None:
 
 
 def as_status(value: Any) -> int | None:
-    """A number, or the text of one, that is an HTTP status and a failure's."""
+    """The value, a number or its text, if it is the HTTP status of a failure; else None."""
     if isinstance(value, str):
         text = str.__str__(value)
         value = int(text) if len(text) == 3 and text.isascii() and text.isdigit() else None
@@ -286,7 +284,7 @@ def as_status(value: Any) -> int | None:
 
 
 def read(thing: Any, name: str) -> Any:
-    """A field of an object or a mapping; None where there is none, or none to be had."""
+    """A field of an object or a mapping; None where there is none, or where reading it raises."""
     try:
         return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
     except BaseException:  # a property may raise anything, and the client is yet to be told
@@ -294,7 +292,7 @@ def read(thing: Any, name: str) -> Any:
 
 
 def _code(error: BaseException, words: list[str]) -> str | None:
-    """Our word for it; None where nothing says that an upstream has failed."""
+    """Our code for it; None where nothing shows that an upstream has failed."""
     own = read(error, "code")
     if issubclass(type(error), UpstreamError) and isinstance(own, str):
         own = str.__str__(own)
@@ -316,7 +314,7 @@ def _by_kind(error: BaseException) -> str | None:
 
 
 def _by_name(error: BaseException) -> str | None:
-    """What an SDK calls it, that tells neither a status nor a code: the closest class first."""
+    """Our code by the names of an error's classes, the closest first, for SDK errors without status and code."""
     names = [_plain(kind.__name__) for kind in type(error).__mro__ if _package(kind) in SDKS]
     return _first(_CLOSER_WORDS, names) or _first(_WORDS, names)
 
@@ -330,7 +328,7 @@ def _first(meanings: Mapping[str, str], words: Iterable[str]) -> str | None:
 
 
 def _words_of(error: BaseException) -> Iterator[str]:
-    """The service's own words, where SDKs keep them: on the error, or in the body that it came with."""
+    """The service's own codes, where SDKs keep them: on the error, or in the response body that it came with."""
     body = read(error, "body")
     for thing in (error, body, read(body, "error")):
         for name in ("code", "type", "status"):
@@ -366,7 +364,7 @@ _OF_CLIENTS = ("response", "request", "request_info", "body", "hdrs")
 
 
 def retry_after(error: BaseException) -> str | None:
-    """When the service may be asked again, as it says in its headers; None where it does not."""
+    """The Retry-After of the service's response: when it may be asked again; None where it does not say."""
     for cause in _causes(error):
         response = read(cause, "response")
         places = (read(response, "headers"), read(cause, "headers"), read(cause, "hdrs"))
@@ -389,7 +387,7 @@ def _header(headers: Any, name: str) -> str | None:
 
 
 def _is_apps_own(error: BaseException) -> bool:
-    """Whether it is the framework's word for a status: an app's ``abort()``, say."""
+    """Whether it is a framework's exception for a status: an app's ``abort()``, for example."""
     return any(
         kind.__name__ == "HTTPException" and _package(kind) in ("werkzeug", "starlette")
         for kind in type(error).__mro__

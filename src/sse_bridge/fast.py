@@ -1,9 +1,9 @@
 """orjson, for the values that it writes byte for byte as json does: what the extra `[fast]` brings.
 
 1. It is not loaded before the first object is written, and never with ``SSE_BRIDGE_ORJSON=0``.
-2. What it refuses, json writes or refuses: so it is told to refuse what it can.
-3. What it would write in its own way is found by `agrees`, which looks at every value after orjson has.
-   Cycles, great depth and keys that are not strings do not come so far: orjson refuses them.
+2. What it refuses, json writes or refuses: so it is configured to refuse as much as it can.
+3. What it would write differently is found by `agrees`, which looks at every value after orjson has.
+   Cycles, great depth and keys that are not strings do not get that far: orjson refuses them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Dumps = Callable[[Any, None, int], bytes]
 
 
 def load() -> tuple[Dumps, int] | None:
-    """Return orjson's ``dumps`` and the options to call it with, or None where it is not to be had.
+    """Return orjson's ``dumps`` and the options to call it with, or None where it is not available.
 
-    What it writes then ends with a line feed, which is to be cut off.
+    Its output then ends with a line feed, which is to be cut off.
     """
     if not _ALLOWED:
         return None
@@ -39,7 +39,7 @@ def load() -> tuple[Dumps, int] | None:
 
 
 def agrees(values: Iterable[Any]) -> bool:
-    """Whether json would write these as orjson did.
+    """Whether json would write these values as orjson did.
 
     The two differ on NaN, on infinity, on floats that need an exponent, and on the types that orjson adds.
     """

@@ -1,4 +1,4 @@
-"""Event streams for FastAPI: what `sse_bridge.starlette` has, under the name that one looks for."""
+"""Event streams for FastAPI: the same as `sse_bridge.starlette`, under FastAPI's name."""
 
 from __future__ import annotations
 

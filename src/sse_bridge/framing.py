@@ -16,7 +16,7 @@ def data_frame(data: str, event: str | None = None) -> bytes:
 
 
 def data_frames(data: list[str], event: str | None = None) -> bytes:
-    """Return data_frame() of each, joined; looked through and encoded once for all."""
+    """Return data_frame() of each, joined; all are searched for line ends, and encoded, at once."""
     head = "data: " if event is None else f"{_event_line(event)}data: "
     joint = f"\n\n{head}".join(data)
     if "\r" in joint or joint.count("\n") != (head.count("\n") + 2) * (len(data) - 1):
@@ -25,7 +25,7 @@ def data_frames(data: list[str], event: str | None = None) -> bytes:
 
 
 def json_frame(line: bytes, event: str | None = None) -> bytes:
-    """Return the frame of one line of JSON: it has no line end that would have to be looked for."""
+    """Return the frame of one line of JSON, which is not searched for line ends."""
     return b"%bdata: %b\n\n" % (_event_line_bytes(event), line)
 
 
@@ -36,15 +36,15 @@ def json_frames(lines: list[bytes], event: str | None = None) -> bytes:
 
 
 def count_frames(data: bytes) -> int:
-    """How many frames these bytes are: whole ones, of any line ends."""
+    """How many whole frames these bytes hold, with any line ends."""
     count = data.count(b"\n\n")
     return count + data.count(b"\r\n\r\n") + data.count(b"\r\r") if b"\r" in data else count
 
 
 def count_lines_of_data(data: bytes) -> int:
-    """How many frames these bytes are, if each is one line of data and nothing else; 0 if not.
+    """How many frames these bytes hold, if each is one line of data and nothing else; 0 if not.
 
-    It costs a quarter of counting any frames and looking for their ids: a search for much may skip much.
+    It costs a quarter of counting any frames and searching for ids: a longer search string skips more.
     """
     count = data.count(b"\n\ndata: ") + 1
     alike = data.startswith(b"data: ") and data.endswith(b"\n\n")
@@ -57,12 +57,12 @@ def has_id(frames: bytes) -> bool:
 
 
 def ends_line(last: bytes) -> bool:
-    """Whether a line may follow on these last bytes. On a lone CR none may: an LF to come may belong to it."""
+    """Whether a new line may follow these last bytes. Not after a lone CR: an LF to come may belong to it."""
     return last.endswith((b"\n", *_FRAME_ENDS))
 
 
 def end_of_frame(last: bytes) -> bytes:
-    """What these last bytes lack, lest the frame that they are of swallows one that follows."""
+    """The line ends that these last bytes lack, lest their unfinished frame swallow the one that follows."""
     if last.endswith(_FRAME_ENDS):
         return b""
     return b"\n" if last.endswith(b"\n") else b"\n\n"

@@ -1,18 +1,18 @@
-"""Has this WSGI client hung up? Watched while nothing is written to it.
+"""Detects that a WSGI client has disconnected (hung up), while nothing is written to it.
 
-WSGI has no word for it, so each server's own handle on the connection is used, by its file descriptor and
-for nothing but asking the kernel: not a byte is read, and the server's own socket is never touched. But where a
-client does not read, that is how to end the write in which it holds the server's thread.
+WSGI has no message for a disconnect, so each server's own handle on the connection is used: its file descriptor,
+and for nothing but asking the kernel. Not a byte is read, and the server's own socket is never touched. The one
+exception is a client that does not read: the same handle ends the write in which it holds the server's thread.
 
 Rules of this file:
 
 1. What is watched is a duplicate of the descriptor: the server may close its own, and the number be used again.
 2. A live duplicate holds back the server's own FIN: it is closed with the body, which a server closes first.
-3. A client that closed only its sending side looks like one that left, until something is written to it.
-   So such a one is *doubtful*: a ping is written, and the kernel then tells a client that left.
+3. A client that closed only its sending side looks disconnected, until something is written to it.
+   So such a client is *doubtful*: a ping is written, and the kernel then shows whether it has disconnected.
 4. One thread watches for the whole process. It starts with the first watch and does not survive a fork.
-5. It tells, and forgets a watch, under one lock: after `stop` nothing is told, and no event of a connection
-   that is over touches the next one, which may have been given the same number. Nor does `break_off`.
+5. It calls back, and forgets a watch, under one lock: after `stop` no callback is made, and no event of a closed
+   connection touches the next one, which may have been given the same number. Nor does `break_off`.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ from .watches import Watch
 
 Call = Callable[[], None]
 
-# The kernel's words, which the select module lacks where the platform does.
+# The kernel's flags, which the select module lacks where the platform does.
 _RDHUP = getattr(select, "POLLRDHUP", 0)
 _HUP = (
     getattr(select, "POLLHUP", 0) | getattr(select, "POLLERR", 0) | getattr(select, "POLLNVAL", 0)
 )
 
 PROBE = 0.5  # seconds between two looks, where no thread can watch
-CLOSER = 0.01  # and between the first two looks at a client in doubt
+CLOSER = 0.01  # and between the first two looks at a doubtful client
 
 
 def watch(environ: dict[str, Any]) -> Watch | None:
-    """The watch that this request's server allows; None for a request that came over no connection, as in tests."""
+    """The watch that this request's server allows; None for a request without a connection, as in tests."""
     notice.warn_of_sync_worker(environ)
     body = environ.get("wsgi.input")
     if is_a2wsgis(body):
@@ -59,7 +59,7 @@ def watch(environ: dict[str, Any]) -> Watch | None:
     descriptor = client_descriptor(environ) if _RDHUP else None
     if descriptor is not None:
         try:
-            # Streams of HTTP/2 share a connection: it is not for one of them to end.
+            # Streams of HTTP/2 share a connection, which none of them may end.
             shared = environ.get("SERVER_PROTOCOL", "").startswith("HTTP/2")
             return DescriptorWatch(descriptor, breaks=not shared)
         except OSError:  # no descriptor left for the duplicate
@@ -68,7 +68,7 @@ def watch(environ: dict[str, Any]) -> Watch | None:
 
 
 def client_descriptor(environ: dict[str, Any]) -> int | None:
-    """The file descriptor of the client's connection, by each server's own handle."""
+    """The file descriptor of the client's connection, from the server's own handle; None where there is none."""
     try:
         for key in ("gunicorn.socket", "werkzeug.socket"):
             if key in environ:
@@ -80,11 +80,11 @@ def client_descriptor(environ: dict[str, Any]) -> int | None:
             return _valid(uwsgi.connection_fd())
         return _valid(_input_descriptor(environ.get("wsgi.input")))
     except (AttributeError, OSError, ValueError, ImportError, io.UnsupportedOperation):
-        return None  # a handle that is not what it was: then only writing can tell
+        return None  # not the handle that we know: then only a failed write shows a disconnect
 
 
 def _input_descriptor(body: Any) -> int:
-    """Cheroot and wsgiref read the request's body from the connection itself."""
+    """The descriptor that the request's body is read from: under cheroot and wsgiref, the connection itself."""
     descriptor = int(innermost_reader(body).fileno())
     if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
         raise ValueError("the request's body is not read from a connection")
@@ -96,7 +96,7 @@ def _valid(descriptor: int) -> int | None:
 
 
 class DescriptorWatch:
-    """Watches a connection by its descriptor: from the process's thread, or by asking `every` so often."""
+    """Watches a connection by its descriptor: on the process's thread, or by a `check` each `every` seconds."""
 
     second_ping: float | None = None
 
@@ -114,7 +114,7 @@ class DescriptorWatch:
             self.every = PROBE
 
     def check(self) -> None:
-        """Tell what the kernel says; it is asked anew, for an event may be about an older connection."""
+        """Ask the kernel and call back; it is asked again, since an event may be about an older connection."""
         state = self._state()
         if state & _HUP:
             self._told = True
@@ -129,13 +129,13 @@ class DescriptorWatch:
 
     @property
     def wants(self) -> int | None:
-        """The events to wait for: once in doubt, only those that end it, which are always told; None: no more."""
+        """The events to wait for; 0 once in doubt, for those that settle it always come; None: no more events."""
         if self._told:
             return None
         return 0 if self._doubted else _RDHUP
 
     def is_doubtful(self) -> bool:
-        self._doubted = self._state() != 0  # who asked knows it then, and is not told again
+        self._doubted = self._state() != 0  # the caller knows it then, and gets no callback for it
         return self._doubted
 
     def has_left(self, within: float) -> bool:
@@ -143,7 +143,7 @@ class DescriptorWatch:
         while not self._state() & _HUP:
             if time.monotonic() >= end:
                 return False
-            time.sleep(0.002)  # not in a poll: under gevent others must have their turn
+            time.sleep(0.002)  # not in a poll: under gevent other greenlets must run
         return True
 
     def break_off(self) -> None:
@@ -160,7 +160,7 @@ class DescriptorWatch:
                 os.close(descriptor)
 
     def _look_less_often(self) -> None:
-        """One that closed its sending side only may read on for long."""
+        """A client that closed only its sending side may go on reading for long."""
         if self.every is not None:
             self.every = min(self.every * 2, PROBE)
 
@@ -173,20 +173,20 @@ class DescriptorWatch:
 
 
 def _break_off(descriptor: int) -> None:
-    """Whoever is blocked in writing to it fails; what the kernel still has to send is thrown away at the end."""
+    """Make a blocked write to it fail; what the kernel still has to send is discarded at the close."""
     connection = _socket.socket(fileno=descriptor)  # the system's own, also under gevent
     try:
-        # Its end is a reset: where only that marks the end of the body, this one must not look whole.
+        # It ends with a reset: where the body ends with the connection, this one must not look complete.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:  # the client has left meanwhile
+    except OSError:  # the client has disconnected meanwhile
         pass
     finally:
         connection.detach()
 
 
 class BlindWatch:
-    """Stands for a watch where the server shows no handle: there, only a failed write tells."""
+    """The watch where the server shows no handle: there, only a failed write shows a disconnect."""
 
     every: float | None = None
     second_ping: float | None = 0.02
@@ -205,17 +205,17 @@ class BlindWatch:
 
 
 class _Watcher:
-    """The process's thread that waits for the kernel's word on every watched connection."""
+    """The process's thread that waits for the kernel's events on all watched connections."""
 
     def __init__(self) -> None:
         # Re-entrant: the garbage collector may stop a forgotten watch at any moment.
-        # The system's own, also under gevent, for the watching thread is no greenlet.
+        # The system's own lock, also under gevent, since the watching thread is not a greenlet.
         self.lock = RLock()
         self._epoll: Any = None
         self._watches: dict[int, DescriptorWatch] = {}
 
     def add(self, watch: DescriptorWatch) -> bool:
-        """Watch from now on; False where the system has nothing left for it."""
+        """Watch from now on; False where the system has no descriptor or thread left."""
         with self.lock:
             try:
                 self._ensure_running()
@@ -257,4 +257,4 @@ in_child(_watcher.__init__)  # type: ignore[misc]
 
 
 def _nobody() -> None:
-    """Nobody is to be told."""
+    """Stands for a callback where none is to be made."""

@@ -1,13 +1,13 @@
-"""Has this client of a2wsgi hung up? The ASGI server that it stands on says so, to whoever asks for its messages.
+"""Detects under a2wsgi that a client has disconnected: the ASGI server beneath reports it, as a message.
 
-Those are the request's body first, and only then that the client has left.
+That message comes after those with the request's body.
 
 Rules of this file:
 
-1. Whoever reads, the app or the listener, does so in the server's loop, one at a time. The app gets every message.
-2. For the listener no more than `AHEAD` bytes are read of a body that the app has not read: as it reads on, so does
-   the listener. Beyond that only a failed write tells that the client has left.
-3. Nothing waits for a body that does not come, but an app that reads it.
+1. The app and the listener both read in the server's loop, one at a time. The app gets every message.
+2. The listener reads at most `AHEAD` bytes of a body that the app has not read: as the app reads on, so does
+   the listener. Beyond that only a failed write shows that the client has disconnected.
+3. Nothing waits for a body that does not come, except an app that reads it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from typing import Any
 from .private import transport_behind
 
 AHEAD = 64 * 1024
-ENDS = 3  # a server may repeat the end of the body; one that has said it so often says no more
-LOOK = 0.5  # seconds between two looks at what the last write has told
+ENDS = 3  # a server may repeat the end of the body; after so many times, no other message will come
+LOOK = 0.5  # seconds between two looks at whether the last write has failed
 
 Message = MutableMapping[str, Any]
 Call = Callable[[], None]
 
 
 class ReadAhead:
-    """An ASGI `receive` for the app, which `listen` reads ahead of; `left` is called when the client has left.
+    """An ASGI `receive` for the app, which `listen` reads ahead of; `left` is called when the client disconnects.
 
     `transport` is the server's connection, where its `receive` leads to one.
     """
@@ -46,7 +46,7 @@ class ReadAhead:
         self._room.set()
 
     async def receive(self) -> Message:
-        """The next message that the app has not had."""
+        """The next message that the app has not received yet."""
         while not self._ahead:
             async with self._turn:
                 if not self._ahead:
@@ -58,7 +58,7 @@ class ReadAhead:
         return message
 
     async def listen(self) -> None:
-        """Read on until the client leaves."""
+        """Read on until the client disconnects."""
         while self._ends < ENDS:
             await self._room.wait()
             async with self._turn:
@@ -66,7 +66,7 @@ class ReadAhead:
 
     @property
     def is_full(self) -> bool:
-        """Whether more of the body came than is read ahead, so that nobody listens."""
+        """Whether more of the body came than is read ahead, so that `listen` pauses."""
         return self._bytes >= AHEAD
 
     async def _read(self) -> None:
@@ -83,7 +83,7 @@ class ReadAhead:
 
 
 class AsgiWatch:
-    """Watches through the ASGI server: its own message tells."""
+    """Watches through the ASGI server, by its own message of a disconnect."""
 
     def __init__(self, environ: dict[str, Any]) -> None:
         body = environ["wsgi.input"]
@@ -94,7 +94,7 @@ class AsgiWatch:
         body.receive = self._reader.receive
         self._transport = self._reader.transport
         self._listening = self._in_loop(self._reader.listen())
-        self._in_loop(_turns()).result()  # whoever has left already is known then
+        self._in_loop(_turns()).result()  # then a client that has disconnected already is known
 
     @property
     def every(self) -> float | None:
@@ -110,11 +110,11 @@ class AsgiWatch:
 
     def start(self, doubt: Call, gone: Call) -> None:
         self._gone = gone
-        if self._left:  # it was told to nobody, maybe
+        if self._left:  # that may have come before there was a callback
             gone()
 
     def check(self) -> None:
-        """Tell what a failed write has told the server."""
+        """Call back if the server has closed the connection after a failed write."""
         transport = self._transport
         if transport is not None and self._reader.is_full and transport.is_closing():
             self._tell()
@@ -150,10 +150,10 @@ class AsgiWatch:
 
 
 async def _turns() -> None:
-    """As many turns of the loop as it takes to hear what is known there."""
+    """As many turns of the loop as the server needs to report a disconnect that it knows of."""
     for _ in range(3):
         await asyncio.sleep(0)
 
 
 def _nobody() -> None:
-    """Nobody is to be told."""
+    """Stands for a callback where none is to be made."""

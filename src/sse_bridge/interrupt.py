@@ -1,21 +1,21 @@
 """Free a thread that is blocked reading an upstream socket; this and nothing else.
 
-No SDK's ``close()`` wakes a thread that waits for the model's next byte. An exception raised in it, and
-then its socket shut down, does; the exception comes first, or the SDK would take the broken connection
-for a fault and ask, and pay, again.
+No SDK's ``close()`` wakes a thread that waits for the model's next byte. Raising an exception in it and
+then shutting down its socket does. The exception comes first, or the SDK would take the broken connection
+for a fault and send, and pay for, the request again.
 
 Rules of this file:
 
 1. A thread is interrupted only inside the read of an HTTP/1.1 client (httpcore, httpcore2, http.client and
    what stands on it). A multiplexed HTTP/2 connection, a database's socket, a sleep are left alone.
-2. Looking at the thread and raising in it is one step, during which no other thread can run: what was
-   read a moment ago must not be interrupted. So it is made of C calls only (`_raise_in`). Python 3.13 may
-   raise one call later than others do: the client's own next call then, never yet its user's.
+2. Looking at the thread and raising in it is one step, during which no other thread can run: a thread that
+   has just left its read must not be interrupted. So it is made of C calls only (`_raise_in`). Python 3.13 may
+   raise one call later than other versions do: in the client's own next call then, not yet in its user's.
 3. No garbage is collected while another thread's frames are read, nor until it has left its read (`_Quiet`). A
    finalizer could run others between the look and the act, or get the exception that was meant for the read.
-4. First only the reading side is shut down: an end, not a fault, is what the read comes back with. A fault
-   would be handed on before the exception is, maybe to the user's own code.
-5. The exception is a GeneratorExit: to the user's generator it is the close that it is.
+4. First only the reading side is shut down, so that the read returns an end of file and not an error. An error
+   would be passed on before the exception is, maybe to the user's own code.
+5. The exception is a GeneratorExit: to the user's generator it is what it means, a close.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ def allowed() -> bool:
 
 
 def interrupt(thread_id: int, *, unless: Callable[[], bool]) -> bool:
-    """End the upstream read that this thread is blocked in; False if it is in none now, or `unless` says so."""
+    """End the upstream read that this thread is blocked in; False if it is in none now, or `unless` forbids it."""
     with _quiet:
         frame = sys._current_frames().get(thread_id)
         found = None if frame is None else upstream_socket(frame)
-        # Asked behind the look: what begins after it is no longer in `frame`.
+        # `unless` is called after the look at the frame: what begins later is no longer in `frame`.
         if frame is None or found is None or unless() or not _raise_in(thread_id, frame):
             return False
         shut_down(found, socket.SHUT_RD)
@@ -67,12 +67,12 @@ def interrupt(thread_id: int, *, unless: Callable[[], bool]) -> bool:
 
 
 def reading(thread_ids: Iterable[int]) -> set[int]:
-    """Which of these threads are in an upstream read, by one look at them all."""
+    """Those of these threads that are in an upstream read, by one look at all of them."""
     found = set()
     with _quiet:
         frames = sys._current_frames()
         looked_at = {thread_id: frames.get(thread_id) for thread_id in thread_ids}
-        del frames  # nobody else's should be kept from ending where they ran
+        del frames  # keeping others' frames would keep their objects from ending where they ran
         while looked_at:
             thread_id, frame = looked_at.popitem()
             if frame is not None and upstream_socket(frame) is not None:
@@ -98,7 +98,7 @@ def upstream_socket(frame: FrameType) -> socket.socket | None:
 
 
 def shut_down(sock: socket.socket, how: int) -> None:
-    """Wake whoever reads it; the plain socket's own method also for TLS, which must not send a word now."""
+    """Wake the thread that reads it; for TLS, too, by the plain socket's method, for TLS must send nothing now."""
     try:
         socket.socket.shutdown(sock, how)
     except OSError:  # it was closed meanwhile
@@ -106,7 +106,7 @@ def shut_down(sock: socket.socket, how: int) -> None:
 
 
 def _is_plumbing(module: str) -> bool:
-    """Whether this stands between a client's read and the system's."""
+    """Whether this frame is between a client's read and the system's."""
     return module in PLUMBING or module.startswith("gevent.")
 
 
@@ -115,7 +115,7 @@ def _module(frame: FrameType) -> str:
 
 
 def _socket_of(frame: FrameType) -> socket.socket | None:
-    """The socket that a method of a socket, or of what wraps one, works on."""
+    """The socket that this frame, a method of a socket or of its wrapper, works on."""
     owner: Any = frame.f_locals.get("self")
     for thing in (owner, socket_beneath(owner)):
         if isinstance(thing, socket.socket):
@@ -135,8 +135,8 @@ def _is_multiplexed(frame: FrameType | None) -> bool:
 def _raise_in(thread_id: int, frame: FrameType) -> bool:
     """Raise `Interrupted` in the thread if `frame` is still its innermost one.
 
-    Between bytecodes another thread may be given its turn, and this one may leave its read. Within a C call it
-    cannot. So the look and the act are one pipeline of C iterators, consumed by one call.
+    Between bytecodes another thread may run, and the thread may leave its read. Within a C call that cannot
+    happen. So the look and the raise are one pipeline of C iterators, consumed by one call.
     """
     now_there = map(itemgetter(thread_id), starmap(sys._current_frames, [()]))
     still_there = map(partial(is_, frame), now_there)
@@ -148,24 +148,24 @@ def _raise_in(thread_id: int, frame: FrameType) -> bool:
 
 
 def _see_off(thread_id: int, frame: FrameType) -> None:
-    """Give the thread a moment to leave its read."""
+    """Wait a moment for the thread to leave its read."""
     for _ in range(_LOOKS):
         if sys._current_frames().get(thread_id) is not frame:
             return
         time.sleep(_PAUSE)
 
 
-_LOOKS, _PAUSE = 50, 0.0002  # ten milliseconds at most; it is mostly gone at the second look
+_LOOKS, _PAUSE = 50, 0.0002  # ten milliseconds at most; mostly it has left at the second look
 _SET_ASYNC_EXC = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
 class _Quiet:
     """For one thread at a time: no garbage is collected.
 
-    Python 3.11 collects within any C call that makes an object, and a finalizer may give another thread its turn
-    there. `sys._current_frames` holds a lock: were that thread to want it, the process would stand still for ever.
-    `frame.f_back` and `frame.f_locals` hold the address of a frame: were that thread to leave it, they would go on
-    with what lies there then, and the process would end by a segmentation fault.
+    Python 3.11 collects within any C call that makes an object, and a finalizer may let another thread run there.
+    `sys._current_frames` holds a lock: if that thread wanted it, the process would deadlock.
+    `frame.f_back` and `frame.f_locals` hold the address of a frame: if that thread left it, they would go on
+    with whatever is there then, and the process would end with a segmentation fault.
     """
 
     def __init__(self) -> None:
@@ -184,7 +184,7 @@ class _Quiet:
         self._lock.release()
 
     def forked(self) -> None:
-        """In the child nobody is inside."""
+        """In a forked child no thread is inside."""
         if self._paused:
             gc.enable()
         self.__init__()  # type: ignore[misc]
@@ -207,13 +207,13 @@ class Blocked:
         self._freed = False
 
     def interrupt(self, *, unless: Callable[[], bool]) -> bool:
-        """Free it, soon, if it is blocked in an upstream read then; whether it was freed already."""
+        """Free it, soon, if it is blocked in an upstream read then; True if it was freed already."""
         if not self._freed:
             self._run_callback(lambda: self._free(unless))
         return self._freed
 
     def _free(self, unless: Callable[[], bool]) -> None:
-        # In the loop's own greenlet no other runs: what the frame shows now is so when the exception is raised.
+        # While the loop's own greenlet runs, no other does: what the frame shows now still holds at the raise.
         frame = self._greenlet.gr_frame
         if self._freed or unless() or frame is None or upstream_socket(frame) is None:
             return

@@ -1,4 +1,4 @@
-"""Whose stream it is: the keys that `max_streams_per` gives, and what it must be itself."""
+"""Whose stream it is: checks of `max_streams_per`, and of the keys that it returns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Key = str | int  # the same for the same user, on any process and at any time
 
 
 def key_maker(maker: Any, max_streams: int | None) -> Callable[[Any], Any] | None:
-    """What was given as `max_streams_per`; raises `TypeError` for what is async, or without a number."""
+    """The callable given as `max_streams_per`; raises `TypeError` if it is async, or `max_streams` is missing."""
     if maker is None:
         return None
     if not callable(maker):
@@ -24,9 +24,9 @@ def key_maker(maker: Any, max_streams: int | None) -> Callable[[Any], Any] | Non
 
 
 def checked_key(key: Any) -> Key | None:
-    """What `max_streams_per` gave; raises `TypeError` for what is no key.
+    """The key that `max_streams_per` returned; raises `TypeError` for what is not a valid key.
 
-    An object is none: its hash may be its address, another for each request, or change before it is given back.
+    An object is not: its hash may be its address, different for each request, or change before it is released.
     """
     kind = type(key)  # its `__class__` may be another's: Flask's proxies say so
     if key is None or (issubclass(kind, (str, int)) and kind is not bool):
@@ -34,4 +34,4 @@ def checked_key(key: Any) -> Key | None:
         return made
     if inspect.iscoroutine(key):
         key.close()
-    raise TypeError(f"max_streams_per must give a str, an int or None, got a {kind.__name__}")
+    raise TypeError(f"max_streams_per must return a str, an int or None, got a {kind.__name__}")

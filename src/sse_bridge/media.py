@@ -1,4 +1,4 @@
-"""Media types: of what is answered, and of what a client says that it accepts."""
+"""Media types: of responses, and of what a client accepts."""
 
 from __future__ import annotations
 

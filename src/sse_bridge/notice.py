@@ -1,4 +1,4 @@
-"""What a server shows of itself: that it is about to stop, and that its worker is one for short answers only.
+"""What a server shows of itself: that it is about to stop, or that its worker can only serve short responses.
 
 Rules of this file:
 
@@ -34,22 +34,22 @@ PIPE_BYTES = 65536  # that a pipe holds, on Linux; one for each signal
 class Notice:
     """Whether this process has been told to stop, from `install` on.
 
-    Servers differ in how they hear of it, and in when. Their handlers may be there already (gunicorn's workers; any
+    Servers differ in how they are told, and in when. Their handlers may be there already (gunicorn's workers; any
     ASGI server in its lifespan), or they come later and replace ours. So there are four ways to learn of it:
     our own handler, before theirs; the wakeup descriptor, into which Python writes each signal; the server's own
-    note, beside its handler, which is set also where a worker is recycled without a signal; and the event by
-    which hypercorn tells its workers.
+    flag, on the object of its handler, which is also set where a worker is recycled without a signal; and the event
+    by which hypercorn tells its workers.
     """
 
     def __init__(self) -> None:
         self._told = self._heard = False
-        # The signal that ends the process, or Python's Ctrl-C, which was kept back for the streams' sake.
+        # The signal that would end the process, or Python's Ctrl-C, held back so that the streams can end first.
         self.kept_back: int | None = None
         self.theirs: dict[int, Any] = {}  # the handlers that were there before ours
         self._pipe: tuple[int, int] | None = None
 
     def install(self) -> None:
-        """Begin, also once more for another server; in the main thread of the main interpreter only."""
+        """Begin, or begin again for another server; in the main thread of the main interpreter only."""
         self._told = self._heard = False
         self.kept_back = None
         for number in SIGNALS:
@@ -73,7 +73,7 @@ class Notice:
         return self._told
 
     def after_fork(self) -> None:
-        """What the parent was told is not for us, nor what comes through its pipe."""
+        """In a forked child: what the parent was told, and what comes through its pipe, does not count here."""
         self._told = self._heard = False
         self.kept_back = None
         if self._pipe is not None:
@@ -96,7 +96,7 @@ class Notice:
                 os._exit(128 + number)
 
     def _listen(self) -> None:
-        """Have each signal written into a pipe of ours, unless they go to somebody's already."""
+        """Have each signal written into a pipe of ours, unless somebody else's descriptor gets them already."""
         pipe, before = os.pipe(), self._pipe
         for descriptor in pipe:
             os.set_blocking(descriptor, False)
@@ -118,7 +118,7 @@ class Notice:
             return False
 
     def _ends(self, number: int) -> bool:
-        """Whether a signal is one that ends the server, and not Python's Ctrl-C, of which our own handler knows."""
+        """Whether a signal is one that ends the server; Python's Ctrl-C is not: our own handler sees that."""
         if number != signal.SIGINT:
             return number == signal.SIGTERM
         handler = signal.getsignal(signal.SIGINT)
@@ -145,7 +145,7 @@ def _server_is_stopping(handlers: dict[int, Any]) -> bool:
 
 
 def _server(handlers: dict[int, Any]) -> Any:
-    """Whose method the handler of SIGTERM is, ours aside."""
+    """The object whose method the handler of SIGTERM is, leaving ours aside."""
     handler = signal.getsignal(signal.SIGTERM)
     if getattr(handler, "__func__", None) is Notice._hear:
         handler = handlers.get(signal.SIGTERM)
@@ -156,7 +156,7 @@ notice = Notice()
 
 
 def is_stopping() -> bool:
-    """Whether the server is on its way out, as far as it shows it, or the streams were told so."""
+    """Whether the server is shutting down, as far as it shows that, or the streams were told so."""
     return streams.closing or _server_is_stopping(notice.theirs)
 
 
@@ -166,7 +166,7 @@ _warned = False
 
 
 def warn_of_sync_worker(environ: dict[str, Any]) -> None:
-    """Say once that this worker answers one request at a time, and is killed over one that takes long."""
+    """Warn once that this worker serves one request at a time, and is killed if one takes too long."""
     global _warned
     if _warned or environ.get("wsgi.multithread", True) or "gunicorn.socket" not in environ:
         return

@@ -1,4 +1,4 @@
-"""The keywords that every face takes: checked in one place, and the Stream made from them."""
+"""The options that every face (framework integration) takes: their checks, and the Stream made from them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Describe = Callable[[BaseException], str | None] | Callable[[BaseException, str]
 
 
 class _Unsaid(str):
-    """A name that nobody has given; where frames pass, their own protocol then decides."""
+    """The default of an option that was not given; where frames pass, their own protocol then decides."""
 
     __slots__ = ()
 
@@ -47,7 +47,7 @@ PingForm = Literal["line", "block"] | None
 
 
 class Words(TypedDict, total=False):
-    """The keywords, for the faces' signatures; `Options` says what they mean."""
+    """The options as keyword arguments, for the faces' signatures; `Options` says what they mean."""
 
     dialect: AnyDialect
     adapter: AnyAdapter
@@ -71,28 +71,30 @@ class Words(TypedDict, total=False):
 
 
 class Options:
-    """What a face was told; the same for every stream that it opens. Times are in seconds.
+    """The options of a face (a framework integration), the same for all of its streams; times are in seconds.
 
     Arguments: `dialect`, ``"plain"`` (default), ``"openai"``, ``"delta"`` or a Dialect; `adapter`, ``"auto"``
     (default), a name or an Adapter; `ping` (15), silence on the wire before a keep-alive, None or 0 for none;
     `hold` (5), how long the status line may wait for the first chunk, None for as long as it takes;
-    `first_chunk_timeout`, `stall_timeout`, `max_duration` (None, never); `send_timeout` (30), how long
-    one write may block, None for ever; `cleanup_timeout` (5), how long the source's cleanup and `on_end` may take;
-    `max_streams` (None, any number), open streams of this process before a 503; `max_streams_per` (None), request
-    to the key of whoever asks, or to None for no limit: then `max_streams` is the number of each key, before a 429;
-    `on_end`, called once with a `Summary`; `collect` (False), gather text, reasoning and tool calls into it;
-    `retry`, milliseconds; `describe`, exception, or exception and code, to the message for the client, None for
-    ours; `cancel`, called first to end the upstream call; `interrupt` (True), whether a thread blocked on an
-    upstream read may be interrupted; `json_default`, value to a JSON value, asked for what JSON does not know;
-    `ping_form`, whether a keep-alive ends with one line end, ``"line"``, or with an empty line, ``"block"`` (None,
-    the default: as the client's ``Accept`` says).
+    `first_chunk_timeout`, how long the first chunk may take, `stall_timeout`, how long each later one,
+    `max_duration`, how long the stream (each None: no limit); `send_timeout` (30), how long one write may block,
+    None for no limit; `cleanup_timeout` (5), how long the source's cleanup and `on_end` may take;
+    `max_streams` (None: no limit), open streams of this process before a 503; `max_streams_per` (None), callable
+    from the request to the client's key, a str or int, or to None for no limit: then `max_streams` is the limit of
+    each key, before a 429; `on_end` (None), called once with a `Summary`; `collect` (False), whether the Summary
+    has text, reasoning and tool calls; `retry` (None), milliseconds after which the client is to reconnect;
+    `describe` (None), callable from the exception, or the exception and its code, to the message for the client,
+    or to None for our own; `cancel` (None), called first to end the upstream call; `interrupt` (True), whether a
+    thread blocked in an upstream read may be interrupted; `json_default` (None), callable from a value that JSON
+    cannot represent to one that it can; `ping_form`, whether a keep-alive ends with one line end, ``"line"``, or
+    with an empty line, ``"block"`` (None, the default: decided by the client's ``Accept``).
 
     Raises `TypeError` or `ValueError` that names the argument and shows the value.
     """
 
     _say_end = True
     _by_lines: Options | None = None  # the same with pings of one line
-    _request: Any = None  # of which `max_streams_per` is asked
+    _request: Any = None  # what `max_streams_per` is called with
 
     def __init__(
         self,
@@ -142,7 +144,7 @@ class Options:
             self.dialect = Relay(cuts=False)
 
     def framed(self, *, say_end: bool = False) -> Options:
-        """The same for somebody else's frames; these say themselves that they are finished, if not `say_end`."""
+        """The same for somebody else's frames; unless `say_end`, those have an end frame of their own."""
         options = self._copy()
         options._say_end = say_end
         if not self._adapter_named:
@@ -158,7 +160,7 @@ class Options:
         return options
 
     def for_client(self, accept: str) -> Options:
-        """The same for a client with this ``Accept``: who asks for event streams by their name can read them."""
+        """The same for a client with this ``Accept``: one that names event streams can read pings of one line."""
         if self._ping_form is not None or not asks_for_events(accept):
             return self
         if self._by_lines is None:
@@ -168,7 +170,7 @@ class Options:
         return self._by_lines
 
     def for_request(self, request: Any) -> Options:
-        """The same for one request, of which `max_streams_per` is asked, once."""
+        """The same for one request, with which `max_streams_per` is called, once."""
         if self.max_streams_per is None or self._request is not None:
             return self
         options = copy.copy(self)
@@ -179,9 +181,9 @@ class Options:
 
     @cached_property
     def room(self) -> tuple[int | None, Key | None]:
-        """How many streams may be open, None for any number, and for which key, None for all of the process.
+        """How many streams may be open (None: any number), and for which key (None: the whole process).
 
-        Raises what `max_streams_per` raises, and `TypeError` for what is no key.
+        Raises what `max_streams_per` raises, and `TypeError` if it returns no valid key.
         """
         if self.max_streams_per is None:
             return self.max_streams, None
@@ -189,7 +191,7 @@ class Options:
         return (None if key is None else self.max_streams), key
 
     def holding(self, seconds: float) -> Options:
-        """The same where some of `hold` has passed already."""
+        """The same for a request that has used up some of `hold` already: these `seconds` are left."""
         options = copy.copy(self)  # what is prepared is the same
         options._by_lines = None
         options.limits = self.limits._replace(hold=seconds)
@@ -215,7 +217,7 @@ class Options:
         )
 
     def open(self) -> tuple[Stream, Reader]:
-        """A new connection's Stream and its way of reading chunks."""
+        """The Stream of a new connection, and the reader of its chunks."""
         voice = checked_voice(self.dialect, self.dialect.voice())
         prepared = self._prepared
         stream = Stream(
@@ -238,11 +240,11 @@ class Options:
 
     @property
     def raw_headers(self) -> RawHeaders:
-        """The same as ASGI sends them; a list of the caller's own."""
+        """The same as ASGI sends them, in a new list, which the caller may change."""
         return self._prepared.raw_headers.copy()
 
     def description(self, error: BaseException, code: str) -> str | None:
-        """The app's own words for the client, where it has some; a fault in them costs no stream its ending."""
+        """The app's message for the client, None for none; if `describe` raises, the stream still ends properly."""
         if self._describe is None:
             return None
         try:
@@ -254,7 +256,7 @@ class Options:
 
 
 class _Prepared(NamedTuple):
-    """What is equal for all streams of one Options."""
+    """What all streams of one Options share."""
 
     wishes: tuple[Wish, Wish]  # for a voice that takes no lines, and for one that does
     must_speak: bool
@@ -267,7 +269,7 @@ def _opening() -> Start:
 
 
 def options_of(words: Words, face: str) -> Options:
-    """Options from the keywords of a face of this name; made once for plain values, for that takes a while."""
+    """The Options for the keyword arguments of a face; cached for plain values, since making them is slow."""
     if not words.keys() <= _NAMES:
         raise unknown_option(next(name for name in words if name not in _NAMES), face, _NAMES)
     if all(type(value) in _PLAIN for value in words.values()):
@@ -312,12 +314,12 @@ def _number(name: str, value: Any) -> float:
 
 
 def _seconds(name: str, value: Any) -> float:
-    """Seconds; None is for ever."""
+    """Seconds; ``inf`` for None."""
     return inf if value is None else _number(name, value)
 
 
 def _patience(name: str, value: Any) -> float:
-    """Seconds of patience; None is for ever, and no patience at all is a mistake."""
+    """A timeout in seconds; ``inf`` for None; 0 is refused."""
     seconds = _seconds(name, value)
     if seconds == 0:
         raise ValueError(f"{name} must be more than 0, or None for no limit, got {value!r}")
@@ -348,23 +350,25 @@ def _callable(name: str, value: Any) -> Callable[..., Any] | None:
 
 
 def _describer(value: Any) -> Callable[[BaseException, str], Any] | None:
-    """`describe`, to be called with the code as well: it is handed on to one that has a place for it only."""
+    """`describe`, to be called with exception and code, also where it takes the exception only."""
     describe = _callable("describe", value)
     if describe is None:
         return None
     takes = _takes(describe)
     if takes == 0:
-        raise TypeError(f"describe must take an exception, or one and its code, got {value!r}")
+        raise TypeError(
+            f"describe must take an exception, or an exception and its code, got {value!r}"
+        )
     return describe if takes == 2 else lambda error, _: describe(error)
 
 
 def _takes(describe: Callable[..., Any]) -> int:
-    """Whether it is called with one argument or with two; 0 for neither."""
+    """With how many arguments it can be called, 1 or 2; 0 for neither."""
     try:
         signature = inspect.signature(describe)
     except (TypeError, ValueError):  # a builtin's
         return 1
-    # A second one that has a default is often what a lambda keeps there for itself.
+    # A second parameter with a default is often a value that a lambda has bound, not a place for the code.
     for number in (1, 2):
         try:
             signature.bind(*range(number))
@@ -389,7 +393,7 @@ def raw(headers: list[tuple[str, str]]) -> RawHeaders:
 def merge_headers(
     ours: list[tuple[str, str]], theirs: Mapping[str, str] | Iterable[tuple[str, str]] | None
 ) -> list[tuple[str, str]]:
-    """Our headers and the user's; where both name one, the user's."""
+    """Our headers and the user's; where both have one, the user's wins."""
     if theirs is None:
         return ours
     own = list(theirs.items() if isinstance(theirs, Mapping) else theirs)

@@ -6,8 +6,8 @@ A source may yield some of these itself, among a model's chunks or instead of th
 Rules of this file:
 
 1. A part is immutable: it is made where the chunk is produced and crosses to the writer's thread or task.
-2. Text is a plain ``str``; one line of JSON that the dialect sends as it is, is plain ``bytes``: nothing is made
-   for them. Readers give the second only where it is wished for (`Wish.lines`).
+2. Text is a plain ``str``; one line of JSON that the dialect sends unchanged is plain ``bytes``: no object is made
+   for either. Readers return the second only where it is asked for (`Wish.lines`).
 3. Parts speak of the first choice. A part of another choice (``n > 1``) travels inside a `Choice`.
 4. Adapters make parts out of chunks; `Start`, `Failure` and `End` are made by the Stream alone, which hears
    `Broken` itself: no dialect has to say it.
@@ -20,14 +20,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 
 class Start(NamedTuple):
-    """The stream begins; the name and birth time that a protocol may want to show."""
+    """The stream begins; the id and the time of creation that a protocol may want to send."""
 
     id: str
     created: int  # seconds since 1970
 
 
 class Origin(NamedTuple):
-    """Whose answer this is, where the model's service has told: its id for it, its birth time, the model's name."""
+    """What the model's service says about its answer: the answer's id, its time of creation, the model's name."""
 
     id: str
     created: int | None  # seconds since 1970; None where the service tells no time
@@ -43,7 +43,7 @@ class Reasoning(NamedTuple):
 class ToolCall(NamedTuple):
     """A fragment of a call the model wants made; `id` and `name` come with the first fragment only."""
 
-    number: int  # which of the answer's calls
+    number: int  # which of the answer's calls, from 0
     id: str | None
     name: str | None
     arguments: str
@@ -136,35 +136,35 @@ class Usage(NamedTuple):
 
 
 class Value(NamedTuple):
-    """An object that is no model's word, as one line of JSON; nobody looks for line ends in it again."""
+    """An object that is not a model's output, as one line of JSON; it is not checked for line ends again."""
 
     json: bytes
 
 
 class Frame(NamedTuple):
-    """Bytes that are framed already and pass any dialect untouched; `speaks`, whether they say anything."""
+    """Bytes that are framed already and pass any dialect unchanged; `speaks`, whether they say anything."""
 
     data: bytes
     speaks: bool = True
 
 
 class Raw(NamedTuple):
-    """Bytes of a body that is no event stream: they pass, and nothing of ours can stand among them."""
+    """Bytes of a body that is not an event stream: they pass, and no ping or frame of ours may come in between."""
 
     data: bytes
 
 
 class Relayed(NamedTuple):
-    """What somebody else's frames have shown: their protocol, if known, and whether they have told their end."""
+    """What somebody else's frames have shown: their protocol, if known, and whether their end frame has come."""
 
     protocol: str | None
     over: bool
 
 
 class Native(NamedTuple):
-    """A chunk in its own protocol, whole; with the two fields that the Summary wants read off it.
+    """A whole chunk in its own protocol, with the two fields that the Summary needs of it.
 
-    `parts` is what it says in our words, and only there if somebody asked (``collect``); `speaks`, whether it says
+    `parts` is what it says, as our parts, and only there if somebody asked (``collect``); `speaks`, whether it says
     anything at all.
     """
 
@@ -184,13 +184,13 @@ class Choice(NamedTuple):
 
 
 class Broken(NamedTuple):
-    """The source told of its failure in band, behind words of the same chunk; nothing after it is heard."""
+    """The source reported its failure in a chunk that also has words before it; nothing after it is read."""
 
     error: Exception
 
 
 class Failure(NamedTuple):
-    """The stream failed; the words that the client may see."""
+    """The stream failed; the code and the message that the client may see."""
 
     message: str
     code: str
@@ -230,7 +230,7 @@ Part: TypeAlias = (
 
 
 def speaks(kind: type, parts: list[Any]) -> bool:
-    """Whether these parts of one kind are words, and not what stands around them."""
+    """Whether these parts of one kind are a model's output, and not what goes around it."""
     if kind is str:
         return any(parts)
     if kind is Native or kind is Frame:

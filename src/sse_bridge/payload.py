@@ -16,13 +16,13 @@ Encode = Callable[[Any], bytes]
 
 
 def encode_json(value: Any, default: Default | None = None) -> str:
-    """Return one compact line of JSON; for what JSON cannot say (NaN too) raise as json does."""
+    """Return one compact line of JSON; for what JSON cannot represent (NaN too) raise as json does."""
     return encoder(default)(value).decode()
 
 
 @lru_cache(maxsize=8)  # Making one costs more than writing a small object with it.
 def encoder(default: Default | None = None) -> Encode:
-    """Return what writes values as `encode_json` does with this default, in UTF-8, less the search for it."""
+    """Return the function that writes values as `encode_json` does with this default, in UTF-8."""
     standard = _standard(default)
     loaded = fast.load()
     return standard if loaded is None else _with_orjson(*loaded, standard)
@@ -68,7 +68,7 @@ def _c_encoder(public: json.JSONEncoder) -> Callable[[Any, int], tuple[str, ...]
 
 
 def _pooled(public: json.JSONEncoder) -> Encode:
-    # An encoder serves one value at a time, for its marks are that value's. So it is taken out of the list
+    # An encoder serves one value at a time, since its marks belong to that value. So it is taken out of the list
     # while it works: another thread, or a default that itself encodes, takes or makes another.
     idle: list[Callable[[Any, int], tuple[str, ...]]] = []
 

@@ -1,12 +1,12 @@
-"""What we use of other packages, and of Python, that they do not promise: each with its reason.
+"""Private names of other packages, and of Python, that we use: each with its reason.
 
 Rules of this file:
 
 1. It imports none of them: a function is handed what it looks at.
-2. A name stands elsewhere only if `IN_PLACE` says where, and here why.
+2. Such a name is used elsewhere only if `IN_PLACE` says where, and here why.
 3. Each has a test in tests/test_private.py, which looks at the real package and fails when the name has moved.
 
-Looked at: Python 3.11 to 3.13, Flask 3.1, uvicorn 0.54, gunicorn 27, hypercorn 0.18, waitress 3.0, cheroot 11,
+Checked with: Python 3.11 to 3.13, Flask 3.1, uvicorn 0.54, gunicorn 27, hypercorn 0.18, waitress 3.0, cheroot 11,
 a2wsgi 1.10, trio 0.35, httpcore 1.0, httpcore2 2.16, urllib3 2.8, pydantic 2.14, openai 3.57.
 """
 
@@ -17,17 +17,17 @@ from types import ModuleType
 from typing import Any
 
 IN_PLACE: dict[str, tuple[str, ...]] = {
-    # Asked of each chunk. Pydantic keeps there what a class has no field for, and its fields in `__dict__`;
+    # Read for each chunk. Pydantic keeps there what a class has no field for, and its fields in `__dict__`;
     # `model_extra` is the same at two and a half times the cost.
     "__pydantic_extra__": ("adapters/answers", "adapters/openai_chunk", "adapters/refusals"),
     # Called for each chunk. `model_dump_json` hands it a dozen keywords more.
     "__pydantic_serializer__": ("objects",),
-    # Asked of each type, and of each event. `dataclasses.is_dataclass` does the same, but importing it takes
-    # milliseconds, and every program would pay them.
+    # Read for each type, and for each event. `dataclasses.is_dataclass` does the same, but importing it takes
+    # milliseconds, which every program would pay.
     "__dataclass_fields__": ("adapters/events", "objects"),
     # The function beneath JSON's text, called for each piece of it; `json.dumps` is many times as slow.
     "encode_basestring": ("payload",),
-    # A base class, which type checkers want by its name; public is a variable, `Flask.app_ctx_globals_class`.
+    # A base class, which type checkers need by its name; only a variable is public, `Flask.app_ctx_globals_class`.
     "_AppCtxGlobals": ("flask_context",),
     # The system's own socket, where gevent has put its own in place of the public one.
     "_socket": ("hangup",),
@@ -40,23 +40,23 @@ Switch = Callable[[Any, Any], None]  # with the loop and the task
 
 
 def task_switch(tasks: ModuleType) -> tuple[Switch, Switch]:
-    """What enters a task and what leaves it, of `asyncio.tasks`: with them one task steps aside for another.
+    """The functions of `asyncio.tasks` that enter and leave a task: with them one task steps aside for another.
 
-    Asyncio's own eager tasks do that, and it has no public name for it. It has had these since Python 3.7.
+    Asyncio's own eager tasks do that, but there is no public name for it. These exist since Python 3.7.
     """
     return tasks._enter_task, tasks._leave_task
 
 
 def take_future(waits_for: Any) -> None:
-    """Take a future that a coroutine has yielded, as its task does, which alone is meant to step it."""
+    """Take over a future that a coroutine has yielded, which only the coroutine's task is meant to do."""
     waits_for._asyncio_future_blocking = False
 
 
 # The modules of the handlers that event loops have for Ctrl-C: nothing else tells them from an app's.
 LOOPS_CTRL_C = ("asyncio.runners", "trio._core._ki")
 
-# The modules of a server's own `receive`: uvicorn's; hypercorn gives the `get` of an asyncio.Queue. ASGI does not
-# say whose a function is.
+# The modules of a server's own `receive`: uvicorn's; hypercorn passes the `get` of an asyncio.Queue. ASGI does not
+# say whose function it is.
 SERVERS_RECEIVE = ("uvicorn.", "asyncio.queues")
 
 
@@ -69,9 +69,9 @@ def json_writer(
     default: Callable[[Any], Any],
     quote: Callable[[str], str],
 ) -> Callable[[Any, int], tuple[str, ...]]:
-    """What `JSONEncoder.encode` makes anew for each value, of `json.encoder`; a TypeError where there is none.
+    """The encoder in C that `JSONEncoder.encode` makes for each value; `TypeError` where there is none.
 
-    Public is only what makes it each time, at half of the cost of a small value.
+    Only `encode` is public, and making one each time is half of the cost of a small value.
     """
     make: Any = getattr(encoder, "c_make_encoder", None)
     # indent, the two separators; sort_keys, skipkeys, allow_nan
@@ -87,17 +87,17 @@ PYDANTICS_OWN = "pydantic.main"  # the module of a `model_dump_json` that nobody
 
 
 def by_alias_of(model_dump_json: Any) -> bool | None:
-    """Its default of `by_alias`, which the serializer does not share before pydantic 2.11."""
+    """A class's default of `by_alias`, which the serializer does not share before pydantic 2.11."""
     default: bool | None = model_dump_json.__kwdefaults__["by_alias"]
     return default
 
 
-# A keyword of `to_dict`, which the base classes of Stainless's SDKs have: they have no ancestor in common.
+# A keyword of `to_dict`, a method of the base classes of Stainless's SDKs: these have no common ancestor.
 STAINLESS = "use_api_names"
 
 
 # -- clients that read from an upstream ------------------------------------------------------------
-# Which read a thread is blocked in, only its frames tell: by the modules and the names of functions.
+# Only a thread's frames show which read it is blocked in: by the modules and the names of functions.
 
 READS = ("recv", "recv_into", "read", "readinto")
 PLUMBING = ("socket", "ssl", "select", "selectors")  # between a client's read and the system's
@@ -115,16 +115,16 @@ def socket_beneath(reader: Any) -> Any:
 
 
 def context_variables(flask_globals: ModuleType) -> tuple[Any, Any] | None:
-    """The variables of the request's context and the app's; None where Flask has but one for both.
+    """The context variables of the request's context and the app's; None where Flask has a single one for both.
 
-    Public are the proxies, which cannot be moved from one context to another.
+    Only the proxies are public, and these cannot be moved from one context to another.
     """
     request = getattr(flask_globals, "_cv_request", None)
     return None if request is None else (request, flask_globals._cv_app)
 
 
 def tokens_of(context: Any) -> list[Any]:
-    """What undoes each push of a context of Flask's; of a request's, beside the app's context if it pushed one.
+    """The tokens that undo each push of a Flask context; a request's come with its app context, if it pushed one.
 
     Only `pop` uses them, and that must be called in the context of the push.
     """
@@ -133,17 +133,17 @@ def tokens_of(context: Any) -> list[Any]:
 
 
 def share_after_requests(request: Any, other: Any) -> None:
-    """Have what `after_this_request` is given in one context of a request be called at the end of another.
+    """Have functions given to `after_this_request` in one context of a request be called at the end of another.
 
-    It knows the current one only.
+    Flask itself knows the current context only.
     """
     request._after_request_functions = other._after_request_functions
 
 
 def within_stream_with_context(source: Any, stream_with_context: Any) -> Any | None:
-    """The generator in one that Flask's `stream_with_context` has made; None for any other source.
+    """The generator wrapped by Flask's `stream_with_context`; None for any other source.
 
-    Flask has no way back to it but the frame, where it is called `gen`.
+    The only way back to it is the wrapper's frame, where it is called `gen`.
     """
     code = getattr(source, "gi_code", None)
     if code is None or code.co_filename != stream_with_context.__code__.co_filename:
@@ -152,16 +152,16 @@ def within_stream_with_context(source: Any, stream_with_context: Any) -> Any | N
 
 
 # -- servers ---------------------------------------------------------------------------------------
-# WSGI and ASGI have no word for their being stopped, nor, in WSGI, for a client's connection.
+# WSGI and ASGI do not say that the server is being stopped, and WSGI does not expose the client's connection.
 
 
 def server_of(handler: Any) -> Any | None:
-    """Uvicorn's server, or gunicorn's worker: the handler of SIGTERM is a method of it."""
+    """Uvicorn's server, or gunicorn's worker, by its handler of SIGTERM, which is a method of it."""
     return getattr(handler, "__self__", None)
 
 
 def uvicorn_stops(server: Any) -> bool:
-    """Whether uvicorn's server is on its way out; at its limit of requests it only closes its sockets."""
+    """Whether uvicorn's server is shutting down; at its limit of requests it only closes its sockets."""
     sockets = getattr(server, "servers", None) or ()
     return server.should_exit or not all(listening.is_serving() for listening in sockets)
 
@@ -172,37 +172,37 @@ def gunicorn_stops(worker: Any) -> bool:
 
 
 def gunicorn_timeout(worker: Any) -> Any | None:
-    """The seconds after which gunicorn kills a worker that is silent."""
+    """The seconds after which gunicorn kills an unresponsive worker."""
     return getattr(getattr(worker, "cfg", None), "timeout", None)
 
 
 def hypercorn_stops(process: Any) -> bool:
-    """Whether hypercorn's worker was told to stop: by an event that came with the process."""
+    """Whether hypercorn's worker was told to stop, by an event that is an argument of its process."""
     event = getattr(process, "_kwargs", {}).get("shutdown_event")
     return event is not None and bool(event.is_set())
 
 
 def waitress_socket(client_disconnected: Any) -> Any:
-    """The client's connection, by the function in the environ: it is a method of waitress's channel."""
+    """The client's connection, by the function in the environ, which is a method of waitress's channel."""
     return client_disconnected.__self__.socket
 
 
 def innermost_reader(body: Any) -> Any:
-    """What reads the connection beneath a request's body: cheroot's, in as many wrappings as it likes."""
+    """The innermost reader of a request's body, which reads the connection: cheroot wraps it several times."""
     while hasattr(body, "rfile"):
         body = body.rfile
     return body
 
 
 def is_a2wsgis(body: Any) -> bool:
-    """Whether a request's body is a2wsgi's, with the server's `receive`, which it asks, and its `loop`."""
+    """Whether a request's body is a2wsgi's, which has the server's `receive` and its `loop`."""
     return hasattr(body, "receive") and hasattr(body, "loop")
 
 
 def transport_behind(receive: Any) -> Any | None:
-    """The client's connection, where a server's `receive` is a method of what has it, as uvicorn's is."""
+    """The client's connection, if a server's `receive` is a method of the object that has it, as uvicorn's is."""
     return getattr(getattr(receive, "__self__", None), "transport", None)
 
 
-# What middlewares call the app that they wrap: WSGI has no name for it.
+# The attributes in which middlewares keep the app that they wrap: WSGI has no name for it.
 WRAPPED = ("app", "wsgi_app", "application", "_app", "wrap_app", "__wrapped__", "__self__")

@@ -1,13 +1,13 @@
-"""Threads that are to be freed from an upstream read, once they are in one: one thread for the whole process tries.
+"""Retries freeing threads from an upstream read until they are in one: on one thread for the whole process.
 
-A source that is to be stopped may just not be where it can be: between two reads of one chunk, say. And whoever
-asks may be an event loop, which must not wait.
+A source that is to be stopped may not be in a read at that moment: it may be between two reads of one chunk, for
+example. And the caller may be an event loop, which must not wait.
 
 Rules of this file:
 
-1. The tries of one pursuit get ever rarer, and end: who has not come to read by then is stopped at its next chunk.
-2. What is due in a round is looked at in one look, and what will be soon comes along: a thousand cost one round.
-3. The same thread reminds whoever asked for that: no stream needs one of its own to see what became of it.
+1. The tries for one thread get ever rarer, and end: one that is in no read by then is stopped at its next chunk.
+2. All that is due in a round is checked in one look, and so is what will be due soon: a thousand cost one round.
+3. The same thread makes reminder calls: no stream needs a thread of its own to check on its source later.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from . import interrupt
 from .forks import in_child
 
 FIRST, LONGEST = 0.001, 8.0  # seconds between two tries: soon at first, then ever more patiently
-ENDURANCE = 900.0  # seconds of tries
-ALONG = 4  # by one part of so many of its pause a try may come sooner
+ENDURANCE = 900.0  # seconds until it gives up
+ALONG = 4  # a try may come early, by this fraction (1/4) of its pause
 
 _log = logging.getLogger("sse_bridge")
 
 
 class Place(Protocol):
-    """Where what is pursued runs."""
+    """Where a pursued source runs: a thread or a greenlet."""
 
     @property
     def thread_id(self) -> int | None:
-        """The system's thread, by which to see what it does; None where that shows nothing."""
+        """The system thread, to see what it is doing; None where that shows nothing."""
 
     def interrupt(self, unless: Callable[[], bool]) -> bool:
         """Free it if it is blocked in an upstream read; True when there is nothing more to try."""
 
 
 class _Chase:
-    """One place, until it is over: what to try, and when next."""
+    """The pursuit of one place: what to try, and when next."""
 
     def __init__(self, place: Place, over: Callable[[], bool], now: float) -> None:
         self.place = place
@@ -62,14 +62,14 @@ class _Chase:
         self.next_at = now + self._pause
 
     def is_over(self, reading: set[int], now: float) -> bool:
-        """Try, where it may help; whether there is nothing more to try."""
+        """Try, if that may help; True when there is nothing more to try."""
         try:
             if self._over() or now >= self._until:
                 return True
             thread_id = self.place.thread_id
             may_help = thread_id is None or thread_id in reading
             return may_help and self.place.interrupt(self._over)
-        except Exception:  # it must not be the end of the others' tries
+        except Exception:  # it must not end the tries for others
             _log.exception("stopping a source raised")
             return True
 
@@ -92,13 +92,13 @@ class _Reminder:
     def is_over(self, reading: set[int], now: float) -> bool:
         try:
             self._call()
-        except Exception:  # it must not be the end of the others' tries
-            _log.exception("looking at a source again raised")
+        except Exception:  # it must not end the tries for others
+            _log.exception("checking a source again raised")
         return True
 
 
 class Pursuit:
-    """Everything that is pursued, and everybody who is to be reminded."""
+    """All pursuits of this process, and all reminder calls."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -106,11 +106,11 @@ class Pursuit:
         self._runs = False
 
     def pursue(self, place: Place, over: Callable[[], bool]) -> None:
-        """Free this place beside the caller, now or when it comes to read, unless it is `over` by then."""
+        """Free this place on the pursuing thread, now or when it next reads, unless it is `over` by then."""
         self._take(_Chase(place, over, monotonic()))
 
     def remind(self, call: Callable[[], object], at: float) -> None:
-        """Make this call, which must not block, beside the caller, once this time of `monotonic` has come."""
+        """Make this call, which must not block, on the pursuing thread, once `monotonic` has reached this time."""
         self._take(_Reminder(call, at))
 
     def _take(self, chase: _Chase | _Reminder) -> None:
@@ -126,20 +126,20 @@ class Pursuit:
             threading.Thread(target=self._run, name="sse_bridge pursuit", daemon=True).start()
         except RuntimeError:  # no thread to be had: the next who asks starts one
             self._runs = False
-            _log.exception("stopping a source has to wait")
+            _log.exception("stopping a source is delayed: no thread could be started")
 
     def _run(self) -> None:
         while self._runs:
             try:
                 self._round(monotonic())
-            except Exception:  # it must not be the end of all tries
-                _log.exception("looking at the sources to stop raised")
+            except Exception:  # it must not end all tries
+                _log.exception("checking the sources to stop raised")
                 self._postpone(monotonic())
             with self._changed:
                 next_at = min((chase.next_at for chase in self._chases), default=inf)
                 self._runs = next_at < inf
                 if self._runs:
-                    # For longer than some platforms can wait nobody is to be reminded at once.
+                    # A reminder may be further away than some platforms can wait.
                     self._changed.wait(min(max(0.0, next_at - monotonic()), ENDURANCE))
 
     def _round(self, now: float) -> None:

@@ -1,4 +1,4 @@
-"""The process's open streams: how many there are, how to end them, and how many sources outlived theirs."""
+"""The process's open streams: how many there are, how to end them, and how many sources outlived their streams."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ ShutDown = Callable[[], None]
 
 
 class Unavailable(RuntimeError):
-    """No stream is opened now: the answer is 503 with ``Retry-After``, in seconds."""
+    """No stream can be opened now: the response is 503 with ``Retry-After``, in seconds."""
 
     status_code = 503
     retry_after = 1
-    source_ran = False  # then it has been closed already
+    source_ran = False  # if it ran, it has been closed already
 
 
 class TooManyStreams(Unavailable):
@@ -26,7 +26,7 @@ class TooManyStreams(Unavailable):
 
 
 class TooManyForKey(TooManyStreams):
-    """One key of `max_streams_per` has `max_streams` open already: the answer is 429 with ``Retry-After``."""
+    """One key of `max_streams_per` has `max_streams` open already: the response is 429 with ``Retry-After``."""
 
     status_code = 429
 
@@ -44,22 +44,22 @@ class ShuttingDown(Unavailable):
 
 
 class Place:
-    """Room for a stream that is yet to come; called when the server stops, it tells whoever makes that stream."""
+    """Room for a stream that is yet to open; called when the server stops, it tells whoever opens that stream."""
 
     def __init__(self, limit: int | None, key: Key | None = None) -> None:
         self.tell: ShutDown = lambda: None
-        self.limit, self.key = limit, key  # for which it was found free
+        self.limit, self.key = limit, key  # the ones that it was reserved for
 
     def __call__(self) -> None:
         self.tell()
 
 
-# The place that was taken for what runs in this context.
+# The place that was reserved for a stream of this context.
 reserved: ContextVar[Place | None] = ContextVar("reserved", default=None)
 
 
 class Registry:
-    """What streams on any thread have to tell, and to be told."""
+    """All open streams, on any thread: it counts them, refuses new ones, and tells them to end."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal handler may come in while its own thread has it
@@ -77,7 +77,7 @@ class Registry:
         return len(self._open)
 
     def reserve(self, limit: int | None, key: Key | None = None) -> Place:
-        """Take a place before there is a stream; whoever takes it leaves it, also when a stream has had it since.
+        """Reserve a place before there is a stream; the caller leaves it, even if a stream has used it since.
 
         Raises what `enter` does.
         """
@@ -92,11 +92,11 @@ class Registry:
         place: Place | None = None,
         key: Key | None = None,
     ) -> Key | None:
-        """A stream opens, which `shut_down` tells to end, in its `place` where that is still there to be had.
+        """A stream opens, in its reserved `place` where that is still there; `shut_down` is how it is told to end.
 
-        `limit` is of all streams, or of those of its `key`. Returns the key that it counts for: its place's, where
-        it has none of its own. Raises `TooManyStreams` if it would be over `limit`, `ShuttingDown` if it is too
-        late.
+        `limit` counts all streams, or those of its `key`. Returns the key that it counts for: its place's, where
+        it has none of its own. Raises `TooManyStreams` if it would be over `limit`, `ShuttingDown` if the server
+        is stopping.
         """
         self.look()
         with self._lock:
@@ -113,17 +113,17 @@ class Registry:
             return key
 
     def leave(self, shut_down: ShutDown) -> None:
-        """An opened stream's request is over, or a place is not needed any more."""
+        """The request of an open stream is over, or a reserved place is not needed any more."""
         with self._lock:
             self._strike(self._open, shut_down)
 
     def close(self) -> None:
-        """From now on no stream is opened."""
+        """Refuse new streams from now on."""
         with self._lock:
             self.closing = True
 
     def reopen(self) -> None:
-        """Streams are opened again."""
+        """Allow new streams again."""
         self.closing = False
 
     def shut_down(self) -> None:
@@ -139,20 +139,20 @@ class Registry:
         return len(self._stragglers)
 
     def straggles(self, worker: object, key: Key | None = None) -> None:
-        """This source's stream, which counted for `key`, is over and it still runs."""
+        """This source still runs although its stream, which counted for `key`, is over."""
         with self._lock:
             self._note(self._stragglers, worker, key)
 
     def warn_of(self, worker: object) -> bool:
-        """This source is about to be warned of; whether it still runs although its stream is over."""
+        """The log is about to warn of this source; True if it still runs although its stream is over."""
         with self._lock:
             if worker in self._stragglers:
                 self._warned_of.add(worker)
             return worker in self._stragglers
 
     def ended(self, worker: object) -> bool | None:
-        """This source ended; whether it was warned of, None where it had not outlived its stream."""
-        if not self._stragglers:  # nearly always; whoever adds it just now looks once more itself
+        """This source ended; returns whether the log warned of it, None if it had not outlived its stream."""
+        if not self._stragglers:  # nearly always; one that adds it just now checks again itself
             return None
         with self._lock:
             if worker not in self._stragglers:
@@ -168,7 +168,7 @@ class Registry:
             self._of_key.setdefault(key, set()).add(who)
 
     def _strike(self, book: dict[Any, Key | None], who: object) -> None:
-        """Whoever is interrupted here does it again: so `who` leaves the book last."""
+        """Remove it; a thread interrupted here does it again, so `who` is removed last."""
         key = book.get(who)
         if key is not None and key in self._of_key:
             self._of_key[key].discard(who)
@@ -185,12 +185,12 @@ class Registry:
         others = self.open - (mine is not None)
         if others + self.stragglers < limit:
             return
-        late = f", {self.stragglers} sources of ended ones still run" if self.stragglers else ""
+        late = f", {self.stragglers} sources of ended streams still run" if self.stragglers else ""
         raise TooManyStreams(f"{others} streams are open{late}, max_streams is {limit}")
 
     def _check_key(self, limit: int, key: Key, mine: Place | None) -> None:
         others = len(self._of_key.get(key, ())) - (mine is not None and mine.key == key)
-        if others >= limit:  # whose they are is not for the log
+        if others >= limit:  # the key is a user's, and not for the log
             raise TooManyForKey(f"{others} streams of one key are open, max_streams is {limit}")
 
 

@@ -1,10 +1,10 @@
-"""What a value is, in words that quote no text of it: for what may go to the log, where no chat's words belong.
+"""Describes a value without quoting its text, for errors and the log, where no chat's words belong.
 
 Rules of this file:
 
-1. Of text there is its length, of what holds other values their number or the names of its fields, of an object its
-   type. Numbers, booleans and None are shown, and so is a name that is one: short, and of letters.
-2. The value itself goes to the log at the level DEBUG, which whoever wants it turns on.
+1. Text is described by its length, a container by its size or the names of its fields, an object by its type.
+   Numbers, booleans and None are shown, and so is a text that is surely a name: short, and of letters.
+2. The value itself is logged at level DEBUG, for those who turn it on.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import Any
 _log = logging.getLogger("sse_bridge")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,39}")
-_FIELDS = 10  # so many are named
-_DIGITS = 40  # a number of more is told by its size
+_FIELDS = 10  # so many are listed by name
+_DIGITS = 40  # a longer number is described by its size
 _QUOTED = 500  # characters of a value, at the level DEBUG
 
 
 def noted(value: Any) -> str:
-    """Its shape, for a message; the value itself goes to the log at the level DEBUG."""
+    """The value's shape, for a message; the value itself is logged at level DEBUG."""
     if _log.isEnabledFor(logging.DEBUG):
-        _log.debug("what a message tells of: %.*s", _QUOTED, _quoted(value))
+        _log.debug("the value that the next message describes: %.*s", _QUOTED, _quoted(value))
     return shape(value)
 
 
 def shape(value: Any) -> str:
-    """What it is, in words that quote no text of it."""
+    """What the value is, without quoting its text."""
     kind = type(value).__name__
     if value is None or isinstance(value, bool):
         return repr(value)
@@ -56,7 +56,7 @@ def shape(value: Any) -> str:
 
 
 def named(word: Any) -> str:
-    """A field's name or a kind's; its length, where it may be anybody's words."""
+    """The name of a field or a kind; its length, where it may be a user's words."""
     if isinstance(word, str):
         return (
             repr(str.__str__(word))
@@ -77,5 +77,5 @@ def _fields(value: Mapping[Any, Any]) -> str:
 def _quoted(value: Any) -> str:
     try:
         return repr(value)
-    except BaseException as error:  # what is too deep for JSON may be too deep for repr
+    except BaseException as error:  # a value too deep for JSON may be too deep for repr
         return f"{shape(value)}, whose repr raised {type(error).__name__}"

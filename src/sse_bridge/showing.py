@@ -1,4 +1,4 @@
-"""An error as text, and in the log, whatever it does when it is looked at."""
+"""An error as text, and in the log, even if looking at it raises."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import cast
 
 _log = logging.getLogger("sse_bridge")
 
-_SHOWN = 10_000  # characters of an error's words, which may be an upstream's
-# So many errors behind one are named, with so many characters of their words.
+_SHOWN = 10_000  # characters of an error's message, which may be an upstream's
+# So many of an error's causes are named, with so many characters of their messages.
 _LINKS, _SHOWN_OF_LINKS = 5, 200
 
 
 def in_words(error: BaseException, form: Callable[[object], str] = str) -> str:
-    """The error as text for another's message; `form` is ``str`` (the default) or ``repr``."""
+    """The error as text for another error's message; `form` is ``str`` (the default) or ``repr``."""
     try:
         return form(error)[:_SHOWN]
-    except BaseException:  # SystemExit too: somebody is yet to be told
+    except BaseException:  # SystemExit too: the message is still needed
         return f"an error of type {type(error).__name__!r:.100}, which cannot be shown"
 
 
 def report(error: BaseException | None, message: str, *args: object) -> None:
-    """Log a failure with its own traceback, and name what it came of; of one that cannot be shown, as much as can.
+    """Log a failure with its own traceback, and name its causes; if it cannot be shown, log as much as can be.
 
-    The record has the whole error, for whoever reads it there. Its text leaves out the tracebacks of what lies
-    behind it: an HTTP client has sixty lines of its own for each broken connection.
+    The record's `exc_info` has the whole error. Its text leaves out the tracebacks of the causes: an HTTP client
+    has sixty lines of its own for each broken connection.
     """
     try:
-        # A handler of the log would do so too, and keep to itself that it raises.
+        # A log handler would do so too, but would hide that this raises.
         traceback.format_exception(error)
         shown, origin = (None, "") if error is None else (_own_traceback(error), _origin(error))
     except BaseException as raised:
@@ -43,7 +43,7 @@ def report(error: BaseException | None, message: str, *args: object) -> None:
 
 
 def _log_with(shown: str | None, error: BaseException | None, message: str, *args: object) -> None:
-    """`Logger.error`, but where handlers show the error's traceback they have it ready."""
+    """The same as `Logger.error`, but with the text of the traceback already made."""
     if not _log.isEnabledFor(logging.ERROR):
         return
     file, line, function, _ = _log.findCaller(stacklevel=2)
@@ -68,13 +68,13 @@ def _forget_origins(told: traceback.TracebackException) -> None:
 
 
 def _origin(error: BaseException) -> str:
-    """What an error came of: `` (from KeyError('x') at app.py:12, from ...)``."""
+    """The causes of an error: `` (from KeyError('x') at app.py:12, from ...)``."""
     links = [f"from {_in_short(link)}" for link in islice(_links(error), _LINKS)]
     return f" ({', '.join(links)})" if links else ""
 
 
 def _links(error: BaseException) -> Iterator[BaseException]:
-    """All that lies behind an error, and behind those that it is a group of."""
+    """All causes of an error, and of the errors that it is a group of."""
     waiting = [error]
     while waiting:
         at = waiting.pop(0)
@@ -86,7 +86,7 @@ def _links(error: BaseException) -> Iterator[BaseException]:
 
 
 def _in_short(error: BaseException) -> str:
-    """In one line, with the place where it was caught: that is in the app's own code, if the app has caught it."""
+    """The error in one line, with the place where it was caught: in the app's own code, if that caught it."""
     words = " ".join(in_words(error, repr).split())
     at = error.__traceback__
     place = f" at {at.tb_frame.f_code.co_filename}:{at.tb_lineno}" if at is not None else ""

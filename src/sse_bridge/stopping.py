@@ -1,11 +1,11 @@
-"""Stopping the server: its open streams end truthfully before it does.
+"""Stopping the server: its open streams end first, each with a proper ending.
 
 Rules of this file:
 
 1. Importing it changes nothing. `shutdown_on_signal` is the only thing here that installs something.
 2. Waiting is done on a thread of its own, which starts with the first stream, or with the shutdown.
-3. A shutdown after a signal is for good; after one that the app asked for itself streams may open again,
-   once its grace is over and all have ended.
+3. A shutdown after a signal is final; after one that the app asked for itself, streams may open again
+   once its grace period is over and all have ended.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from .registry import streams
 
 _log = logging.getLogger("sse_bridge")
 
-EVERY = 0.1  # seconds between looks at what nobody tells us
-LAST_PATIENCE = 6.0  # seconds for streams that were told to end: `cleanup_timeout`, and a little
+EVERY = 0.1  # seconds between two checks of what sends no notification
+LAST_PATIENCE = 6.0  # seconds for streams that were told to end: `cleanup_timeout`, and some more
 
 
 def shutdown(grace: float) -> None:
     """Give the open streams some time to finish, then end them as ``shutdown``; new ones are refused with 503.
 
-    It returns at once, may be called from any thread and from a task, and again with a shorter grace.
+    It returns at once. It may be called from any thread or task, and again with a shorter grace period.
 
-    Arguments: `grace`, seconds, 0 for none. Raises `ValueError` for a negative one.
+    Arguments: `grace`, the grace period in seconds, 0 for none. Raises `ValueError` for a negative one.
     """
     _check(grace)
     if (run := _shutdown.begin(grace)) is not None:
@@ -43,14 +43,14 @@ def shutdown(grace: float) -> None:
 
 
 def shutdown_on_signal(grace: float) -> None:
-    """From now on do what `shutdown` does when the server is told to stop, or its worker is recycled.
+    """From now on, call `shutdown` when the server is told to stop, or when its worker is recycled.
 
     Call it where the page "Deploy" says for your server. The server's own handlers stay in force.
 
-    Outside the main thread, and in mod_wsgi's sub-interpreters, there are no signals: it only logs a warning, and
-    you call `shutdown` yourself.
+    Outside the main thread, and in mod_wsgi's sub-interpreters, there are no signals: there it only logs a
+    warning, and you have to call `shutdown` yourself.
 
-    Arguments: `grace`, seconds, 0 for none. Raises `ValueError` for a negative one.
+    Arguments: `grace`, the grace period in seconds, 0 for none. Raises `ValueError` for a negative one.
     """
     _check(grace)
     try:
@@ -63,12 +63,12 @@ def shutdown_on_signal(grace: float) -> None:
 
 
 def closing() -> bool:
-    """Whether the server is shutting down: a source that asks may still say a last word within the grace."""
+    """Whether the server is shutting down: a source that asks may still send a last chunk in the grace period."""
     return streams.closing
 
 
 def forget() -> None:
-    """A shutdown that was asked for, or is under way, is over: what was, was another server's."""
+    """Forget a shutdown that was asked for, or is under way: it was that of an earlier server."""
     _shutdown.forget()
     streams.reopen()
 
@@ -76,8 +76,8 @@ def forget() -> None:
 @cache
 def _warn_of_no_signals() -> None:
     _log.warning(
-        "shutdown_on_signal: signals come to the main thread only, of the main interpreter; here, call "
-        "shutdown()"
+        "shutdown_on_signal: only the main thread of the main interpreter receives signals; here, call "
+        "shutdown() yourself"
     )
 
 
@@ -97,7 +97,7 @@ class _Shutdown:
         self._number = 0  # of the server that is shut down
 
     def begin(self, grace: float, *, final: bool = False) -> Callable[[], None] | None:
-        """Begin, or end sooner what has begun; gives what then takes its time, unless it runs already."""
+        """Begin, or end sooner what has begun; returns what is to run on a thread, None where it runs already."""
         with self._lock:
             if self._is_final:  # there is nothing more to begin
                 return None
@@ -108,7 +108,7 @@ class _Shutdown:
             return None if runs else partial(self._run, self._number)
 
     def forget(self) -> None:
-        """Leave the way clear for another one."""
+        """Forget it, so that another one may begin."""
         with self._lock:
             self._number += 1
             self._until, self._is_final = inf, False
@@ -137,7 +137,7 @@ class _Shutdown:
 
 
 class _Lookout:
-    """Looks whether the server is about to stop, from the first stream on."""
+    """Checks whether the server is about to stop, from the first stream on."""
 
     def __init__(self) -> None:
         self._grace: float | None = None  # seconds; None: nobody asked
@@ -145,7 +145,7 @@ class _Lookout:
         self._number = 0  # of the server that is looked at
 
     def begin(self, grace: float) -> None:
-        """Begin, also once more for another server in this process."""
+        """Begin, or begin again for another server in this process."""
         notice.install()
         self._runs = False
         self._number += 1
@@ -156,14 +156,14 @@ class _Lookout:
             self._look()
 
     def after_fork(self) -> None:
-        """The parent's thread is not here, and neither is what it has been told."""
+        """In a forked child: the parent's thread is not here, and what the parent was told does not count."""
         self._runs = False
         if self._grace is not None:
             notice.after_fork()
             streams.look = self._look
 
     def _look(self) -> None:
-        # Whoever opens a stream at the very moment is let in: gunicorn recycles its worker after such a request.
+        # A stream that opens at this very moment is let in: gunicorn recycles its worker after such a request.
         if not self._runs:
             self._runs = True
             run = partial(self._run, self._number)
@@ -175,7 +175,7 @@ class _Lookout:
             if number != self._number:
                 return
         assert self._grace is not None, "somebody asked"
-        # On this thread: a server that is on its way out may not be able to start another one.
+        # On this thread: a server that is shutting down may not be able to start another one.
         if (run := _shutdown.begin(self._grace, final=True)) is not None:
             run()
 

@@ -3,17 +3,18 @@
 Rules of this file:
 
 1. No I/O, no clock, no thread, no lock: time is an argument, and only the driver's loop calls in.
-2. States: HELD (no byte has left, the status line is not yet sent), OPEN, ENDED (`ending` is set).
-   While HELD every answer is ``b""``; what the dialect says first waits with the first real bytes.
-3. The first ending wins. After it every input answers ``b""``.
-4. A failure while HELD says nothing at all: `held` stays true and the face raises `error`.
-5. Nothing raises out of here: what a dialect raises over a part becomes the stream's own failure.
-6. Somebody else's frames come line by line: a ping stands between two lines, and is no empty line within a frame.
+2. States: HELD (no byte has been sent, nor the status line), OPEN, ENDED (`ending` is set).
+   While HELD every call returns ``b""``; what the dialect says first waits with the first real bytes.
+3. The first ending wins. After it every call returns ``b""``.
+4. A failure while HELD sends nothing at all: `held` stays true, and the face (the framework integration) raises
+   `error`.
+5. No exception leaves this file: what a dialect raises for a part becomes the stream's own failure.
+6. Somebody else's frames come line by line: a ping goes between two lines, without an empty line within a frame.
 7. A model that has not said a word has not answered: where one must have spoken, an empty stream has failed.
-8. A chunk that is one part, as nearly all are, goes a straight way through a stream that `flows`: it changes
+8. A chunk that is one part, as nearly all are, takes a short path through a stream that `flows`: it changes
    nothing but the counts and the time.
-9. When `ending` is set: write what was returned, close the source, stop. If `cut` is set as well, a failure could
-   not be told, or not in words that the client surely knows: let the body end as one that was cut.
+9. When `ending` is set: write what was returned, close the source, stop. If `cut` is set as well, the client
+   could not be told of a failure, or not in a form that it surely knows: end the body as a cut connection does.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ SHUTDOWN_RETRY = 1000  # milliseconds after which to come back, where the app sa
 
 GENERAL_FAILURE = "The answer was interrupted by an error."
 
-# What a stream fails with that somebody's patience has ended; the code tells the rest.
+# The message and the code of a stream that a timeout, a time limit or a shutdown has ended.
 _GIVEN_UP = {
     Ending.STALLED: ("The source was silent for too long.", "upstream_stalled"),
     Ending.EXPIRED: ("The stream reached its max_duration.", "max_duration"),
@@ -49,15 +50,16 @@ _GIVEN_UP = {
 
 
 class Stream:
-    """What happened and when goes in; the bytes to write come out.
+    """Tell it what happened and when, and it returns the bytes to write.
 
-    Arguments: `write`, the dialect's voice for this stream, part to bytes (its ``run``, where it has one, takes
-    several of a kind at once, and its ``one_frame`` has ways to say single parts); `opening`, what it hears first
-    (None: nothing); `limits`; `retry`, milliseconds for the first frame's ``retry:`` line (None: none); `collect`,
-    gather what was said; `describe`, exception and code to the message for the client (None, and what it gives None
-    for: our own sentence); `say_end`, whether a finished stream says so (False where the frames are somebody
-    else's); `must_speak`, whether a model speaks here, so that a source which ends without a word has failed;
-    `line_pings`, end a keep-alive with one line end.
+    Arguments: `write`, the dialect's voice for this stream, from part to bytes (its ``run``, if any, takes several
+    parts of a kind at once, and its ``one_frame`` maps kinds of parts to faster ways of writing a single one);
+    `opening`, the part that it gets first (None: none); `limits`; `retry`, milliseconds for the first frame's
+    ``retry:`` line (None: none); `collect`, whether the Summary has what was said; `describe`, from exception and
+    code to the message for the client (None, or where it returns None: our own message); `say_end`, whether a
+    finished stream sends an end frame (False where the frames are somebody else's); `must_speak`, whether a
+    model speaks here, so that a source which ends without a word has failed; `line_pings`, whether a keep-alive
+    ends with one line end.
     """
 
     __slots__ = (
@@ -122,7 +124,7 @@ class Stream:
         self._line_pings = line_pings
         self._spoke = False
         self._relays = False  # somebody else's frames
-        self._is_raw = False  # what is no event stream at all
+        self._is_raw = False  # the body is not an event stream at all
         self._last = b"\n\n"  # what was relayed, as much of it as tells where in a frame it ended
         self._halves: Halves | None = None  # few streams have such
         self._waiting = b""  # said by the dialect while HELD
@@ -139,18 +141,18 @@ class Stream:
         return self._times.deadline(held=self.held)
 
     def start(self, now: float) -> bytes:
-        """The source is about to be asked for its first chunk."""
+        """The source is about to be asked for its first chunk: the clocks start."""
         self._times.start(now)
         if self._opening is not None:
             self._waiting = self._write(self._opening)
         return b"" if self._times.holds else self._count(self._commit())
 
     def advance(self, seconds: float) -> None:
-        """For this stream so much more time has passed, a test says."""
+        """Pretend, for a test, that so much more time has passed for this stream."""
         self._times.advance(seconds)
 
     def tick(self, now: float) -> bytes:
-        """Time passed. Safe to call early: nothing is due, nothing happens."""
+        """Time has passed. Calling it early is safe: if nothing is due, nothing happens."""
         if self.ending is not None:
             return b""
         times = self._times
@@ -172,7 +174,7 @@ class Stream:
             self._tally.chunks += chunks
             self._times.hear(now)
         frames: list[bytes] = []
-        # Of so many frames it is known that each is one, and without an id.
+        # So many frames are known to be single frames without an id.
         known = len(parts) if self._one_frame.keys() >= set(map(type, parts)) else 0
         try:
             for kind, run in groupby(parts, type):
@@ -182,7 +184,7 @@ class Stream:
         return self._say(frames, now, known)
 
     def lone(self, part: Part, now: float) -> bytes:
-        """What `feed` does with one chunk that is this one part, in the fewest steps."""
+        """The same as `feed` for one chunk that is this one part, in the fewest steps."""
         say = self._one_frame.get(type(part)) if self.flows else None
         if say is None:
             return self.feed((part,), now)
@@ -199,7 +201,7 @@ class Stream:
         return data
 
     def finish(self, now: float) -> bytes:
-        """The source ran dry."""
+        """The source has ended, without an error."""
         if self._must_speak and not self._spoke:
             return self.fail(no_answer(), now)
         return self._end(Ending.FINISHED, now)
@@ -211,26 +213,26 @@ class Stream:
     # -- what others do ---------------------------------------------------------------------------
 
     def shutdown(self, now: float) -> bytes:
-        """The server stops; the client may come back."""
+        """The server stops; the client may reconnect."""
         self._retry = self._come_back
         return self._give_up(Ending.SHUTDOWN, now)
 
     def gone(self, ending: Ending = Ending.GONE) -> None:
-        """The client left (or, `Ending.SLOW`, stopped reading): no bytes exist for nobody."""
+        """The client disconnected (or, `Ending.SLOW`, stopped reading): nothing more is written."""
         if self.ending is None:
             self.ending = ending
             self.flows = False
 
     def summary(self, now: float) -> Summary:
         """What happened, once `ending` is set."""
-        assert self.ending is not None, "a stream is summed up after its end"
+        assert self.ending is not None, "the summary is made once the stream has ended"
         began_at, heard_at = self._times.started_at, self._times.first_heard_at
         first = None if heard_at is None else heard_at - began_at
         lasted = (now if self._ended_at is None else self._ended_at) - began_at
         return self._tally.summary(self.ending, first, lasted, self.error, held=self.held)
 
     def probe(self, now: float) -> bytes:
-        """The client may have left: a ping, that writing it may tell; none where pings are off."""
+        """The client may have disconnected: a ping, since writing it may show that; none where pings are off."""
         if self.ending is not None or not self._times.pings:
             return b""
         return (self._count(self._commit()) if self.held else b"") + self._ping(now)
@@ -238,7 +240,7 @@ class Stream:
     # -- inside -----------------------------------------------------------------------------------
 
     def _put(self, kind: type, parts: list[Any], frames: list[bytes]) -> None:
-        """Parts come in runs of one kind, and said by the run they cost a fraction."""
+        """Write parts run by run: they come in runs of one kind, and a run costs a fraction of single parts."""
         if kind in _RARE:
             self._note(kind, parts)
         self._tally.note(kind, parts)
@@ -261,7 +263,7 @@ class Stream:
         self._spoke = speaks(kind, parts)
 
     def _note(self, kind: type, parts: list[Any]) -> None:
-        """What changes how the stream goes on; raises the failure that a source has told of."""
+        """Take note of what changes how the stream goes on; raises the failure that a source has reported."""
         if kind is Broken:
             raise parts[0].error
         if kind is Relayed:
@@ -281,9 +283,9 @@ class Stream:
         return b"".join(map(self._write, self._halves.mend(part)))
 
     def _say(self, frames: list[bytes], now: float, known: int = 0) -> bytes:
-        """Frames as bytes, behind whatever had to wait for them; they end the silence on the wire.
+        """Frames as bytes, after whatever had to wait for them; they end the silence on the wire.
 
-        Of so many `known` frames none has an id; others are looked through.
+        So many `known` frames are without an id; all others are searched for one.
         """
         data = b"".join(frames)
         if not data:
@@ -307,7 +309,7 @@ class Stream:
         return self._count(data)
 
     def _follow(self, data: bytes) -> None:
-        """Somebody else's frames come in pieces: a frame's end may be in two of them."""
+        """Keep the last bytes of somebody else's frames: these come in pieces, and a frame's end may be split."""
         self._tally.events += count_frames(self._last + data) - count_frames(self._last)
         self._id_seen = self._id_seen or has_id(data)
         self._last = (self._last + data)[-4:]
@@ -384,7 +386,7 @@ class Stream:
     def _failure(self, error: BaseException) -> Failure:
         code, _, retryable, _ = diagnose(error)
         message = self._describe(error, code) if self._describe else None
-        if message is None:  # one of _GIVEN_UP is ours, and says what it is
+        if message is None:  # the messages of _GIVEN_UP are our own, and say what happened
             message = GENERAL_FAILURE if self.ending is Ending.FAILED else str(error)
         return Failure(message, code, retryable)
 
@@ -395,4 +397,4 @@ _NO_KINDS: Mapping[type, Callable[[Any, Any], bytes]] = MappingProxyType({})
 
 
 def _one_by_one(_parts: list[Any]) -> None:
-    """For a voice that has no way of saying several at once."""
+    """For a voice that cannot write several parts at once."""

@@ -17,11 +17,11 @@ _TOGETHER = 1000  # so many pieces are kept apart, for a piece takes more memory
 class Ending(enum.StrEnum):
     """Why a stream ended."""
 
-    FINISHED = "finished"  # the source ran dry
-    FAILED = "failed"  # the source raised, or told of a failure in band
+    FINISHED = "finished"  # the source ended without an error
+    FAILED = "failed"  # the source raised, or reported a failure in one of its chunks
     STALLED = "stalled"  # the source was silent for too long
     EXPIRED = "expired"  # the stream lasted for too long
-    GONE = "gone"  # the client left
+    GONE = "gone"  # the client disconnected
     SLOW = "slow"  # the client stopped reading
     SHUTDOWN = "shutdown"  # the server stops
 
@@ -57,7 +57,7 @@ class Summary(NamedTuple):
 
 
 class Tally:
-    """What the Summary of a running stream will tell; `collect`, whether that is also what was said."""
+    """Gathers the Summary of a running stream; `collect`, whether it also keeps what was said."""
 
     __slots__ = (
         "_collected",
@@ -80,7 +80,7 @@ class Tally:
         self._collected = Collected() if collect else None
 
     def note(self, kind: type, parts: list[Any]) -> None:
-        """Read off parts of one kind what they have to tell."""
+        """Note what parts of one kind add to the Summary."""
         if kind is bytes:
             return
         if kind is Native:
@@ -142,7 +142,7 @@ def _usage_dict(usage: Usage | None) -> dict[str, int] | None:
 
 
 class Collected:
-    """What was said in the first choice, gathered up to a bound: all of it, or the beginning and no more."""
+    """What was said in the first choice, up to a limit: all of it, or only the beginning."""
 
     def __init__(self) -> None:
         self.text, self.reasoning = Text(), Text()
@@ -167,7 +167,7 @@ class Collected:
             if not self._has_room(CALL_COST):
                 return
             call = self.tool_calls[part.number] = Call()
-        # Half an id would be another's: it is kept whole, or not at all.
+        # Half an id would be the id of something else: it is kept whole, or not at all.
         if part.id and not call.id and self._has_room(len(part.id)):
             call.id = part.id
         if part.name and not call.name and self._has_room(len(part.name)):
@@ -182,7 +182,7 @@ class Collected:
         self.room -= min(len(text), self.room)
 
     def _has_room(self, size: int) -> bool:
-        """Take room for something that is kept whole; where there is none, nothing more is kept."""
+        """Take room for something that is kept whole; once there is none, nothing more is kept."""
         self.truncated = self.truncated or size > self.room
         if not self.truncated:
             self.room -= size
@@ -232,5 +232,5 @@ class Text:
             self._pieces.clear()
 
     def joined(self) -> str:
-        """All of it, with its halves of characters put together."""
+        """All of it, with split characters joined."""
         return whole("".join((*self._blocks, *self._pieces)))

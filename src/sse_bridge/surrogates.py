@@ -1,13 +1,13 @@
-"""Halves of characters: a character beyond U+FFFF that a source cut in two.
+"""Lone surrogates: halves of a character beyond U+FFFF that a source has split.
 
 In JSON such a character is a pair of surrogates, and services cut their text between tokens: so a chunk may end
-with one half, and the next begin with the other. UTF-8 can carry neither.
+with one half, and the next begin with the other. UTF-8 can encode neither.
 
 Rules of this file:
 
 1. Two halves that meet become the character that they are, across chunks too.
 2. One that stays alone becomes U+FFFD: a model's text never ends a stream.
-3. Each text goes its own way: a choice's answer, its reasoning, the arguments of each of its calls.
+3. Each text is joined by itself: a choice's answer, its reasoning, the arguments of each of its calls.
 4. Each half is looked at twice, when it comes and when it goes, however many texts there are.
 """
 
@@ -34,14 +34,14 @@ class Pieces:
         self.half = half  # of a character, that waits
 
     def add(self, text: str) -> str:
-        """As much of it as is whole."""
+        """The text so far that is whole; a half at its end is kept back."""
         text = self.half + text
         is_cut = "\ud800" <= text[-1:] <= "\udbff"
         self.half = text[-1] if is_cut else ""
         return whole(text[:-1] if is_cut else text)
 
     def rest(self) -> str:
-        """What stayed alone."""
+        """U+FFFD for a half that stayed alone, else nothing."""
         half, self.half = self.half, ""
         return _LONE if half else ""
 
@@ -54,7 +54,7 @@ class Halves:
         self._waiting: dict[int, dict[tuple[type, int], tuple[Part, str]]] = {}
 
     def mend(self, part: Part) -> list[Part]:
-        """The part as UTF-8 can carry it, behind what has waited for it."""
+        """The part as UTF-8 can encode it, after what has waited for it."""
         choice, inner = (part.number, part.part) if type(part) is Choice else (0, part)
         if type(inner) is bytes or (type(inner) is Native and inner.speaks):
             # Whole, and not its other half.
@@ -70,7 +70,7 @@ class Halves:
         return [_mended(part, text)] if text or says_more else []
 
     def rest(self, choice: int | None = None) -> list[Part]:
-        """What stayed alone, of one choice or of all: nothing more will come there."""
+        """The halves that stayed alone, of one choice or of all, when nothing more will come there."""
         if choice is None:
             places, self._waiting = [*self._waiting.values()], {}
         else:
@@ -110,7 +110,7 @@ def _mended(part: Part, text: str) -> Part:
 
 
 def _continued(part: Part) -> Part:
-    """What follows on this part: a half that stayed alone."""
+    """A part that continues this one, with a half that stayed alone."""
     if type(part) is Choice:
         return part._replace(part=_continued(part.part))
     if type(part) is ToolCall:

@@ -1,6 +1,6 @@
-"""A stream's times: what it was told of them, when it spoke and heard, and what is due when.
+"""A stream's times: its limits, when it last wrote and last got a chunk, and what is due when.
 
-Deadlines are derived from when something happened, so what a chunk does to them is two assignments.
+Deadlines are derived from when something happened, so a chunk costs only two assignments.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 NEVER = inf
 
-# A WSGI server sends its headers with the first bytes of the body. So a stream that is open and has
-# nothing to say yet does not wait a whole `ping` for that.
+# A WSGI server sends the headers with the first bytes of the body. So a stream that is open and has
+# nothing to send yet does not wait a whole `ping` for them.
 FIRST_PING = 0.25
 
 
@@ -41,7 +41,7 @@ class Times:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._silence = inf  # of the source's, that is borne
+        self._silence = inf  # how long the source may be silent
         self.started_at = self.heard_at = 0.0
         self.first_heard_at: float | None = None
         self.spoke_at = self.opens_at = self.ends_at = inf
@@ -57,17 +57,17 @@ class Times:
         return self._limits.ping != inf
 
     def start(self, now: float) -> None:
-        """The source is about to be asked for its first chunk."""
+        """The source is about to be asked for its first chunk: the clocks start."""
         limits = self._limits
         self.started_at = self.heard_at = now
         self._silence = limits.first_chunk_timeout
         self.opens_at, self.ends_at = now + limits.hold, now + limits.max_duration
         if not self.holds:
-            # As if it had spoken a while ago, where its first ping is to come sooner than others.
+            # As if it had written a while ago, where its first ping is to come sooner than the others.
             self.spoke_at = now - max(0.0, limits.ping - FIRST_PING) if self.pings else now
 
     def advance(self, seconds: float) -> None:
-        """All that has happened did so that much longer ago."""
+        """Move all that has happened further into the past, by so many seconds."""
         self.started_at -= seconds
         self.heard_at -= seconds
         self.spoke_at -= seconds

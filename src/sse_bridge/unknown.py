@@ -1,4 +1,4 @@
-"""What somebody meant who gave a face what it does not take: told in the error."""
+"""Errors for an unknown option of a face (a framework integration): they say what was probably meant."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import Any, get_args
 from .adapters import AdapterName
 from .dialects import DialectName
 
-# What other packages have, and where ours has it. The heading is that of docs/moving.md.
+# Options of other packages, and what replaces them here. The heading is that of docs/moving.md.
 MOVING = "Moving from sse-starlette"
 _PEERS = {
     "client_close_handler_callable": "on_end is called however the stream ends",
-    "data_sender_callable": "the source alone sends, have it yield what is to be sent",
+    "data_sender_callable": "only the source sends, so yield from it what is to be sent",
     "ping_message_factory": "a keep-alive is the comment ': ping'",
     "sep": "a line always ends with '\\n'",
     "shutdown_event": "sse_bridge.shutdown_on_signal ends open streams when the server stops",
-    "shutdown_grace_period": "it is the argument of sse_bridge.shutdown_on_signal",
+    "shutdown_grace_period": "it is the argument grace of sse_bridge.shutdown_on_signal",
 }
 _FRAMEWORKS = {
     "background": "on_end is called when the stream is over; Starlette's EventSourceResponse takes it",
-    "content": "the source stands first, without a name",
+    "content": "the source is the first argument, without a name",
     "content_type": "an event stream's is always text/event-stream",
     "media_type": "an event stream's is always text/event-stream",
     "mimetype": "an event stream's is always text/event-stream",
-    "response": "the source stands first, without a name",
+    "response": "the source is the first argument, without a name",
     "status": "here it is status_code, an int",
     "status_code": "in Flask and WSGI it is status",
 }
 
 
 def unknown_option(name: str, face: str, known: Collection[str]) -> TypeError:
-    """The error for an option that the face of this name does not have; `known` are those that it has."""
+    """The error for an option that the face of this name does not have; `known` lists those that it has."""
     listed = ", ".join(known)
     if hint := _hint(name, known):
         return TypeError(f"{face} has no option {name!r}: {hint} It has {listed}")
@@ -39,14 +39,14 @@ def unknown_option(name: str, face: str, known: Collection[str]) -> TypeError:
 
 
 def not_a_view(given: Any, wanted: str) -> TypeError:
-    """The error for what `event_stream` cannot decorate; it decorates what is `wanted`."""
+    """The error for what `event_stream` cannot decorate; `wanted` says what it does."""
     decorates = f"event_stream decorates {wanted}, got {given!r}"
     if not isinstance(given, str):
         return TypeError(decorates)
     for name, names in (("dialect", DialectName), ("adapter", AdapterName)):
         if given in get_args(names):
             return TypeError(f"{decorates}: did you mean {name}={given!r}?")
-    return TypeError(f"{decorates}: an option is given by its name")
+    return TypeError(f"{decorates}: give options by name")
 
 
 def _hint(name: str, known: Collection[str]) -> str:

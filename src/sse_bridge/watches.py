@@ -1,4 +1,4 @@
-"""The watch on a client, as whoever waits for it knows it; `hangup` has those for each server."""
+"""The watch for a client's disconnect, as an interface; `hangup` has one for each kind of server."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from .loops.base import ThreadSignal
 
 
 class Watch(Protocol):
-    """The watch on one client."""
+    """Watches whether one client has disconnected."""
 
     @property
     def every(self) -> float | None:
-        """Seconds after which `check` is to be called, where nobody else calls."""
+        """Seconds after which the driver has to call `check`; None where the watch calls by itself."""
 
     @property
     def second_ping(self) -> float | None:
-        """Seconds after which a second ping follows each, where only writing tells."""
+        """Seconds after which each ping is followed by a second one, where only writing shows a disconnect."""
 
     @property
     def breaks(self) -> bool:
         """Whether `break_off` can end a write."""
 
     def start(self, doubt: Callable[[], None], gone: Callable[[], None]) -> None:
-        """From now on call `doubt` for a client that may have left, `gone` for one that has."""
+        """From now on call `doubt` for a client that may have disconnected, `gone` for one that has."""
 
     def check(self) -> None:
-        """Look now."""
+        """Look at the client now."""
 
     def is_doubtful(self) -> bool:
-        """Whether the client may have left already."""
+        """Whether the client may have disconnected already."""
 
     def has_left(self, within: float) -> bool:
-        """Whether the client has surely left, or does so within so many seconds."""
+        """Whether the client has surely disconnected, or does so within so many seconds."""
 
     def break_off(self) -> None:
-        """End the connection: whoever is writing to it fails, and nothing more reaches the client."""
+        """End the connection: a write that is under way fails, and nothing more reaches the client."""
 
     def stop(self) -> None:
-        """Nothing is called any more, and nothing of the connection is held."""
+        """Call nothing any more, and release the connection."""
 
 
 class HandedOn:
-    """A watch whose `start` may be called again, by whoever waits for the client next."""
+    """A watch whose `start` may be called again, by the next one who waits for the client."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
@@ -95,7 +95,7 @@ class HandedOn:
 
 
 def sleep(signal: ThreadSignal, watch: Watch | None, now: float, until: float) -> None:
-    """Until something comes up; where nobody else watches the client, with a look at it now and then."""
+    """Sleep until woken, or until a time; look at the client now and then where the watch needs that."""
     every = watch.every if watch is not None else None
     signal.wait(until if every is None else min(until, now + every))
     if watch is not None and every is not None:
@@ -103,4 +103,4 @@ def sleep(signal: ThreadSignal, watch: Watch | None, now: float, until: float) -
 
 
 def _nobody() -> None:
-    """Nobody listens any more."""
+    """Stands for a callback that is not needed any more."""

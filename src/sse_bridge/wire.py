@@ -7,12 +7,12 @@ The rules that everything here keeps:
    frame becomes a ServerSentEvent. It is refused, never repaired. Line ends in data become LF.
 3. An event without any field encodes to no bytes: a lone blank line would be an event of its own
    to readers that dispatch every blank line (httpx-sse, the openai SDK).
-4. The decoder gives the same events however the bytes are cut, and never raises for what they
-   say. Its one error, BufferExceeded, is for size alone, and comes at the same place for every cut.
+4. The decoder returns the same events however the bytes are cut, and never raises for their
+   content. Its one error, BufferExceeded, is for size alone, and comes at the same place for every cut.
 5. A decoded event has the fields of its own block: event None or "" both mean "message", id is None
    where the block had none. Its last_event_id is the id in force then.
-6. What says nothing is not kept: a comment, or a field that nobody knows, may be of any length.
-7. Text is data as it is, and None is no data; any other value is one line of JSON, made when the event is.
+6. What has no effect is not kept: a comment, or an unknown field, may be of any length.
+7. A str is data as it is, and None is no data; any other value becomes one line of JSON when the event is made.
 """
 
 import codecs
@@ -32,11 +32,12 @@ _SHOWN = 200
 
 
 class ServerSentEvent:
-    """One event, checked when made and unchangeable then; without data it is invisible to clients.
+    """One event, checked when it is made and immutable from then on; without data it is invisible to clients.
 
     Arguments: `data`, a str, sent as it is, or a mapping, list, number, bool, dataclass or pydantic object, sent as
-    one line of JSON (default None: no data); `event`, its name, and `id`, each a line; `retry`, milliseconds;
-    `comment`, which nobody sees. Raises `ValueError` or `TypeError` that names the argument.
+    one line of JSON (default None: no data); `event`, its name, and `id`, each a single line; `retry`, the client's
+    reconnection delay in milliseconds; `comment`, a text that clients ignore (each default None: none). Raises
+    `ValueError` or `TypeError` that names the argument. Format: the WHATWG HTML standard (text/event-stream).
     """
 
     __match_args__ = ("data", "event", "id", "retry", "comment")
@@ -96,7 +97,7 @@ class ServerSentEvent:
         return self.data, self.event, self.id, self.retry, self.comment
 
     def json(self) -> Any:
-        """Return `data`, read as JSON; raises `ValueError` for data that is none, and for an event without data."""
+        """Return `data`, parsed as JSON; raises `ValueError` if it is not JSON, or if the event has no data."""
         if self.data is None:
             raise ValueError("data is None: an event without data has no JSON")
         try:
@@ -104,7 +105,7 @@ class ServerSentEvent:
         except (ValueError, RecursionError) as error:
             name = named(self.event or "message")
             raise ValueError(
-                f"data of the event {name} is no JSON, got {noted(self.data)}: {error}"
+                f"data of the event {name} is not JSON, got {noted(self.data)}: {error}"
             ) from None
 
     def encode(self) -> bytes:
@@ -123,7 +124,7 @@ class ServerSentEvent:
         return f"{frame}\n".encode() if frame else b""
 
 
-# What an unchangeable object is filled with; object.__setattr__() takes twice as long.
+# These fill an immutable object; object.__setattr__() takes twice as long.
 # (A frozen dataclass would do all this, and importing dataclasses costs more than all of ours.)
 _new_event = object.__new__
 _set_data, _set_event, _set_id, _set_retry, _set_comment, _set_last_event_id = (
@@ -147,7 +148,7 @@ def _data(value: Any) -> str:
         return object_json(value).decode()
     except SerializationError as error:
         raise SerializationError(
-            f"data must be a str, None, or what JSON can say, got {noted(value)}"
+            f"data must be a str, None, or a value that JSON can represent, got {noted(value)}"
         ) from error
 
 
@@ -159,7 +160,7 @@ def _text(field: str, value: Any) -> str:
             value.encode()
         except UnicodeEncodeError as error:
             raise ValueError(
-                f"{field} has a lone surrogate, which UTF-8 cannot carry: {value[error.start]!r} "
+                f"{field} has a lone surrogate, which UTF-8 cannot encode: {value[error.start]!r} "
                 f"at {error.start} in {noted(value)}"
             ) from None
     # A subclass (a str enum) may format itself as something else than it was checked as.
@@ -203,8 +204,9 @@ class BufferExceeded(ValueError):
 class Decoder:
     """Turns the bytes of an event stream, cut anywhere, into its events.
 
-    Arguments: `max_buffer` (16 MiB), bytes that one event may have; `on_comment`, called with each line that has no
-    effect, a comment for one: for whoever asks why nothing arrives.
+    Arguments: `max_buffer` (16 MiB), bytes that one event may have; `on_comment` (None), called with each line that
+    has no effect, such as a comment, to see why no event arrives. Raises `ValueError` or `TypeError` that names the
+    argument. Format: the WHATWG HTML standard (text/event-stream).
     """
 
     def __init__(
@@ -221,8 +223,8 @@ class Decoder:
         self._on_comment = on_comment
         self._last_event_id = ""
         self._retry: int | None = None
-        # Lines are kept, split and told apart as bytes: UTF-8 is decoded only when an event is
-        # whole, so no border can cut a character, and a piece costs no more than its own length.
+        # Lines are kept, split and recognized as bytes: UTF-8 is decoded only when an event is
+        # whole, so no cut can split a character, and a piece costs no more than its own length.
         self._tail = bytearray()
         self._data = bytearray()
         self.eof()
@@ -249,7 +251,7 @@ class Decoder:
         self._exceeded = False
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
-        """Return the events that this chunk completes."""
+        """Return the events that this chunk completes; raises `BufferExceeded` for one that is too large."""
         events: list[ServerSentEvent] = []
         data = self._data
         for line in self._split(chunk):
@@ -343,7 +345,7 @@ FIELDS = (b"data", b"event", b"id", b"retry")
 
 
 def _is_ignored(line: bytes | bytearray) -> bool | None:
-    """Whether a line that may yet go on has no effect, as comments and unknown fields; None: not known."""
+    """Whether an unfinished line has no effect, as comments and unknown fields have none; None: not known yet."""
     name, colon, _ = bytes(line[:8]).partition(b":")
     if colon:
         return name not in FIELDS

@@ -227,7 +227,7 @@ def test_a_million_chunks_that_say_nothing_end_as_a_stream_that_said_nothing(run
 
 
 def test_any_number_of_chunks_that_say_nothing_are_no_models_answer():
-    with pytest.raises(UpstreamError, match="without a word"):
+    with pytest.raises(UpstreamError, match="without any text"):
         in_threads((b"" for _ in range(100_000)), Options(dialect="openai"))
 
 

@@ -77,7 +77,7 @@ def test_stragglers_and_open_streams_share_the_room(stuck: Callable[[], Iterator
     straggler, stream = body_of(stuck(), max_streams=2), body_of(stuck(), max_streams=2)
     next(straggler)
     straggler.close()
-    with pytest.raises(TooManyStreams, match="1 sources of ended ones still run"):
+    with pytest.raises(TooManyStreams, match="1 sources of ended streams still run"):
         body_of(stuck(), max_streams=2)
     stream.close()
 
