@@ -222,7 +222,7 @@ def test_what_is_no_event_stream_passes_at_once_with_one_warning(body, caplog):
     assert [list(reader.read(piece)) for piece in body] == [[Raw(piece.encode())] for piece in body]
     assert list(reader.end()) == []
     [record] = caplog.records
-    assert "is no event stream" in record.getMessage()
+    assert "is not an event stream" in record.getMessage()
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_a_failure_that_the_frames_tell_is_the_streams():
     reader = FRAMES.reader(Wish())
     reader.read(WORDS)
     reader.read(ERROR)
-    with pytest.raises(UpstreamError, match="tell of a failure"):
+    with pytest.raises(UpstreamError, match="report a failure"):
         reader.end()
 
 

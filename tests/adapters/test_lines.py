@@ -34,18 +34,18 @@ def test_each_line_is_a_chunk_and_empty_ones_are_none():
 
 def test_what_is_no_json_is_an_error():
     with pytest.raises(
-        ValueError, match="a line of the body is no JSON, but bytes of length 4: Expecting value"
+        ValueError, match="a line of the body is not JSON, but bytes of length 4: Expecting value"
     ):
         read(b"oops\n")
 
 
 def test_a_line_without_end_is_refused():
-    with pytest.raises(ValueError, match="no lines of JSON"):
+    with pytest.raises(ValueError, match="the body is not lines of JSON"):
         read(b"x" * (LINE_LIMIT + 1))
 
 
 def test_a_line_that_is_too_long_is_refused_where_its_end_has_come_too():
-    with pytest.raises(ValueError, match="no lines of JSON"):
+    with pytest.raises(ValueError, match="the body is not lines of JSON"):
         read(b'"' + b"x" * LINE_LIMIT + b'"\n')
 
 

@@ -1,4 +1,4 @@
-"""A vendor's words into ours: one module for each vendor."""
+"""Adapters translate a vendor's chunks into our parts: one module for each vendor."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _NAMED: dict[str, Adapter] = {
 
 
 def by_name(name: str) -> Adapter:
-    """The adapter of that name; raises `ValueError` for a name that is unknown or still to come."""
+    """The adapter of that name; raises `ValueError` for a name that is unknown or not implemented yet."""
     if name in _NAMED:
         return _NAMED[name]
     known = ", ".join(map(repr, _NAMED))

@@ -1,4 +1,4 @@
-"""One choice of a model's answer: what a chunk says in it that was not said before.
+"""One choice of a model's answer: what a chunk adds to it.
 
 Rules of this file:
 
@@ -25,7 +25,7 @@ ELSEWHERE = ("message", "text", "content", "messages")  # where a choice may hav
 
 
 class Answer:
-    """One choice, as far as it was said; `objects` writes arguments that are no text."""
+    """One choice, as far as it has come; `objects` writes arguments that are not text."""
 
     __slots__ = (
         "_calls",
@@ -49,11 +49,11 @@ class Answer:
 
     @property
     def is_finished(self) -> bool:
-        """Whether it told a reason to finish, or said nothing at all."""
+        """Whether it gave a finish reason, or said nothing at all."""
         return self._finish is not None or not self.spoke
 
     def hear(self, words: str | Reasoning) -> None:
-        """Note what a delta merely says."""
+        """Note the text of a delta that has nothing else."""
         self.spoke = self._has_deltas = True
         if type(words) is str:
             self._length += len(words)
@@ -108,7 +108,7 @@ class Answer:
             yield from self._calls.say_legacy(get(message, "function_call"))
 
     def _more(self, message: Any) -> Iterator[Part]:
-        """What of the whole answer is behind what was said of it."""
+        """The part of the whole answer that was not said yet."""
         words = [*say_content(_content(message), ignore)]
         thoughts = [part for part in words if type(part) is Reasoning]
         if not self._thought:
@@ -129,7 +129,7 @@ class Answer:
 
 
 def say_words(message: Any, missed: Missed) -> Iterator[str | Reasoning]:
-    """What a message says beside its calls; tells of what there is no place for."""
+    """What a message says besides its calls; reports what has to be left out."""
     yield from say_reasoning(message)
     # A refusal is what the user is told instead of an answer.
     for content in (_content(message), get(message, "refusal")):
@@ -139,19 +139,19 @@ def say_words(message: Any, missed: Missed) -> Iterator[str | Reasoning]:
 
 
 def has_words(delta: Any) -> bool:
-    """Whether there is anything in a delta beside the role."""
+    """Whether there is anything in a delta besides the role."""
     if delta is None or isinstance(delta, (str, list, tuple)):
         return bool(delta)
     return any(value and name not in ("role", "error") for name, value in fields_of(delta))
 
 
 def _content(message: Any) -> Any:
-    """A message's content; some have no more than that for a message."""
+    """A message's content; some services send the content in place of a message."""
     return message if isinstance(message, (str, list, tuple)) else get(message, "content")
 
 
 def fields_of(thing: Any) -> Iterator[tuple[str, Any]]:
-    """The fields of a dict or an object, with those that a pydantic class does not name."""
+    """The fields of a dict or an object, including those that a pydantic class does not name."""
     if isinstance(thing, dict):
         yield from thing.items()
         return
@@ -159,7 +159,7 @@ def fields_of(thing: Any) -> Iterator[tuple[str, Any]]:
     yield from (getattr(thing, "__pydantic_extra__", None) or {}).items()
 
 
-# What is read, what says nothing to a client, and what only repeats other fields.
+# The fields that are read, that mean nothing to a client, or that only repeat other fields.
 _READ = frozenset(
     {
         "annotations",
@@ -182,7 +182,7 @@ _READ = frozenset(
 
 
 def look_for_more(thing: Any, known: frozenset[str], missed: Missed) -> None:
-    """Tell of the fields that say something and are none of those."""
+    """Report the fields that say something and are none of those."""
     for name, value in fields_of(thing):
         if value and name not in known and not name.startswith("_"):
             missed(f"the field {named(name)}")

@@ -20,7 +20,7 @@ from .vendor import Vendor, VendorReader
 from .vendors import FIELDS, vendor_of
 
 _HOW = (
-    "a DashScope chunk does not tell whether it repeats the text before it: give "
+    "a DashScope chunk does not say whether it repeats the text before it: give "
     "adapter=adapters.DashScope(incremental_output=True) if the SDK was called with "
     "incremental_output=True, or adapter=adapters.DashScope(incremental_output=False) if not"
 )
@@ -32,7 +32,7 @@ class Auto:
     name = "auto"
 
     def reader(self, wish: Wish) -> Reader:
-        """A new stream's way of reading chunks."""
+        """The reader for a new stream."""
         return AutoReader(wish)
 
 
@@ -56,7 +56,7 @@ class AutoReader:
         self._openai: OpenAIReader | None = None  # made for the first such chunk
         self._vendors: dict[Vendor, VendorReader] = {}  # so are these, each for its own
         self._dicts_speak = False  # whether chunks of a model's came as dicts
-        # None stands for `_look`, which is bound to this reader: it would wait for the collector after each stream.
+        # None stands for `_look`, whose bound method would make this reader wait for the garbage collector.
         self._by_type: dict[type, Callable[[Any], Parts] | None] = {}
 
     def read(self, chunk: Any) -> Parts:
@@ -109,7 +109,7 @@ class AutoReader:
         return self._vendors[vendor]
 
     def _look(self, chunk: Any) -> Parts:
-        """An object of no chunk's shape: an app's own, or what a service says where its model should speak."""
+        """Read an object that has no chunk's shape: an app's own, or a service's error in place of an answer."""
         if self._may_be_refusal(type(chunk)):
             refusal = (error_in if self._model_spoke else refusal_in)(chunk)
             if refusal is not None:
@@ -123,7 +123,7 @@ class AutoReader:
         return any(reader.spoke for reader in readers if reader is not None)
 
     def _may_be_refusal(self, kind: type) -> bool:
-        """Whether a service may say this: a dict among an SDK's objects is the app's own."""
+        """Whether this may be a service's error: a dict among an SDK's objects is the app's own."""
         if self._model_spoke:
             return kind not in (dict, list) or self._dicts_speak
         return not (self._takes_objects or self._plain.spoke)

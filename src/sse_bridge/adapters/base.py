@@ -1,13 +1,13 @@
-"""What every adapter is: a chunk in, parts out, on the side where the chunk was produced.
+"""The base of all adapters: a chunk in, parts out, on the side where the chunk was produced.
 
 Rules of this file:
 
 1. An `Adapter` is configuration and may serve many streams at once; its `reader` belongs to one stream.
 2. No adapter imports a vendor's SDK: it looks at a chunk's shape.
-3. What a reader raises ends the stream as a failure; a failure told in band is raised as `UpstreamError`, and is a
-   `Broken` part where the same chunk has said something before it.
-4. Nothing of a chunk is trusted: an SDK builds its objects without validation, so any field may be absent or of any
-   type. What a part holds has been looked at, and has the type that the part names.
+3. What a reader raises ends the stream as a failure. A failure that a chunk reports is raised as `UpstreamError`,
+   or is a `Broken` part where the same chunk has said something before it.
+4. Nothing in a chunk is trusted: an SDK builds its objects without validation, so any field may be absent or of any
+   type. What a part holds has been checked, and has the type that the part declares.
 """
 
 from __future__ import annotations
@@ -25,42 +25,44 @@ Parts = Sequence[Part]
 
 
 class Wish(NamedTuple):
-    """What the other end of the stream would like of a reader."""
+    """What the other end of the stream asks of a reader."""
 
     passes: str | None = None  # the protocol whose chunks the dialect passes unchanged
     takes_objects: bool = False  # the dialect sends any object as its JSON
-    collect: bool = False  # tell in parts, too, what passes unchanged
-    lines: bool = False  # what is sent as it is and tells the Summary nothing may be plain bytes
+    collect: bool = False  # return parts, too, for what passes unchanged
+    lines: bool = (
+        False  # plain bytes are fine for what is sent unchanged and adds nothing to the Summary
+    )
     objects: ObjectWriter = OBJECTS  # what writes objects as JSON
     names: bool = False  # tell once whose answer it is, where the service says
 
 
 class Reader(Protocol):
-    """One stream's way of reading chunks."""
+    """Reads the chunks of one stream."""
 
     def read(self, chunk: Any) -> Parts:
-        """What this chunk says."""
+        """The parts that this chunk says."""
 
     def end(self) -> Parts:
-        """What was left over when the source ran dry."""
+        """The parts that were left over when the source ended."""
 
 
 class Adapter(Protocol):
-    """A vendor's words into ours.
+    """Translates a vendor's chunks into our parts.
 
-    One that reads a model's words and nothing else may say so with an attribute ``is_model = True``: a source that
-    ends without one has then failed, whatever the dialect. One that passes somebody else's frames says ``relays =
-    True``: where no dialect is named, they end in their own protocol.
+    One that reads a model's words and nothing else may have an attribute ``is_model = True``: then a source that
+    ends without any has failed, whatever the dialect. One that passes somebody else's frames has ``relays = True``:
+    where no dialect is named, they end in their own protocol.
     """
 
     @property
     def name(self) -> str: ...
     def reader(self, wish: Wish) -> Reader:
-        """A new stream's way of reading chunks."""
+        """The reader for a new stream."""
 
 
 def broken(said: Iterable[Part], error: Exception) -> Parts:
-    """What was said before a failure, and the failure; raises it where nothing was."""
+    """The parts before a failure, and the failure; raises it where there are none."""
     before = tuple(said)
     if not before:
         raise error
@@ -68,7 +70,7 @@ def broken(said: Iterable[Part], error: Exception) -> Parts:
 
 
 def in_turn(*says: Callable[[], Parts]) -> Parts:
-    """What each of these says, one after the other; what was said before one of them fails is not lost."""
+    """The parts of each of these, one after the other; those before a failure are not lost."""
     said: list[Part] = []
     for say in says:
         try:
@@ -81,7 +83,7 @@ def in_turn(*says: Callable[[], Parts]) -> Parts:
 def get(thing: Any, name: str) -> Any:
     """A field of an object or a dict; None where there is none.
 
-    A dict is asked by key only: DashScope's older chunks raise KeyError from getattr with a default.
+    A dict is read by key only: DashScope's older chunks raise KeyError from getattr with a default.
     """
     if isinstance(thing, dict):
         return thing.get(name)
@@ -91,11 +93,11 @@ def get(thing: Any, name: str) -> Any:
 NO_REASON = "the model's stream ended without a finish_reason: it may have been cut"
 
 
-TOLD = 20  # things that a stream is warned of, for a service may have any number of fields
+TOLD = 20  # warnings for each stream at most, since a service may have any number of fields
 
 
 class Once:
-    """Warns of each thing once a stream, of `TOLD` of them at most; `message` has a place for it."""
+    """Warns of each thing once per stream, of `TOLD` things at most; `message` has a ``%s`` for it."""
 
     def __init__(self, log: logging.Logger, message: str) -> None:
         self._log, self._message = log, message
@@ -109,12 +111,12 @@ class Once:
 
 
 def items(thing: Any) -> Sequence[Any]:
-    """The elements of what should be a list; none of what is not."""
+    """The elements of what should be a list; none if it is not."""
     return thing if isinstance(thing, (list, tuple)) else ()
 
 
 def text_of(value: Any) -> str:
-    """Text from what should be text: numbers too; nothing from what cannot be meant so."""
+    """Text from what should be text, or a number; empty for anything else."""
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, float):
@@ -123,7 +125,7 @@ def text_of(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """What should be text and is anything, as Python shows it; its type where that cannot be."""
+    """As text, as Python shows it, what should be text and may be anything; its type where showing it raises."""
     try:
         return text_of(value) or str.__str__(str(value))
     except Exception:
@@ -131,18 +133,18 @@ def shown(value: Any) -> str:
 
 
 def _int_of(value: Any) -> int | None:
-    """The number itself, whatever a subclass shows itself as; of a float, if it is a whole one."""
+    """The plain int, also of a subclass that shows itself differently, and of a float if it is whole."""
     if isinstance(value, float):
         real = float.__float__(value)
         return int(real) if real.is_integer() else None
     return int.__int__(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-_EXACT = 2**53  # a greater number is another one to readers whose numbers are all floats
+_EXACT = 2**53  # a greater number is not exact for readers whose numbers are all floats
 
 
 def number_of(value: Any) -> int | None:
-    """A place in a list, from what should be one; also the text of one, as some services write."""
+    """An index, from what should be one; also from its text, as some services write it."""
     if isinstance(value, str):
         text = str.__str__(value)
         value = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
@@ -151,7 +153,7 @@ def number_of(value: Any) -> int | None:
 
 
 def numbered(things: Any) -> Iterator[tuple[int, Any]]:
-    """What should be a list of things that have their place in it as ``index``, each with its number."""
+    """Each element of what should be a list, with its number: its ``index``, if it has one."""
     for position, thing in enumerate(items(things)):
         index = number_of(get(thing, "index"))
         number = position if index is None else index
@@ -160,7 +162,7 @@ def numbered(things: Any) -> Iterator[tuple[int, Any]]:
 
 
 def check_number(number: int) -> None:
-    """Raise `UpstreamError` for the number of a choice or a call that no answer has: something is kept for each."""
+    """Raise `UpstreamError` for an absurdly high number of a choice or a call, since something is kept for each."""
     if number >= NUMBERS:
         raise UpstreamError(
             f"an answer has fewer than {NUMBERS} choices and calls, got number {number}"
@@ -171,7 +173,7 @@ NUMBERS = 10_000  # nothing has so many choices or calls
 
 
 def read_usage(usage: Any, *, final: bool = True) -> Usage | None:
-    """Token counts in our words, from OpenAI's names or from the others'."""
+    """Token counts as our `Usage`, from OpenAI's field names or those of others."""
     if usage is None:
         return None
     given = count_in(usage, "prompt_tokens", "input_tokens")

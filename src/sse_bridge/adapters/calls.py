@@ -1,16 +1,16 @@
 """Which of an answer's tool calls a fragment belongs to, and what it says.
 
-OpenAI numbers the calls of an answer, and gives a call's id and name with its first fragment. Others leave the
-number out, or give 0 to all; some give the arguments as an object instead of its JSON.
+OpenAI numbers the calls of an answer, and sends a call's id and name with its first fragment. Others leave the
+number out, or send 0 for all; some send the arguments as an object instead of its JSON.
 
 Rules of this file:
 
-1. What numbers itself well keeps its numbers.
-2. Two ids are two calls. With a number that is in use, a new id must bring a name to be one, or come after
-   arguments that were whole: some services make up an id for each fragment.
-3. A fragment without an id goes on with the call of its number, or with the last, unless it names another: by
-   another name, or by the same in the same chunk or after arguments that were whole.
-4. A fragment that says nothing is none.
+1. Calls that are numbered correctly keep their numbers.
+2. Two ids are two calls. But for a number that is in use, a new id begins a call only with a name, or after
+   complete arguments: some services make up an id for each fragment.
+3. A fragment without an id continues the call of its number, or the last one, unless it begins another: by
+   another name, or by the same name in the same chunk or after complete arguments.
+4. A fragment that says nothing does not count.
 5. However many calls there are, each fragment costs the same; there are fewer than `NUMBERS`.
 """
 
@@ -30,7 +30,7 @@ class _Call:
 
     def __init__(self) -> None:
         self.id = self.name = ""
-        self.is_whole = False  # its arguments came as an object, and nothing can follow
+        self.is_whole = False  # its arguments came as an object, so nothing can follow
 
 
 class Calls:
@@ -57,7 +57,7 @@ class Calls:
                 yield call
 
     def say_others(self, calls: Any) -> Iterator[ToolCall]:
-        """What whole calls say, as they stand in a whole answer, beyond those that are known."""
+        """What the whole calls of a whole answer say, leaving out those that are known already."""
         count = len(self._calls)
         for place, call in enumerate(_listed(calls)):
             id_ = text_of(get(call, "id"))
@@ -65,7 +65,7 @@ class Calls:
                 yield from self.say([call])
 
     def say_legacy(self, function: Any) -> Iterator[ToolCall]:
-        """What a ``function_call`` says: the one call that there was, before there were several."""
+        """What a ``function_call`` says: OpenAI's older field, for a single call."""
         if (call := self._say({"function": function}, set())) is not None:
             yield call
 
@@ -110,7 +110,7 @@ class Calls:
         return self._by_id.get(id_, self._next)
 
     def _of_name(self, number: int | None, name: str, told: set[int]) -> int:
-        """The call of a fragment without an id that would go on with the call of this number."""
+        """The call of a fragment without an id: the one of this number, unless its name begins another."""
         if number is None:
             return self._first
         call = self._calls[number]
@@ -123,7 +123,7 @@ def _listed(fragments: Any) -> Sequence[Any]:
 
 
 def _function_of(fragment: Any) -> Any:
-    """Where a fragment has its name and its arguments."""
+    """The part of a fragment that has its name and its arguments."""
     for field in ("function", "custom"):
         if (function := get(fragment, field)) is not None:
             return function
@@ -131,7 +131,7 @@ def _function_of(fragment: Any) -> Any:
 
 
 def arguments_of(function: Any, objects: ObjectWriter = OBJECTS) -> str:
-    """A fragment of the arguments' JSON, or of a custom tool's input; an object is all of it."""
+    """A fragment of the arguments' JSON, or of a custom tool's input; an object is the whole of it."""
     arguments = get(function, "arguments")
     return arguments_in(get(function, "input") if arguments is None else arguments, objects)
 

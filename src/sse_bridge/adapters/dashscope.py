@@ -1,8 +1,8 @@
 """The dashscope adapter: responses of DashScope's own SDK, Generation and AioGeneration.
 
-A response is a dict: it is asked by key. It tells its failure by a status_code, and by nothing tells
-whether its text is all the text so far or only the new piece: the SDK's word for that is
-``incremental_output``, and both the SDK and this adapter are to be given the same.
+A response is a dict, and is read by key. A status_code reports its failure. Nothing in it shows whether its
+text is all the text so far or only the new piece: the SDK's option for that is ``incremental_output``, and
+both the SDK and this adapter must be given the same value.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .refusals import is_failed_finish, refusal_in, told_failure
 
 _log = logging.getLogger("sse_bridge")
 
-# The SDK reports every failure in mid-stream as 400: only the code tells.
+# The SDK reports every failure in mid-stream as 400: only the code tells them apart.
 _STATUS_BY_CODE = {
     "Throttling": 429,
     "InvalidApiKey": 401,
@@ -51,16 +51,16 @@ _STATUS_BY_CODE = {
 }
 
 
-# What iterating a whole response gives: the names of its fields.
+# Iterating a whole response yields the names of its fields.
 _FIELDS = frozenset({"status_code", "request_id", "code", "message", "output", "usage", "headers"})
-_RUN = 3  # chunks that each begin with all of the one before, and say more: a model's own words hardly do
+_RUN = 3  # so many chunks that each repeat the one before and add to it: a model's own words hardly do that
 
 
 class DashScope:
     """Responses of ``Generation.call(stream=True)`` and ``await AioGeneration.call(stream=True)``.
 
-    Arguments: `incremental_output`, what the SDK was given under the same name: True, each chunk is a new
-    piece; False, the service's default, each chunk repeats all the text so far.
+    Arguments: `incremental_output`, the value of the SDK's option of the same name: True, each chunk is a new
+    piece; False, the service's default, each chunk repeats all the text so far. Raises `TypeError` for others.
     """
 
     name = "dashscope"
@@ -84,8 +84,10 @@ class DashScopeReader:
         self._choices: dict[int, bool] = {}  # those seen, and whether they have finished
         self._calls: dict[int, Calls] = {}
         self._spoke = False
-        self._usage: Usage | None = None  # the last that was told of
-        self._once = Once(_log, "there is no place for %s of a DashScope chunk: left out")
+        self._usage: Usage | None = None  # the last that came
+        self._once = Once(
+            _log, "left out, because it cannot be translated: %s of a DashScope chunk"
+        )
         # The last text at each place, and how often it grew.
         self._grown: dict[tuple[object, ...], tuple[str, int]] = {}
         self._is_warned = False
@@ -152,7 +154,7 @@ class DashScopeReader:
                 yield ToolCall(number, id_ or None, name or None, arguments)
 
     def _new(self, text: str, *place: object, is_last: bool = True) -> str:
-        """The piece that was not said before at this place."""
+        """The part of the text at this place that was not said before."""
         if self._incremental_output:
             self._look_for_repeats(text, place)
             return text
@@ -171,17 +173,17 @@ class DashScopeReader:
         return text
 
     def _look_for_repeats(self, text: str, place: tuple[object, ...]) -> None:
-        """Notice chunks that repeat all the text before them, where each was to be a new piece."""
+        """Warn if chunks repeat all the text before them, although each was to be a new piece."""
         if self._is_warned or not text:
             return
         before, times = self._grown.get(place, ("", 0))
-        # Line ends, and numbers, may well begin as the piece before.
+        # Line ends and numbers may well begin with the piece before.
         tells = bool(before.strip()) and not before.isdecimal()
         grows = tells and len(text) > len(before) and text.startswith(before)
         self._grown[place] = (text, times + 1 if grows else 0)
         if grows and times + 1 == _RUN:
             self._warn_once(
-                "DashScope chunks repeat the text before them, and it is sent again and again: "
+                "DashScope chunks repeat the text before them, so it is sent again and again: "
                 "incremental_output=True was given to the adapter and not to the SDK. Say it in both places: "
                 "Generation.call(..., stream=True, incremental_output=True) and "
                 "DashScope(incremental_output=True), or DashScope(incremental_output=False) alone"
@@ -196,14 +198,14 @@ class DashScopeReader:
 def _no_response(chunk: Any) -> str:
     if isinstance(chunk, str) and chunk in _FIELDS:
         return (
-            "the source gives the names of a whole response's fields: did you forget stream=True? "
+            "the source yields the field names of a whole response: did you forget stream=True? "
             f"Got {named(chunk)}"
         )
     return f"the dashscope adapter takes DashScope's responses, got {noted(chunk)}"
 
 
 def native(chunk: Any, write: Callable[[Any], bytes]) -> Native:
-    """The response whole, less the service's HTTP headers, which are nobody's business."""
+    """The whole response as a part, without the service's HTTP headers, which are not for clients."""
     if (error := failure_in(chunk)) is not None:
         raise error
     choices = choices_of(get(chunk, "output"))
@@ -213,7 +215,7 @@ def native(chunk: Any, write: Callable[[Any], bytes]) -> Native:
 
 
 def without_headers(chunk: Any) -> dict[str, Any]:
-    """The response less the service's HTTP headers."""
+    """The response without the service's HTTP headers."""
     return {key: value for key, value in chunk.items() if key != "headers"}
 
 
@@ -234,7 +236,7 @@ def choices_of(output: Any) -> list[Any]:
 
 
 def failure_in(chunk: Any) -> UpstreamError | None:
-    """What a response with another status than 200 tells, or one with a code and no output."""
+    """The failure that a response reports, by a status other than 200, or by a code without output."""
     told, code = number_of(get(chunk, "status_code")), text_of(get(chunk, "code"))
     choices = choices_of(get(chunk, "output"))
     if told in (None, 200) and (not code or choices):

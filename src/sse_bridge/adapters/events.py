@@ -1,4 +1,4 @@
-"""Events of other libraries, told by their shape: they are events here too, and not JSON of their fields."""
+"""Events of other libraries, recognized by their shape: they are sent as events, not as JSON of their fields."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def looks_like_event(chunk: Any) -> bool:
 
 
 def _public_fields(chunk: Any) -> Iterator[Any]:
-    """What it keeps: a class of an app's own may have an event's fields among others."""
+    """The public attributes of an object: a class of an app's own may have an event's fields among others."""
     declared: Any = getattr(chunk, "__dataclass_fields__", None) or getattr(chunk, "__dict__", ())
     return (name for name in declared if not name.startswith("_") and not name.isupper())
 
@@ -37,7 +37,7 @@ def event_of(chunk: Any, write: Callable[[Any], bytes]) -> ServerSentEvent:
     retry, comment = chunk.retry, getattr(chunk, "comment", None)
     return ServerSentEvent(
         _data_of(chunk, write),
-        # What a reader's event object has where the stream named none.
+        # The event name that a reader's event object has where the stream named none.
         event=None if chunk.event in ("", "message") else _line(chunk.event),
         id=_line(chunk.id) or None,
         retry=None if retry is None or retry < 0 else retry,
@@ -46,7 +46,7 @@ def event_of(chunk: Any, write: Callable[[Any], bytes]) -> ServerSentEvent:
 
 
 def _line(value: str | int | None) -> str | None:
-    """What can stand in one line; of several, they are put together, as these libraries do."""
+    """The text as one line; several lines are joined, as these libraries do."""
     if value is None:
         return None
     return whole(str(value).translate(_NOT_IN_A_LINE))

@@ -1,13 +1,13 @@
-"""The frames adapter: an event stream that is one already passes as it is, line by line.
+"""The frames adapter: a source that is already an event stream passes unchanged, line by line.
 
 Rules of this file:
 
-1. What is given passes byte by byte as it is, but for a byte order mark, which would spoil a stream's first
-   field. It leaves with the end of its line, and no line is longer held than `LINE_LIMIT` bytes: so something of
-   ours may be put between two lines, and what is cut in a line can be dropped.
-2. Nothing else is collected: there is no limit on a frame.
-3. A body that begins with no field of an event is no event stream. It passes untouched, and nothing is put into it.
-   Where a model should speak it is no answer; under a response of ours it ends as one that was cut.
+1. Every byte passes unchanged, except a byte order mark, which would spoil a stream's first field. A line is
+   passed on when its end has come, or when `LINE_LIMIT` bytes of it have: so something of ours may be put between
+   two lines, and a line that was cut can be dropped.
+2. Nothing else is buffered: there is no limit on a frame.
+3. A body that does not begin with a field of an event is not an event stream. It passes unchanged, and nothing is
+   put into it. Where a model should speak, it is no answer; in a response of ours it ends as a cut body does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .relayed import LINE_LIMIT, RelayedLines
 _log = logging.getLogger("sse_bridge")
 
 BOM = b"\xef\xbb\xbf"
-_REFUSAL_LIMIT = 64 * 1024  # bytes of a body that is no event stream and may tell why
+_REFUSAL_LIMIT = 64 * 1024  # bytes kept of a body that is not an event stream and may say why
 
 _FIELD = re.compile(rb"(?:%b)[:\r\n]|:" % b"|".join(FIELDS))
 _SHORT = re.compile(rb"(?:event|id|retry): ?[^\s:]+$")  # surely a whole line, if a field follows it
@@ -39,8 +39,9 @@ _SHORT = re.compile(rb"(?:event|id|retry): ?[^\s:]+$")  # surely a whole line, i
 class Frames:
     """``str`` or ``bytes``, cut anywhere, that are text/event-stream already; lines without their ends; events too.
 
-    Arguments: `exact` (default False), whether nothing but the bytes themselves is to pass: then chunks are never
-    taken for lines without ends, and a body that is no event stream passes under any dialect.
+    Arguments: `exact` (default False), whether exactly the given bytes are to pass: then chunks are never taken for
+    lines without ends, and a body that is not an event stream passes under any dialect. Raises `TypeError` for
+    another type. Format: the WHATWG HTML standard (text/event-stream).
     """
 
     name = "frames"
@@ -52,20 +53,20 @@ class Frames:
         self.exact = exact
 
     def reader(self, wish: Wish) -> Reader:
-        """A new stream's way of reading chunks."""
+        """The reader for a new stream."""
         return FramesReader(wish, exact=self.exact)
 
 
 class FramesReader:
-    """Finds out by the first bytes what passes, and lets a reader of its own kind do the rest."""
+    """Finds out from the first bytes what kind of body passes, and leaves the rest to a reader of that kind."""
 
     def __init__(self, wish: Wish, *, exact: bool = False) -> None:
         self._bytes = _Bytes(wish, may_be_lines=not exact)
         self._passes = wish.passes
         self._must_speak = not exact and not wish.takes_objects
         self._exact = exact
-        self._head = bytearray()  # what does not tell yet
-        self._telling = b""  # as much of it as there is to ask
+        self._head = bytearray()  # the first bytes, which are too few to decide
+        self._telling = b""  # the same, with blank lines merged
         self._passing: RelayedLines | _NoStream | None = None
 
     def read(self, chunk: Any) -> Parts:
@@ -116,14 +117,14 @@ def begins_an_event_stream(data: bytes) -> bool | None:
 
 
 def _what_tells(head: bytes) -> bytes:
-    """The same beginning, to whoever asks whether it is one of an event stream: in it many line ends are one."""
+    """The same beginning, to decide whether it is one of an event stream: many line ends are merged into one."""
     unmarked = head.removeprefix(BOM)
     rest = unmarked.lstrip(b"\r\n")
     return head if len(rest) == len(unmarked) else b"\n" + rest
 
 
 class _Bytes:
-    """The bytes of what the source gives: text, bytes, events, and lines whose ends `iter_lines` has taken off."""
+    """Turns chunks into bytes: text, bytes, events, and lines whose ends `iter_lines` has removed."""
 
     def __init__(self, wish: Wish, *, may_be_lines: bool) -> None:
         self._write = wish.objects.write
@@ -141,7 +142,7 @@ class _Bytes:
         return b"" if self._are_lines is None else self._let_go()
 
     def rest(self) -> bytes:
-        """What was left over when the source ran dry."""
+        """The bytes that were left over when the source ended."""
         if self._are_lines is None:
             self._are_lines = self._first.has_empty
         return self._let_go() + self._text.rest().encode()
@@ -168,8 +169,8 @@ class _Bytes:
 class _First:
     """The first pieces of a source, as long as they may be lines without their ends.
 
-    Such have no ends of lines in them. Each is a field, and an empty one stands between two events: but a piece may
-    be empty as well, and begin in the middle of a line with what looks like a field. Each is looked at once.
+    Such lines have no line ends in them. Each is a field, and an empty one comes between two events: but a piece
+    that was cut anywhere may be empty too, or begin in mid-line with what looks like a field. Each is checked once.
     """
 
     def __init__(self) -> None:
@@ -178,7 +179,7 @@ class _First:
         self.has_empty = False
 
     def add(self, data: bytes) -> bool | None:
-        """Whether the source gives line by line; None: unsure."""
+        """Whether the source yields line by line; None: not known yet."""
         are_lines = self._judge(data)
         self._pieces.append(data)
         self._size += len(data) + 1  # an empty one is kept, too
@@ -186,7 +187,7 @@ class _First:
         return are_lines
 
     def joined(self, end: bytes) -> bytes:
-        """All of them, each with this end; they are kept no longer."""
+        """All of them, each with this line end; they are not kept any longer."""
         pieces, self._pieces = self._pieces, []
         return b"".join(data + end for data in pieces)
 
@@ -203,7 +204,7 @@ class _First:
 
 
 def _is_whole(line: bytes) -> bool:
-    """Whether a line surely goes no further: it holds JSON, or is the last of OpenAI's."""
+    """Whether a line is surely complete: it holds JSON, or is OpenAI's last, ``[DONE]``."""
     data = line.partition(b":")[2].strip()
     if data == b"[DONE]":
         return True
@@ -214,15 +215,15 @@ def _is_whole(line: bytes) -> bool:
 
 
 class _NoStream:
-    """A body that is no event stream."""
+    """The reader of a body that is not an event stream."""
 
     def __init__(self, head: bytes, *, passes: bool, may_end: bool) -> None:
         self._head, self._passes, self._may_end = head, passes, may_end
-        self._body = bytearray()  # what may tell why, where it does not pass
+        self._body = bytearray()  # it may say why, where it does not pass
         _log.warning(
-            "a body of type text/event-stream is no event stream: its first line is no field of an event; it "
-            "passes as it is, without keep-alives. Frame its text as events (`data: ...` and an empty line), or "
-            "give it the media type that it has"
+            "a body of type text/event-stream is not an event stream: its first line is not a field of an event. "
+            "It passes unchanged, without keep-alives. Frame its text as events (`data: ...` and an empty line), "
+            "or declare its real media type"
         )
 
     def read(self, data: bytes) -> Parts:
@@ -239,7 +240,7 @@ class _NoStream:
         except (ValueError, RecursionError):
             told = None
         message = (
-            "the upstream's body is no event stream, and no answer: it begins with no field of an event, but "
-            f"{noted(self._head)}"
+            "the upstream's body is not an event stream, so it is no answer: it does not begin with a field of an "
+            f"event, but with {noted(self._head)}"
         )
         raise told or no_answer(message)

@@ -2,7 +2,7 @@
 
 Rules of this file:
 
-1. A byte is looked at once, however the body is cut: only what has just come is searched for the ends of lines.
+1. A byte is searched once, however the body is cut: only new bytes are searched for line ends.
 2. What the lines before a bad one have said is not lost, wherever the body is cut.
 3. No line is longer than `LINE_LIMIT` bytes.
 """
@@ -21,7 +21,7 @@ LINE_LIMIT = 16 * 1024 * 1024  # bytes of one line
 
 
 class JsonLines:
-    """``bytes`` or ``str``, cut anywhere, that are lines of JSON (NDJSON); `adapter` reads what each line holds."""
+    """``bytes`` or ``str``, cut anywhere, that are lines of JSON (NDJSON); `adapter` reads each line's value."""
 
     name = "json-lines"
 
@@ -30,7 +30,7 @@ class JsonLines:
         self.is_model = getattr(adapter, "is_model", False)
 
     def reader(self, wish: Wish) -> Reader:
-        """A new stream's way of reading chunks."""
+        """The reader for a new stream."""
         return JsonLinesReader(self._adapter.reader(wish))
 
 
@@ -64,11 +64,13 @@ class JsonLinesReader:
 
     def _keep(self, piece: bytes) -> None:
         if len(self._rest) + len(piece) > LINE_LIMIT:
-            raise ValueError(f"a line of more than {LINE_LIMIT} bytes: no lines of JSON")
+            raise ValueError(
+                f"a line of more than {LINE_LIMIT} bytes: the body is not lines of JSON"
+            )
         self._rest += piece
 
     def _line(self) -> Parts:
-        """What the line says that is whole now."""
+        """The parts of the line that is complete now."""
         text = self._rest.strip()
         self._rest.clear()
         if not text or text == b"[DONE]":  # which some add for readers of event streams
@@ -81,5 +83,5 @@ def _value(line: bytearray) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            f"a line of the body is no JSON, but {noted(bytes(line))}: {error}"
+            f"a line of the body is not JSON, but {noted(bytes(line))}: {error}"
         ) from error

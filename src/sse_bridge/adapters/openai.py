@@ -45,8 +45,8 @@ _log = logging.getLogger("sse_bridge")
 class OpenAI:
     """Chunks of ``chat.completions`` with ``stream=True``, from any OpenAI-compatible service.
 
-    Arguments: `must_finish` (default False), whether an answer that ends without a finish reason has failed, as
-    ``upstream_cut``; some services never send one. Raises `TypeError` for another type.
+    Arguments: `must_finish` (default False), whether an answer that ends without a finish reason counts as failed,
+    with the code ``upstream_cut``; some services never send one. Raises `TypeError` for another type.
     """
 
     name = "openai"
@@ -58,7 +58,7 @@ class OpenAI:
         self.must_finish = must_finish
 
     def reader(self, wish: Wish) -> Reader:
-        """A new stream's way of reading chunks."""
+        """The reader for a new stream."""
         return OpenAIReader(wish, must_finish=self.must_finish)
 
 
@@ -68,7 +68,7 @@ class OpenAIReader:
         self._collect = wish.collect
         self._lines = wish.lines and not wish.collect
         self._must_finish = must_finish
-        # Where chunks are only JSON to the client, half a character is the client's to put together.
+        # Where chunks are only JSON to the client, the client has to join split characters itself.
         self._write = wish.objects.write_whole if self._passes else wish.objects.write
         self._objects = wish.objects
         self._first = Answer(wish.objects)
@@ -97,7 +97,7 @@ class OpenAIReader:
         return (words,) if self._is_named else self._named(chunk, (words,))
 
     def whole(self, chunk: Any) -> Parts:
-        """The chunk as it is; of a type that can be written as JSON."""
+        """A part with the chunk as it is, which can be written as JSON."""
         words = mere_words(chunk)
         if words is None:
             said = self._as_chunk(chunk) if self._passes else self._as_json(chunk)
@@ -133,13 +133,13 @@ class OpenAIReader:
 
     @property
     def spoke(self) -> bool:
-        """Whether this source has given a model's words."""
+        """Whether this source has said any of a model's words."""
         return self._first.spoke or self._another_spoke
 
     # -- chunks that pass -------------------------------------------------------------------------
 
     def _as_chunk(self, chunk: Any) -> Parts:
-        """For a client that speaks the protocol."""
+        """Read a chunk for a client that speaks the protocol."""
         if get(chunk, "object") != CHUNK:
             return self._taken_apart(chunk)
         missed: list[str] = []
@@ -177,7 +177,7 @@ class OpenAIReader:
         return said if usage is None else [*said, usage._replace(final=False)]
 
     def _as_json(self, chunk: Any) -> Parts:
-        """For a client to whom it is JSON and no more; a service's words for its failure are taken out."""
+        """Read a chunk for a client to whom it is only JSON; a service's own error message is taken out."""
         if get(chunk, "object") not in (None, "", CHUNK, WHOLE) or self._is_forgotten(chunk):
             return self._taken_apart(chunk)
         said, usage, error = self._heard(chunk, ignore), self._usage_of(chunk), failure_of(chunk)
@@ -195,7 +195,7 @@ class OpenAIReader:
         parts = tuple(said) if self._collect else ()
         return Native("openai", self._write(chunk), reason, usage, parts, speaks)
 
-    # -- chunks that are said in our words --------------------------------------------------------
+    # -- chunks that are translated into our parts ------------------------------------------------
 
     def _taken_apart(self, chunk: Any) -> Parts:
         if chunk is None or chunk == {}:
@@ -211,7 +211,7 @@ class OpenAIReader:
         return self._apart(chunk, said, self._usage_of(chunk), failure_of(chunk))
 
     def _is_forgotten(self, chunk: Any) -> bool:
-        """Whether it is an answer that was never streamed; some services call a stream's chunks by its name."""
+        """Whether it is an answer that was not streamed; some services give a stream's chunks its object name."""
         is_whole = get(chunk, "object") == WHOLE and not (self._begun or self.spoke)
         return is_whole and all(get(choice, "delta") is None for choice in choices_of(chunk))
 
@@ -253,13 +253,13 @@ class OpenAIReader:
             )
         usage = self._usage_of(chunk)
         if usage is None:
-            self._once("an object that is no chunk")
+            self._once("an object that is not a chunk")
         return self._apart(chunk, [], usage, None)
 
     # -- what was said ----------------------------------------------------------------------------
 
     def _heard(self, chunk: Any, missed: Missed) -> list[Part]:
-        """What it says that was not said before."""
+        """What the chunk adds to what was said before."""
         self._begun = True
         id_ = get(chunk, "id")
         parts: list[Part] = []
@@ -281,7 +281,7 @@ class OpenAIReader:
         return self._others[number]
 
     def _usage_of(self, chunk: Any) -> Usage | None:
-        """The count of tokens so far; some services tell it with every chunk, or in places of their own."""
+        """The count of tokens so far; some services send it with every chunk, or in a field of their own."""
         places = [chunk, get(chunk, "x_groq"), *choices_of(chunk)]
         told = (read_usage(get(place, "usage")) for place in places)
         usage = next((count for count in told if count is not None), None)

@@ -1,4 +1,4 @@
-"""One chunk of chat.completions: what it says, whether it is one, and whether OpenAI's own clients can read it."""
+"""One chunk of chat.completions: how to recognize it, what it says, whether OpenAI's own clients can read it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .words import Missed, ignore
 
 CHUNK, WHOLE = "chat.completion.chunk", "chat.completion"
 
-_TELLING = ("base_resp", "error", "x_groq")  # what a service tells beside the choices
+_TELLING = ("base_resp", "error", "x_groq")  # where services report something besides the choices
 
 
 _NUMBERS, _TEXTS = (int, type(None)), (str, type(None))
 
 
 def mere_words(chunk: Any) -> str | Reasoning | None:
-    """The text, or the thinking, of a chunk that surely says and tells nothing else; None for any other."""
+    """The text, or the reasoning, of a chunk that surely has nothing else in it; None for any other."""
     try:  # asked as what they nearly always are: `get` would look at the kind of each, at twice the cost
         return _words_of_dict(chunk) if isinstance(chunk, dict) else _words_of_model(chunk)
     except (AttributeError, LookupError, TypeError, ValueError):
@@ -47,7 +47,7 @@ def _words_of_dict(chunk: dict[str, Any]) -> str | Reasoning | None:
 
 
 def _words_of_model(chunk: Any) -> str | Reasoning | None:
-    """The same of a pydantic object, which keeps apart the fields that its class does not name."""
+    """The same for a pydantic object, which keeps the fields that its class does not name elsewhere."""
     fields, more = chunk.__dict__, chunk.__pydantic_extra__
     [choice] = fields["choices"]
     if fields["object"] != CHUNK or fields.get("usage") or _may_tell(fields):
@@ -69,7 +69,7 @@ def _words_of_model(chunk: Any) -> str | Reasoning | None:
 
 
 def _may_tell(fields: dict[str, Any]) -> bool:
-    """Whether there is something beside the choices; chained, for a set would cost five times as much."""
+    """Whether there may be something besides the choices; chained tests, as a set would cost five times as much."""
     return "error" in fields or "x_groq" in fields or "base_resp" in fields
 
 
@@ -102,7 +102,7 @@ def choices_of(chunk: Any) -> Sequence[Any]:
 
 
 def failure_of(chunk: Any) -> UpstreamError | None:
-    """The failure that a chunk tells; None where it tells none."""
+    """The failure that a chunk reports; None where it reports none."""
     choices = choices_of(chunk)
     if (error := error_of_chunk(chunk)) is not None:
         return error
@@ -114,7 +114,7 @@ def failure_of(chunk: Any) -> UpstreamError | None:
     return None if choices else refusal_in(chunk)
 
 
-# What stands around the choices and is nobody's word.
+# Fields around the choices that say nothing.
 _AROUND = frozenset(
     {
         "base_resp",
@@ -139,12 +139,12 @@ _AROUND = frozenset(
 
 
 def look_around(chunk: Any, missed: Missed) -> None:
-    """Tell of what stands around the choices and has no place elsewhere."""
+    """Report the other fields around the choices, which have to be left out."""
     look_for_more(chunk, _AROUND, missed)
 
 
 class Told(NamedTuple):
-    """What a relayed frame's data tells: whether a word, whether a reason to finish, and a failure, if any."""
+    """What a relayed frame's data has in it: whether any words, whether a finish reason, and a failure, if any."""
 
     speaks: bool
     finishes: bool = False
@@ -152,7 +152,7 @@ class Told(NamedTuple):
 
 
 def told_in(data: bytes) -> Told:
-    """What the data of a frame tells that may be a chunk of OpenAI's."""
+    """What the data of a frame, which may be a chunk of OpenAI's, has in it."""
     try:
         chunk = json.loads(data)
     except (ValueError, RecursionError):  # of no JSON, and of one that is too deep
@@ -165,7 +165,7 @@ def told_in(data: bytes) -> Told:
 
 
 def origin_of(chunk: Any) -> Iterator[Origin]:
-    """Whose chunk it is, if it tells."""
+    """The chunk's origin, if it has one."""
     id_, created, model = (get(chunk, field) for field in ("id", "created", "model"))
     if not (isinstance(id_, str) and isinstance(created, int) and isinstance(model, str)):
         return
@@ -215,12 +215,12 @@ def _is_fragment(fragment: Any, call: ToolCall) -> bool:
 
 
 def _is_number(index: Any) -> bool:
-    """Whether it is a number as OpenAI gives it; some services give none."""
+    """Whether it is an index as OpenAI sends it; some services send none."""
     return index is None or (type(index) is int and number_of(index) is not None)
 
 
 def without_error(chunk: dict[str, Any]) -> dict[str, Any]:
-    """A chunk's fields, less the service's words for its failure."""
+    """A chunk's fields, without the service's own error message."""
     return {name: _without_error(value) for name, value in chunk.items() if name not in _TELLING}
 
 
@@ -244,7 +244,7 @@ def looks_like_openai(chunk: Any) -> bool:
 
 
 def _are_choices(choices: Sequence[Any], chunk: dict[str, Any]) -> bool:
-    """Whether a dict that does not say so is a chunk: an app's own dict may have choices, too."""
+    """Whether a dict without ``object`` is a chunk, by its choices: an app's own dict may have choices, too."""
     if not choices:
         return not chunk["choices"] and not _OF_CHUNKS.isdisjoint(chunk)
     first = choices[0]
@@ -257,7 +257,7 @@ def _are_choices(choices: Sequence[Any], chunk: dict[str, Any]) -> bool:
 
 
 def has_choices(chunk: Any) -> bool:
-    """Whether it has a place for them, filled or not."""
+    """Whether it has a field for choices, filled or not."""
     return "choices" in chunk if isinstance(chunk, dict) else hasattr(chunk, "choices")
 
 

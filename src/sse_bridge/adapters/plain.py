@@ -30,7 +30,7 @@ class Plain:
     name = "plain"
 
     def reader(self, wish: Wish) -> Reader:
-        """A new stream's way of reading chunks."""
+        """The reader for a new stream."""
         return PlainReader(wish)
 
 
@@ -68,7 +68,7 @@ class PlainReader:
         return in_turn(self._rest, self._relayed.end) if self._relayed else self._rest()
 
     def _rest(self) -> Parts:
-        """What began a character that was never whole."""
+        """The text for a last character whose bytes were incomplete."""
         rest = self._decoder.decode(b"", True) if self._decoder else ""
         return (rest,) if rest else ()
 
@@ -118,7 +118,7 @@ class PlainReader:
     def pair(self, chunk: tuple[Any, ...]) -> Parts:
         if _is_field_of_an_answer(chunk):
             raise TypeError(
-                f"the source gives the fields of a whole answer: did you forget stream=True? Got {noted(chunk)}"
+                f"the source yields the fields of a whole answer: did you forget stream=True? Got {noted(chunk)}"
             )
         if not self.spoke and _has_status(chunk):
             _warn_of_status(chunk[1])
@@ -134,7 +134,7 @@ class PlainReader:
         if not self._warned and _looks_framed(chunk):
             self._warned = True
             _log.warning(
-                '%s looks framed already and is sent as text; give adapter="frames" to pass frames',
+                '%s looks framed already, but is sent as text; give adapter="frames" to pass frames on',
                 noted(chunk),
             )
 
@@ -191,7 +191,7 @@ def _looks_framed(chunk: str) -> bool:
 
 
 def _is_field_of_an_answer(chunk: tuple[Any, ...]) -> bool:
-    """What iterating OpenAI's whole answer gives first: the name and the value of its id."""
+    """Whether it is what iterating OpenAI's whole answer yields first: the name and the value of its id."""
     return len(chunk) == 2 and chunk[0] == "id" and isinstance(chunk[1], str)
 
 

@@ -1,11 +1,11 @@
-"""Which protocol somebody else's frames speak, and how far they have come in it.
+"""Recognizes the protocol of somebody else's frames, and whether it has ended.
 
 Rules of this file:
 
-1. Nothing is kept, and hardly anything decoded: each line is looked at for a few marks. JSON with their letters in
-   escapes, as no service writes it, is first written out.
-2. Who speaks an unknown protocol is not judged by it: only ``[DONE]`` is an end to everybody, and an event named
-   ``error``, with nothing behind it, a failure.
+1. Nothing is kept, and hardly anything decoded: each line is searched for a few marks. JSON that has their letters
+   as escapes, which no service writes, is unescaped first.
+2. In an unknown protocol nothing is assumed: only ``[DONE]`` is an end in all of them, and an event named
+   ``error``, with nothing after it, a failure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .openai_chunk import told_in
 
 
 class Protocol(NamedTuple):
-    """Words, each an event's name or the ``type`` of its JSON, that show a protocol, its good ends and bad ones."""
+    """The marks of a protocol, of its end and of its failure: event names, or values of ``type`` in their JSON."""
 
     name: str
     spoken: frozenset[bytes]
@@ -47,30 +47,32 @@ _BY_WORD = (
     _protocol("ai-sdk", b"start-step text-start reasoning-start", b"finish", b"error abort"),
 )
 
-FIRST_EVENTS = 200  # that are asked for their protocol
+FIRST_EVENTS = 200  # so many are searched for marks of a protocol
 _TYPE = re.compile(rb'"type"\s*:\s*"([\w.-]{1,60})"')
-# A letter, an underscore, a hyphen, a dot, which no service escapes; what many do escape, as `<`, is in no mark.
+# Letters, underscore, hyphen and dot, which no service escapes; what many do escape, such as `<`, is in no mark.
 _ESCAPED = re.compile(rb"\\u00(?:[4-7]|2[dDeE])")
-# What may be a failure or a reason to finish in a chunk of OpenAI's: then it is read, to know.
+# What may be a failure or a finish reason in a chunk of OpenAI's: then the chunk is parsed, to know.
 _TELLING = re.compile(rb'"(?:error|finish_reason|base_resp)"\s*:\s*[^\sn]')
 _TEXT = re.compile(rb'\{"text"\s*:\s*"')
 _OBJECT = re.compile(rb'"object"\s*:\s*"(?:chat\.completion|text_completion)')
-# Two searches, one after the other: one for both would look for the delta anew behind each of many choices.
+# Two searches, one after the other: a single one would search for the delta again after each of many choices.
 _CHOICES, _DELTA = re.compile(rb'"choices"\s*:\s*\[\s*\{'), re.compile(rb'"delta"\s*:')
 
 
 class Sightings:
     """What the lines of one stream have shown so far.
 
-    Arguments: `listens`, whether a model's first word is awaited; `named`, whether events with a name of their own
-    may be such.
+    Arguments: `listens`, whether to wait for a model's first word; `named`, whether an event with a name of its own
+    may be one.
     """
 
     def __init__(self, *, listens: bool = False, named: bool = True) -> None:
         self.protocol: Protocol | None = None
-        self.over = False  # finished or failed, in its own words, and nothing after that
+        self.over = (
+            False  # finished or failed, as the frames themselves say, and nothing came after that
+        )
         self.failed = False
-        self.failure: UpstreamError | None = None  # that stands where the first word should
+        self.failure: UpstreamError | None = None  # one in place of the first word
         self.spoke = not listens
         self._named = named
         self._has_finish_reason = False
@@ -79,12 +81,12 @@ class Sightings:
 
     @property
     def name(self) -> str | None:
-        """The protocol's, where it is known."""
+        """The protocol's name, None while it is unknown."""
         return None if self.protocol is None else self.protocol.name
 
     @property
     def was_cut(self) -> bool:
-        """Whether a stream that ends now would have ended in its middle, as far as its protocol tells."""
+        """Whether a stream that ends now would end in the middle, as far as its protocol shows."""
         return self.protocol is OPENAI and not self.over and not self._has_finish_reason
 
     def see(self, lines: Iterable[bytes]) -> None:
@@ -113,7 +115,7 @@ class Sightings:
             self._look_for_an_end(self.protocol, data)
 
     def _listen(self, data: bytes) -> None:
-        """For the model's first word, or what is said instead."""
+        """Look for the model's first word, or for a failure in its place."""
         told = told_in(data)
         is_unnamed = self._event in (b"", b"message")
         if is_unnamed or self._event == b"error":
@@ -133,7 +135,7 @@ class Sightings:
 
 
 def _written_out(data: bytes) -> bytes:
-    """The same JSON with its letters as such, for whoever looks for words in it."""
+    """The same JSON without escaped letters, so that it can be searched for words."""
     if b"\\u00" not in data or not _ESCAPED.search(data):
         return data
     try:
@@ -143,7 +145,7 @@ def _written_out(data: bytes) -> bytes:
 
 
 def _words(event: bytes, data: bytes) -> set[bytes]:
-    """The event's name, and the type that its JSON begins with."""
+    """The event's name, and the ``type`` that its JSON begins with."""
     found = _TYPE.search(data, 0, 400) if data.startswith(b"{") else None
     return {event, found.group(1)} if found else {event}
 

@@ -1,4 +1,4 @@
-"""Failures that come where a chunk should, under the status 200, in each service's own words."""
+"""Failures that come in place of a chunk, with the status 200, in each service's own format."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from ..failures import UpstreamError, as_status
 from .base import get, items, shown, text_of
 
-# What services with numbers of their own mean by these, as HTTP has it.
+# The HTTP statuses for the error numbers of services that have their own.
 _MINIMAX = {
     "1001": 504,
     "1002": 429,
@@ -60,7 +60,7 @@ _FINE = ("", "0", "200", "ok", "success", "none", "null")
 
 
 def error_of_chunk(thing: Any) -> UpstreamError | None:
-    """The failure that a model's chunk tells; None where it tells none."""
+    """The failure that a model's chunk reports; None where it reports none."""
     error = get(thing, "error") or get(get(thing, "x_groq"), "error")
     if error or get(thing, "object") == "error":
         return told_failure(error, thing)
@@ -71,7 +71,7 @@ def error_of_chunk(thing: Any) -> UpstreamError | None:
 
 
 def error_in(thing: Any) -> UpstreamError | None:
-    """The failure that something among a model's chunks surely tells, although it is none of them."""
+    """The failure surely reported by something that came between a model's chunks and is not a chunk itself."""
     if isinstance(thing, list) and len(thing) == 1:  # Google's
         return error_in(thing[0])
     if (error := error_of_chunk(thing)) is not None:
@@ -88,7 +88,7 @@ def error_in(thing: Any) -> UpstreamError | None:
 
 
 def refusal_in(thing: Any) -> UpstreamError | None:
-    """The same of what stands where a model should speak: there other shapes are known for refusals, too."""
+    """The same for what came in place of a model's first chunk: there, more shapes are known to be refusals."""
     if (error := error_in(thing)) is not None:
         return error
     if "error" in (get(thing, "type"), get(thing, "status")):
@@ -103,16 +103,17 @@ def refusal_in(thing: Any) -> UpstreamError | None:
 
 
 def is_failed_finish(reason: Any) -> bool:
-    """Whether a finish reason says that there was none."""
+    """Whether a finish reason says that the answer failed."""
     return isinstance(reason, str) and reason.lower() in ("error", "network_error")
 
 
 def told_failure(
     error: Any, around: Any = None, *, numbers: dict[str, int] = _NUMBERS
 ) -> UpstreamError:
-    """The failure that these words tell: a text, or an object with a message, a code, a status, a type.
+    """The failure that `error` reports: a text, or an object with a message, a code, a status, a type.
 
-    `around` is what the words stand in, and tells what they do not; `numbers`, what the service's own mean.
+    `around` is the object that it is in, which has what is missing in it; `numbers`, the HTTP statuses of the
+    service's own error numbers.
     """
     inner = get(error, "error")
     if inner is not None and not isinstance(inner, (str, bool)):
@@ -134,7 +135,7 @@ def _is_fine(code: Any) -> bool:
 
 
 def _is_number(code: Any) -> bool:
-    """Whether it is a number that says that something is wrong."""
+    """Whether it is a number that means an error."""
     return not _is_fine(code) and text_of(code).isdigit()
 
 
@@ -152,11 +153,11 @@ def _message(error: Any) -> str:
     return text_of(error)
 
 
-_LENGTH = 10_000  # characters of a message for the log, and of no more
+_LENGTH = 10_000  # characters of a message for the log, at most
 
 
 def _code(words: list[str]) -> str | None:
-    """The service's own word for it: a name sooner than a number."""
+    """The service's own code for it: a name rather than a number."""
     named = (word for word in words if word and not word.isdigit() and word not in _NO_CODES)
     return next(named, None) or next(filter(None, words), None)
 

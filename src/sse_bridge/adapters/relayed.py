@@ -1,11 +1,11 @@
-"""Lines of somebody else's event stream, on their way through, and what they show of it.
+"""Passes on the lines of somebody else's event stream, and notes what they show of it.
 
 Rules of this file:
 
-1. A line leaves with its end, or once it is longer than `LINE_LIMIT` bytes: so something of ours may be put between
-   two lines, and what is cut in a line can be dropped.
-2. A stream that told of its failure has failed, and so has one that ended in the middle of OpenAI's protocol.
-3. Where a model must speak, a failure before its first word is raised instead of said.
+1. A line is passed on with its end, or once it is longer than `LINE_LIMIT` bytes: so something of ours may be put
+   between two lines, and a line that was cut can be dropped.
+2. A stream that reported its failure has failed, and so has one that ended in the middle of OpenAI's protocol.
+3. Where a model must speak, a failure before its first word is raised instead of passed on.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ LINE_LIMIT = 64 * 1024  # bytes of an unfinished line that wait for its end
 class RelayedLines:
     """The lines of one stream.
 
-    Arguments: `must_speak`, whether a model's words are awaited; `passes`, the protocol that the client speaks, if
-    it speaks a model's; `tells`, whether the dialect is told of the protocol that was seen.
+    Arguments: `must_speak`, whether a model's words have to come; `passes`, the protocol that the client speaks, if
+    it is a model's; `tells`, whether the dialect is told of the protocol that was seen.
     """
 
     def __init__(self, *, must_speak: bool, passes: str | None = None, tells: bool = True) -> None:
         self._rest = bytearray()  # an unfinished line
-        self._is_cut = False  # whether the beginning of that line has left
+        self._is_cut = False  # whether the beginning of that line was passed on already
         self._after_cr = False
         self._seen = Sightings(listens=must_speak, named=passes is None)
         self._told: tuple[str | None, bool] | None = (None, False) if tells else None
 
     def read(self, data: bytes) -> Parts:
-        """What may leave, now that these bytes have come."""
+        """What may be passed on, now that these bytes have come."""
         end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         if end:
             piece = bytes(self._rest) + data[:end]
@@ -46,10 +46,10 @@ class RelayedLines:
         return self._pass(piece)
 
     def end(self) -> Parts:
-        """What was left over, and the failure that the stream has told of, or has ended with."""
+        """What was left over, and the failure that the stream has reported, or has ended with."""
         parts = self._pass(bytes(self._rest)) if self._rest else ()
         if self._seen.failed:
-            return broken(parts, UpstreamError("the relayed frames tell of a failure"))
+            return broken(parts, UpstreamError("the relayed frames report a failure"))
         return broken(parts, upstream_cut()) if self._seen.was_cut else parts
 
     def _pass(self, piece: bytes) -> Parts:
@@ -64,7 +64,7 @@ class RelayedLines:
         return (Relayed(*told), frame)
 
     def _whole_lines(self, piece: bytes) -> list[bytes]:
-        """Its lines without their ends, less the end of one whose beginning has left."""
+        """The whole lines without their ends, leaving out the rest of one whose beginning was passed on."""
         if self._after_cr:
             piece = piece.removeprefix(b"\n")
         self._after_cr = piece.endswith(b"\r")

@@ -1,7 +1,7 @@
 """What a message says, in all the places and forms in which services put it.
 
-``content`` is text, or a list of typed pieces, of which some are text and some are thinking (Mistral's, Anthropic's
-way). Reasoning stands in one of several fields. What is said in two places at once is said once.
+``content`` is text, or a list of typed pieces, of which some are text and some are reasoning (as Mistral and
+Anthropic do it). Reasoning is in one of several fields. What a message has in two places is said once.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from ..parts import Reasoning
 from ..shapes import named
 from .base import get, items, text_of
 
-Missed = Callable[[str], None]  # told of what a piece has and we have no place for
+Missed = Callable[[str], None]  # called for something in a message that has to be left out
 
 
 def ignore(what: str) -> None:
-    """Nobody is told of what is missed."""
+    """Report nothing."""
 
 
 _THINKING = re.compile("think|thought|reason", re.IGNORECASE)
 _TEXTS = ("text", "output_text", "refusal")
-# Where a piece has its words, the likeliest first; what a piece of a kind of its own calls a value is no text.
+# Where a piece has its words, the likeliest first; the ``value`` of a piece of a kind of its own is not text.
 _FIELDS = ("text", "thinking", "reasoning", "summary", "refusal", "content", "transcript", "value")
 
 
 def say_content(content: Any, missed: Missed) -> Iterator[str | Reasoning]:
-    """The text and the thinking in a message's content."""
+    """The text and the reasoning in a message's content."""
     if text := text_of(content):
         yield text
     elif isinstance(content, dict) or _is_piece(content):
@@ -39,7 +39,7 @@ def say_content(content: Any, missed: Missed) -> Iterator[str | Reasoning]:
 
 
 def say_reasoning(message: Any) -> Iterator[Reasoning]:
-    """The thinking that stands beside the content; services write it twice for clients of both kinds."""
+    """The reasoning besides the content; services send it twice, for clients of both kinds."""
     for field in (
         "reasoning_content",
         "reasoning",
