@@ -1,4 +1,4 @@
-"""Our words into what the client expects: one module for each protocol."""
+"""Dialects translate our parts into what the client expects: one module for each protocol."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _LATER = ("ai-sdk",)
 
 
 def by_name(name: str) -> Dialect:
-    """The dialect of that name; raises `ValueError` for a name that is unknown or still to come."""
+    """The dialect of that name; raises `ValueError` for a name that is unknown or not implemented yet."""
     if name in _NAMED:
         return _NAMED[name]
     known = ", ".join(map(repr, _NAMED))
     if name in _LATER:
-        raise ValueError(f"dialect {name!r} comes in a later release; there are {known}")
+        raise ValueError(f"dialect {name!r} comes in a later release; available: {known}")
     raise ValueError(f"dialect must be one of {known} or a Dialect, got {name!r}")

@@ -1,16 +1,16 @@
-"""What every dialect is: a part in, the bytes of its frames out.
+"""The base of all dialects: a part in, the bytes of its frames out.
 
 Rules of this file:
 
 1. A `Dialect` is configuration and may serve many streams at once; its `voice` belongs to one stream.
-2. A `Voice` has one method for each kind of part, found by the part's exact type.
-3. Several parts of a kind may be said at once, by `texts`, `lines`, `values`, `natives`: in the bytes that each
-   would have by itself; if that raises, nothing was said.
-4. A part for which a dialect has no place is left out, with one warning a stream.
-5. Of the kinds that `one_frame` names, a part is always one frame and sets no id. A subclass has to say so itself.
-6. Lines, plain bytes, stand for the values and natives that a voice says as they are. So they come only to one that
-   has `lines`, and not to a subclass with new words for `value` or `native`.
-7. Of "finished" and "failed" the client hears one; what the source said itself is not said again.
+2. A `Voice`, which writes the parts of one stream, has one method for each kind of part, found by its exact type.
+3. Several parts of a kind may be written at once, by `texts`, `lines`, `values`, `natives`: as the same bytes that
+   they would be one by one; if that raises, nothing was written.
+4. A part that a dialect cannot express is left out, with one warning per stream.
+5. A part of a kind that `one_frame` lists is always one frame without an id. A subclass has to declare its own.
+6. Lines, plain bytes, stand for the values and natives that a voice writes unchanged. So only a voice that has
+   `lines` gets them, and not a subclass that overrides `value` or `native`.
+7. The client gets either "finished" or "failed", once; what the source sent itself is not sent again.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Say = Callable[[Part], bytes]
 
 
 class Dialect(Protocol):
-    """A protocol that clients speak. Its attributes are only read: they may be the class's."""
+    """A protocol that clients speak. Its attributes are only read, so they may be class attributes."""
 
     @property
     def name(self) -> str: ...
@@ -67,14 +67,14 @@ class Dialect(Protocol):
 
     @property
     def takes_objects(self) -> bool:
-        """Whether an object is sent as its JSON, whatever it is; or it must say something."""
+        """Whether any object is sent as its JSON; if not, a model has to say something."""
 
     def voice(self) -> Say:
-        """A new stream's way of saying parts."""
+        """The voice for a new stream: the callable that turns its parts into bytes."""
 
 
 class Voice:
-    """One stream's words: called with a part it gives the bytes; a subclass has what its protocol has words for."""
+    """Writes the parts of one stream: called with a part, it returns bytes; a subclass is one for a protocol."""
 
     name: ClassVar[str]
     done: ClassVar[ServerSentEvent]  # the event that says: finished
@@ -84,18 +84,18 @@ class Voice:
     has_choices: ClassVar[bool] = False
     one_frame: ClassVar[Mapping[type, Callable[[Any, Any], bytes]]] = {}  # rule 5
     takes_lines: ClassVar[bool] = False  # rule 6
-    opens: ClassVar[bool] = True  # it has an ear for `Start`
+    opens: ClassVar[bool] = True  # it wants `Start`
     _methods: ClassVar[dict[type, Callable[[Any, Any], bytes]]]
     _plurals: ClassVar[dict[type, Callable[[Any, list[Any]], bytes]]]
 
     def __init__(self) -> None:
-        self.number = 0  # the choice that is being spoken of
+        self.number = 0  # the choice that the current part belongs to
         self._over = False  # finished or failed, by us or by a frame of the source's own
-        self._is_told = False  # that, by the reader, who knows the frames' own protocol
+        self._is_told = False  # by the reader, which knows the frames' own protocol
         self._warned: frozenset[str] = frozenset()
 
     def __init_subclass__(cls) -> None:
-        # Looked up once a class: bound methods kept by each voice would make it a cycle of references.
+        # Looked up once per class: bound methods kept by a voice would make a reference cycle.
         cls._methods = {kind: getattr(cls, name) for kind, name in _METHODS.items()}
         plurals = ((kind, _plural(cls, *names)) for kind, names in _SINGULARS.items())
         cls._plurals = {kind: say for kind, say in plurals if say is not None}
@@ -107,27 +107,27 @@ class Voice:
 
     @property
     def cuts(self) -> bool:
-        """Whether a failure that was told is to end as a cut connection as well."""
+        """Whether a failure that was sent is to end with a cut connection as well."""
         return False
 
     @property
     def last_frame(self) -> bytes:
-        """The frame that says: finished."""
+        """The frame that says "finished"."""
         done, frame = self._last_frame
         return frame if self.done is done else self.done.encode()
 
     def say(self, part: Part) -> bytes:
-        """The frames for one part; none for what says nothing in this dialect."""
+        """The frames for one part; empty for what says nothing in this dialect."""
         return self._methods[type(part)](self, part)
 
     __call__ = say
 
     def run(self, parts: list[Any]) -> bytes | None:
-        """The frames for parts of one kind, at once; None where they are to be said one by one."""
+        """The frames for parts of one kind, all at once; None where they have to be written one by one."""
         say = self._plurals.get(type(parts[0]))
         return None if say is None else say(self, parts)
 
-    # -- what a subclass has words for ------------------------------------------------------------
+    # -- what a subclass overrides ----------------------------------------------------------------
 
     def start(self, part: Start) -> bytes:
         return b""
@@ -175,7 +175,7 @@ class Voice:
         return self.value(Value(part))
 
     def value(self, part: Value) -> bytes:
-        return self.leave_out("an object that is no chunk of a model")
+        return self.leave_out("an object that is not a chunk of a model")
 
     def native(self, part: Native) -> bytes:
         return self.value(Value(part.json))
@@ -184,7 +184,7 @@ class Voice:
         raise NotImplementedError
 
     def end(self) -> bytes:
-        """The last words of a stream that finished."""
+        """The last frames of a stream that finished."""
         return self.last_frame
 
     # -- what all have in common ------------------------------------------------------------------
@@ -213,11 +213,11 @@ class Voice:
     def leave_out(self, what: str) -> bytes:
         if what not in self._warned:
             self._warned |= {what}
-            _log.warning("the %s dialect has no place for %s: left out", self.name, what)
+            _log.warning("the %s dialect cannot express %s: left out", self.name, what)
         return b""
 
     def _note_end(self, frame: bytes) -> None:
-        """Whether the source itself said that it is finished, or has failed, and did not go on after it."""
+        """Note whether the source itself has sent that it finished or failed, and nothing after that."""
         for event in Decoder().feed(frame):
             is_done = (event.event, event.data) == (self.done.event, self.done.data)
             self._over = is_done or event.event in self.failures
@@ -266,7 +266,7 @@ _METHODS: dict[type, str] = {
 }
 
 
-# What can be said at once: its plural's singular, and what else the plural speaks for.
+# The methods for several parts at once: each with its singular, and what else it stands for.
 _SINGULARS: dict[type, tuple[str, ...]] = {
     str: ("text",),
     bytes: ("line", "value", "native"),
@@ -276,7 +276,7 @@ _SINGULARS: dict[type, tuple[str, ...]] = {
 
 
 def _plural(cls: type[Voice], *names: str) -> Callable[[Any, list[Any]], bytes] | None:
-    """What says several at once; none where a subclass has new words for one and no more."""
+    """The method for several parts at once; None where a subclass overrides the singular only."""
     for base in cls.__mro__:
         if several := vars(base).get(f"{names[0]}s"):
             made: Callable[[Any, list[Any]], bytes] = several
@@ -287,5 +287,5 @@ def _plural(cls: type[Voice], *names: str) -> Callable[[Any, list[Any]], bytes] 
 
 
 def failure_json(part: Failure) -> str:
-    """The failure as `plain` and `delta` tell it."""
+    """The failure as `plain` and `delta` send it."""
     return encode_json({"code": part.code, "message": part.message, "retryable": part.retryable})

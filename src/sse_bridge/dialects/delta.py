@@ -1,4 +1,4 @@
-"""The delta dialect: a named event for each thing a model can say, small JSON in it."""
+"""The delta dialect: a named event, with a small JSON object, for each thing a model can say."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Delta:
     takes_objects = False
 
     def voice(self) -> Say:
-        """A new stream's way of saying parts."""
+        """The voice for a new stream."""
         return DeltaVoice()
 
 

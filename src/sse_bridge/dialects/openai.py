@@ -1,6 +1,6 @@
 """The openai dialect: ``chat.completion.chunk`` frames, as OpenAI-compatible clients read them.
 
-OpenAI's own chunks pass unchanged. Anything else is told in new chunks, which then also get what such
+OpenAI's own chunks pass unchanged. Anything else is sent in new chunks, which also have what such
 a client expects: a role in each choice's first delta, a finish_reason, and usage in a chunk without choices.
 """
 
@@ -29,8 +29,8 @@ from .base import Say, Voice
 class OpenAI:
     """``chat.completion.chunk`` frames; ends with ``data: [DONE]``.
 
-    Arguments: `model`, the name in chunks that this library makes (default ``"sse-bridge"``); chunks that
-    come from an OpenAI-compatible service keep theirs.
+    Arguments: `model`, the model's name in chunks that this library makes (default ``"sse-bridge"``); chunks that
+    come from an OpenAI-compatible service keep theirs. Raises `TypeError` for what is not a str.
     """
 
     name = "openai"
@@ -44,7 +44,7 @@ class OpenAI:
         self.model = model
 
     def voice(self) -> Say:
-        """A new stream's way of saying parts."""
+        """The voice for a new stream."""
         return OpenAIVoice(self.model)
 
 
@@ -58,19 +58,19 @@ class OpenAIVoice(Voice):
         self._model = model
         self._created = 0
         self._head = ""  # a chunk's JSON up to its choices
-        self._roles: set[int] = set()  # the choices whose role has been told
+        self._roles: set[int] = set()  # the choices whose role has been sent
         self._finish_told = False
-        # Whether chunks of somebody else's pass, who has told the role, and why it stopped or not.
+        # Whether somebody else's chunks pass, which have their own role and finish reason, or none.
         self._passes = False
         self._is_services = (
-            False  # whether a service's chunks are told in ours: it has its own reasons to stop
+            False  # a service's chunks are translated: it has its own finish reasons
         )
 
     def start(self, part: Start) -> bytes:
         return self._begin(part.id, part.created, self._model)
 
     def origin(self, part: Origin) -> bytes:
-        """Chunks that we make for a service's own keep its id and its name of the model."""
+        """Note the origin: chunks that we make from a service's own keep its id and its model's name."""
         self._is_services = True
         return b"" if self._roles else self._begin(part.id, part.created, part.model)
 
@@ -134,7 +134,7 @@ class OpenAIVoice(Voice):
     one_frame: ClassVar = {str: text, bytes: line}
 
     def lines(self, parts: list[bytes]) -> bytes:
-        """Chunks that pass."""
+        """The frames for chunks that pass."""
         self._passes = True
         return json_frames(parts)
 
@@ -157,7 +157,7 @@ class OpenAIVoice(Voice):
         return data_frame(encode_json({"error": error})) + self.last_frame
 
     def end(self) -> bytes:
-        # Plain text has no reason of its own to stop, and clients expect one.
+        # Plain text has no finish reason of its own, and clients expect one.
         is_told = self._finish_told or self._passes or self._is_services
         last = b"" if is_told else self.finish(Finish("stop"))
         return last + self.last_frame

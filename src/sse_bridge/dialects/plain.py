@@ -19,7 +19,7 @@ class Plain:
     takes_objects = True
 
     def voice(self) -> Say:
-        """A new stream's way of saying parts."""
+        """The voice for a new stream."""
         return PlainVoice()
 
 
@@ -29,7 +29,7 @@ def _line(_: Voice, part: bytes) -> bytes:
 
 class PlainVoice(Voice):
     name: ClassVar[str] = "plain"
-    # Its id makes an EventSource that reconnects say so: such a request is answered 204, not run again.
+    # An EventSource that reconnects sends this id: such a request is answered 204, and not run again.
     done: ClassVar[ServerSentEvent] = ServerSentEvent(event="done", id="[DONE]", data="[DONE]")
     failures: ClassVar[tuple[str, ...]] = ("error",)
 

@@ -1,4 +1,4 @@
-"""The dialect of somebody else's frames: they pass, and they end in the protocol that they speak."""
+"""The dialect for somebody else's frames: they pass, and they end in the protocol that they speak."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from .base import Say, Voice
 from .openai import OpenAIVoice
 from .plain import PlainVoice
 
-# The protocols that can be ended: with a dialect's failure, or its last frame. They need no more of a voice.
+# The protocols that can be ended, with a dialect's failure or its last frame: a voice is used for nothing else.
 _VOICES: dict[str | None, Voice] = {"delta": PlainVoice(), "openai": OpenAIVoice("")}
 
 
 class Relay:
-    """Passes frames, and ends them in their own protocol where it is known; in `Plain`'s words where it is not.
+    """Passes frames, and ends them in their own protocol where it is known; as `Plain` does where it is not.
 
-    Arguments: `cuts`, whether a failure in an unknown protocol also ends as a cut connection does, for readers
-    who know no other.
+    Arguments: `cuts`, whether a failure in an unknown protocol also ends with a cut connection, for readers
+    that recognize no other failure.
     """
 
     name = "relay"
@@ -29,7 +29,7 @@ class Relay:
         self.cuts = cuts
 
     def voice(self) -> Say:
-        """A new stream's way of saying parts."""
+        """The voice for a new stream."""
         return RelayVoice(self.cuts)
 
 
@@ -47,7 +47,7 @@ class RelayVoice(PlainVoice):
 
     @property
     def cuts(self) -> bool:
-        """Whether nobody may know the words of its failure."""
+        """Whether the client may not understand the failure that was sent."""
         return self._cuts and self._protocol not in _VOICES
 
     def failure(self, part: Failure) -> bytes:
