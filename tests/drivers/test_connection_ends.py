@@ -502,7 +502,9 @@ def test_an_ending_is_logged_once_however_often_it_is_concluded(caplog: pytest.L
     made.conclude(2.5)
     made.conclude(9.0)
     assert made.concluded
-    assert [record.message for record in caplog.records] == ["client left after 2.500 s, 0 events"]
+    assert [record.message for record in caplog.records] == [
+        "client disconnected after 2.500 s, 0 events"
+    ]
     assert made.farewell.summary is not None
     assert made.farewell.summary.duration == 2.5
     close(made, worker)
@@ -534,7 +536,7 @@ def test_a_stream_that_cannot_be_summed_up_still_has_an_ending_to_tell(
     monkeypatch.setattr(Stream, "summary", summary)
     made.conclude(1.0)
     assert made.farewell.summary == Summary(Ending.SLOW, error=told or error, held=True)
-    assert caplog.records[0].message == "a stream could not be summed up"
+    assert caplog.records[0].message == "the summary of a stream could not be made"
     close(made, worker)
 
 
@@ -613,7 +615,7 @@ def test_on_end_is_left_to_whoever_releases_first():
     [
         (Ending.FINISHED, "stream finished after 1.500 s, 2 events"),
         (Ending.FAILED, "stream failed after 1.500 s, 2 events"),
-        (Ending.GONE, "client left after 1.500 s, 2 events"),
+        (Ending.GONE, "client disconnected after 1.500 s, 2 events"),
         (Ending.SLOW, "stream ended as slow after 1.500 s, 2 events"),
         (Ending.STALLED, "stream ended as stalled after 1.500 s, 2 events"),
         (Ending.SHUTDOWN, "stream ended as shutdown after 1.500 s, 2 events"),

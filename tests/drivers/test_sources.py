@@ -62,7 +62,7 @@ def test_what_gives_nothing_is_no_source(thing: Any):
 
 
 def test_a_callable_must_give_something_iterable():
-    with pytest.raises(TypeError, match="the callable or awaitable gave"):
+    with pytest.raises(TypeError, match="the callable or awaitable returned"):
         sources.check_opened(list)
 
 

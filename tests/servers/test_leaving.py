@@ -85,7 +85,7 @@ def test_the_models_connection_ends_and_it_was_asked_once(
     server = serve(case.server, APPS[case.server])
     mark = server.mark()
     samples.add(case, measure(server, models, case, str(case)))
-    assert server.logged("client left after", mark) == 1
+    assert server.logged("client disconnected after", mark) == 1
     assert "Traceback" not in CHEROOTS_OWN.sub("", server.log(mark))
     assert models.asked()[str(case)] == 1
 

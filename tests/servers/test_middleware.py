@@ -242,7 +242,7 @@ def test_the_silent_async_generator_is_closed_when_the_client_leaves(
                 assert connection.response().read_until(b"chunk 1")
             left = leave(connection, way)
             samples.add(case, gate.wait_closed() - left)
-    assert server.logged("client left after", mark) >= 1
+    assert server.logged("client disconnected after", mark) >= 1
     assert "Traceback" not in server.log(mark)
 
 
@@ -266,7 +266,7 @@ def test_the_model_stops_when_the_client_leaves(
                 left = leave(connection, way)
                 samples.add(case, request.wait_hangup(timeout=8.0).at - left)
         assert len(upstream.requests) == SAMPLES  # the SDK did not ask again
-    assert server.logged("client left after", mark) >= 1
+    assert server.logged("client disconnected after", mark) >= 1
     assert "Traceback" not in server.log(mark)
 
 
@@ -278,7 +278,7 @@ def test_a_generator_that_nothing_can_interrupt_is_closed_at_its_next_frame(
     with permitted(server, f"/quiet/{maker}/gated", gate) as response:
         assert response.read_until(b"chunk 1")
         response.hang_up()
-    assert server.logged("client left after", mark) == 1
+    assert server.logged("client disconnected after", mark) == 1
     gate.release()
     gate.wait_closed()
 
@@ -292,7 +292,7 @@ def test_it_is_noticed_that_a_client_left_a_blocked_generator_of_starlettes_thre
     with permitted(server, f"/quiet/{maker}/gated", gate) as response:
         assert response.read_until(b"chunk 1")
         response.hang_up()
-    assert server.logged("client left after", mark) == 1
+    assert server.logged("client disconnected after", mark) == 1
 
 
 # -- what else the app does -----------------------------------------------------------------------
@@ -381,7 +381,7 @@ def test_amid_other_middleware_the_silent_generator_is_closed_when_the_client_le
         assert response.read_until(b"chunk 1")
         response.hang_up()
     gate.wait_closed()
-    assert server.logged("client left after", mark) == 1
+    assert server.logged("client disconnected after", mark) == 1
 
 
 @stacked
@@ -411,11 +411,11 @@ def test_two_of_ours_do_the_work_once(server: Server, maker: str, gate: Gate):
     with permitted(server, f"/twice/{maker}/gated", gate) as response:
         assert response.read_until(b"chunk 1")
         response.hang_up()
-    assert server.logged("client left after", mark) == 1
+    assert server.logged("client disconnected after", mark) == 1
     if server.name in WSGI:
         gate.release()  # nothing can interrupt it
     gate.wait_closed()
-    assert server.log(mark).count("client left after") == 1
+    assert server.log(mark).count("client disconnected after") == 1
 
 
 # -- early failures -------------------------------------------------------------------------------

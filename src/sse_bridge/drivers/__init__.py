@@ -1,1 +1,1 @@
-"""Whoever waits: one loop for each way to wait, the same Stream under all of them."""
+"""Drivers do the waiting: one for each way to wait, all with the same Stream."""

@@ -1,4 +1,4 @@
-"""Errors that come of a source being walked on another thread than the one that made it."""
+"""Errors that occur because a source is iterated on another thread than the one that created it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _SIGNS = re.compile(
 )
 
 _LINKS = 20
-_LOOKED_AT = 10_000  # characters of a message, which may be as long as an upstream likes
+_LOOKED_AT = 10_000  # characters of a message, whose length may be an upstream's choice
 _NOTE = (
-    "sse-bridge walks this source on a thread of its own, beside the one that made it. With whole=True, of the "
-    "Flask decorator or the WSGI middleware, the view or the app runs on that thread too."
+    "sse-bridge iterates this source on a thread of its own, not on the one that created it. With the option "
+    "whole=True of the Flask decorator or the WSGI middleware, the view or the app runs on that thread too."
 )
 
 
 def explain(error: BaseException | None) -> None:
-    """Add a note that names the option to an error that it would mend."""
+    """Add a note that names the option `whole` to an error that it would fix."""
     try:
         if error is not None and _is_one(error) and _NOTE not in getattr(error, "__notes__", ()):
             error.add_note(_NOTE)
-    except BaseException:  # of an error's attributes: it is told without a note
+    except BaseException:  # raised by the error's attributes: it gets no note
         return
 
 
 def _is_one(error: BaseException) -> bool:
     at: BaseException | None = error
-    for _ in range(_LINKS):  # a chain of causes may lead back into itself
+    for _ in range(_LINKS):  # a chain of causes may be a cycle
         if at is None:
             return False
         if _SIGNS.search(str(at)[:_LOOKED_AT]):

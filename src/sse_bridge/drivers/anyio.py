@@ -2,18 +2,18 @@
 
 Rules of this file:
 
-1. The request's task is the writer. The source is a task or a thread outside its scopes, and so is who listens.
-2. `receive` is listened to from the first moment to the last, also while the status is on hold.
-3. Cleanup is waited for whatever cancels the request, so a server that does cannot cut it short.
+1. The request's task is the writer. The source is a task or a thread outside its scopes, and so is the listener.
+2. The listener reads `receive` from the first moment to the last, also while the status is on hold.
+3. The request waits for cleanup whatever cancels it, so a server that cancels cannot cut cleanup short.
 4. A write that does not wait costs no timer.
-5. A stream that cannot tell its failure lacks the end of its body: the server then cuts the connection.
+5. A stream that cannot report its failure does not end its body: the server then cuts the connection.
 6. While the writer sleeps, others write in its stead: an async source's task that is about to wait, the call that
-   tells of a thread's chunk, the clock. That costs a fraction of waking the writer. It is done as the writer's
-   task, in a copy of that one's context, for what `send` goes through may hold on to either. None of them
-   waits for a write: what waits, raises, begins or ends the answer is the writer's, so that a middleware finds
-   at the end what it has put into its context at the start.
-7. Whoever calls for the writer says so first (`Pipe.poke_writer`); from then on nobody writes in its stead.
-   Only the call that a thread's chunk has brought into the loop may take that back: if nothing but chunks wait
+   announces a thread's chunk, the clock. That costs a fraction of waking the writer. It is done as the writer's
+   task, in a copy of its context, since the middlewares around `send` may depend on either. None of them waits
+   for a write: what waits or raises, or begins or ends the response, is left to the writer, so that a middleware
+   finds at the end what it has put into its context at the start.
+7. Whoever wakes the writer marks that first (`Pipe.poke_writer`); from then on nobody writes in its stead.
+   Only the call that a thread's chunk has brought into the loop may take that back: if only chunks wait
    and the writer still sleeps (`Pipe.others_may_write_chunks`), it writes them.
 """
 
@@ -54,7 +54,7 @@ def drive(
     begin: Begin,
     write: Write,
 ) -> Coroutine[Any, Any, None]:
-    """Stream a source until it ends or nobody is left to hear it; raises a failure that came within `hold`.
+    """Stream a source until it ends or the client disconnects; raises a failure that came within `hold`.
 
     Arguments: `source`; `options`; `context`, in which the source runs; `receive`, ASGI's; `begin`, sends the
     status and headers; `write`, sends bytes of the body and whether more will come.
@@ -95,7 +95,7 @@ class Writer:
         self._home = home = current_home()
         self._signal = signal = home.signal(self._write_on_time)
         self._begin: Begin | None = begin
-        self._owes_end = False  # the end of the body is yet to be written
+        self._owes_end = False  # the end of the body has still to be written
         self._write = write
         self._send_timeout = options.send_timeout
         self.connection = Connection(
@@ -107,7 +107,7 @@ class Writer:
             at_pauses=self._write_at_pause,
             worker=worker,
         )
-        # Of what is written in the writer's stead: the write that has to wait, and what was not begun.
+        # For writes in the writer's stead: the write that has to wait, and the bytes not yet begun.
         self._stand_in: StandIn | None = None
         self._unfinished: Unfinished | None = None
         self._left_over = b""
@@ -115,7 +115,7 @@ class Writer:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the answer's start has left."""
+        """Whether the response has started."""
         return self._begin is None
 
     def open(self) -> bytes:
@@ -123,7 +123,7 @@ class Writer:
         return self.connection.open(monotonic())
 
     async def run(self, receive: Receive) -> None:
-        """Start the source, if there is somebody to hear it, and write until all is over."""
+        """Start the source, unless the client has disconnected, and write until all is over."""
         try:
             data = self.open()
         except BaseException:
@@ -132,7 +132,7 @@ class Writer:
         await self._run(data, receive, self._start_if_heard)
 
     async def write_beside_app(self, data: bytes, receive: Receive) -> None:
-        """The same for a source that runs already, and a stream that is open."""
+        """The same for a source that runs already and a stream that is open."""
         await self._run(data, receive, self._start)
 
     async def _run(
@@ -160,7 +160,7 @@ class Writer:
         await self._end_answer()
 
     def _forget(self) -> None:
-        """Let go of what leads back here, so that nothing waits for the collector."""
+        """Drop the references that lead back here, so that nothing waits for the garbage collector."""
         self._pipe.wake_writer = nobody
         self._signal.close()
 
@@ -168,7 +168,7 @@ class Writer:
         self.connection.begin()
 
     async def _start_if_heard(self, ear: Ear) -> None:
-        """For whoever has left already nothing starts; the server and middlewares take some turns to tell."""
+        """Start nothing if the client has disconnected already, which takes the server some turns to report."""
         pause, pipe = self._home.pause, self._pipe
         for _ in range(ear.turns):
             await pause()
@@ -179,7 +179,7 @@ class Writer:
             self.connection.begin()
 
     async def _end_answer(self) -> None:
-        """Say what is not yet said: an app has to answer also a client that left before there was a word for it."""
+        """Send what is missing: an app has to answer, too, a client that disconnected before the first byte."""
         if self._begin is None and not self._owes_end:
             return
         try:
@@ -202,7 +202,7 @@ class Writer:
                 except BaseException as error:
                     if self._unfinished is None:
                         raise
-                    # A write has begun to wait in this very turn: what came may be meant for a timeout of its own.
+                    # A write has begun to wait in this very turn: the error may be meant for a timeout of its own.
                     self._unfinished = partial(self._unfinished, error)
             else:
                 await self._home.pause()  # a source that is always ready must not starve the others
@@ -210,7 +210,7 @@ class Writer:
             data, self._left_over = self._left_over + step(monotonic()), b""
 
     def _write_at_pause(self) -> None:
-        """An async source is about to wait: nearly always it has said one chunk, and nothing else is to be done."""
+        """An async source is about to wait: nearly always it has yielded one chunk, and there is nothing else."""
         if not self._pipe.others_may_write:
             return
         stream = self._stream
@@ -226,21 +226,21 @@ class Writer:
                 self._write_or_leave(data)
 
     def _write_on_time(self) -> None:
-        """A deadline of the stream, or of whatever else the writer waits for."""
+        """A deadline has come, of the stream or of whatever else the writer waits for."""
         if self._pipe.others_may_write:
             self._write_in_stead()
         else:
             self._signal.set()
 
     def _write_or_wake(self) -> None:
-        """Somebody has called for the writer from another thread: mostly it has a chunk, and no more than that."""
+        """Another thread has called for the writer: mostly it has a chunk, and nothing more."""
         if self._signal.sleeps and self._pipe.others_may_write_chunks():
             self._write_in_stead()
         else:
             self._signal.set()
 
     def _write_in_stead(self) -> None:
-        """While the writer sleeps: write what is ready, as far as that needs no waiting."""
+        """While the writer sleeps, write what is ready, as far as that does not wait."""
         stream = self._stream
         try:
             data = self.connection.step(monotonic())
@@ -254,7 +254,7 @@ class Writer:
             self._signal.move(self.connection.deadline)
 
     def _write_or_leave(self, data: bytes) -> None:
-        """Write until it has to wait; what is left, went wrong, begins or ends the answer is the writer's."""
+        """Write until it has to wait; what is left, raises, begins or ends the response is left to the writer."""
         stand_in, is_middle = self._stand_in, self._begin is None and self._stream.ending is None
         if is_middle and stand_in is not None and len(data) <= BATCH_BYTES:
             try:
@@ -291,14 +291,14 @@ class Writer:
                 or self._begin is not None
                 or (ending is not None and ending is not Ending.GONE)
             ):
-                # A server that stops ends its process with the last answer: after the source's cleanup, then.
+                # A server that stops ends its process with the last response, which so ends after the cleanup.
                 is_late = ending is Ending.SHUTDOWN or streams.closing
                 is_cut = self._stream.cut
                 self._owes_end = ending is not None and is_late and not is_cut
                 is_last = ending is not None and not is_late and not is_cut
                 await self._patiently(self._deliver(data, last=is_last))
-        except OSError:  # what ASGI 2.4 servers raise for a client that has left
-            _log.debug("a write failed: the client is taken as gone", exc_info=True)
+        except OSError:  # ASGI 2.4 servers raise it once the client has disconnected
+            _log.debug("a write failed: the client counts as disconnected", exc_info=True)
             self._owes_end = False
             self._stream.gone()
         except _GivenUp:
@@ -306,7 +306,7 @@ class Writer:
             self._stream.gone(Ending.SLOW)
 
     async def _send_most(self, data: bytes) -> bytes:
-        """Write all but the last piece, and give that."""
+        """Write all but the last piece, and return that."""
         last = (len(data) - 1) // BATCH_BYTES * BATCH_BYTES
         for at in range(0, last, BATCH_BYTES):
             await self._patiently(self._deliver(data[at : at + BATCH_BYTES], last=False))
@@ -324,7 +324,7 @@ class Writer:
             raise _GivenUp
 
     async def _release(self) -> None:
-        """Stop the source, give its cleanup some time, and let the request go; in a forked child, nothing of it."""
+        """Stop the source, give its cleanup some time, and end the request; in a forked child, do nothing."""
         connection, since = self.connection, monotonic()
         if not connection.farewell.is_ours:
             return
@@ -343,7 +343,7 @@ class Writer:
             await self._signal.wait(until)
 
     async def _call_on_end(self, on_end: Callable[[Summary], Any], summary: Summary) -> None:
-        """In a task of its own, for which the request waits no longer than for any cleanup."""
+        """Call it in a task of its own, for which the request waits no longer than for any cleanup."""
         done = False
 
         async def call() -> None:
@@ -369,7 +369,7 @@ class Writer:
 async def outlast(
     home: Home, wait: Callable[[], Awaitable[object]], hear: Callable[[], None] = nobody
 ) -> None:
-    """Wait to the end, whatever cancels the request: `hear` is called then, and it is raised when all is over."""
+    """Wait to the end, whatever cancels the request: `hear` is called then, and that is raised at the end."""
     try:
         await wait()
     except anyio.get_cancelled_exc_class():
@@ -380,7 +380,7 @@ async def outlast(
 
 
 async def _raise(error: BaseException, met: BaseException | None = None) -> None:
-    """A write that raises this, or what the writer has met: so the writer raises it where it would have written."""
+    """A write that raises this, or what the writer met: so the writer raises it where it would have written."""
     try:
         raise error if met is None else met
     finally:

@@ -1,4 +1,4 @@
-"""What every driver shares: one stream, its source's worker, and the way between them.
+"""What every driver shares: one stream, the worker of its source, and the pipe between them.
 
 A driver waits; a connection says what comes next. `step` turns whatever is ready into bytes; once the
 stream has an ending, `conclude` stops the source and `release` ends the request, with `patience` between them.
@@ -32,11 +32,11 @@ from .workers import Job, Worker
 
 _log = logging.getLogger("sse_bridge")
 
-# Told of each connection that is made in its context: a test sees through it what becomes of a request's stream.
+# Called with each connection that is made in its context: so a test can observe a request's stream.
 observer: ContextVar[Callable[[Connection], None] | None] = ContextVar("observer", default=None)
 
 # A source that is not being closed by then is blocked: its request does not wait for it. At a shutdown it gets more
-# time, for its process does not outlive the last request by much.
+# time, since the process does not outlive the last request by much.
 GRACE, LAST_GRACE = 0.1, 0.5
 
 
@@ -44,10 +44,10 @@ class Connection:
     """One stream and its source.
 
     Arguments: `source`, checked already; `options`; `context`, in which the source runs; `wake_writer`, called
-    from the source's side; `home`, gives the loop for async sources; `leave`, called in the source's context when
+    from the source's side; `home`, returns the loop for async sources; `leave`, called in the source's context when
     the source is over; `at_pauses`, called in the task of an async source whenever it is about to wait (None: the
-    writer is woken for each chunk instead); `threads`, where sync sources run; `worker`, makes what runs the
-    source, where it is not for us to run.
+    writer is woken for each chunk instead); `threads`, where sync sources run; `worker`, makes the worker of a
+    source that we do not run ourselves.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class Connection:
         self.source = source
         self.begun = False
         self.concluded = False
-        self._key: Key | None = None  # for which the stream counts
-        self._unended = sources.First()  # taken by whoever ends the source
+        self._key: Key | None = None  # the key that the stream counts for
+        self._unended = sources.First()  # taken by the one who ends the source
         job = self._job(source, context)
         self.worker = self._worker_for(job) if worker is None else worker(job)
         if (observe := observer.get()) is not None:
@@ -96,7 +96,7 @@ class Connection:
             return self.stream.start(now)
         except BaseException as error:  # of a dialect that cannot begin, too
             streams.leave(self.pipe.shut_down)
-            if not isinstance(error, Unavailable):  # then the face does it
+            if not isinstance(error, Unavailable):  # for that the face (the integration) does it
                 self._discard()
             raise
 
@@ -111,7 +111,7 @@ class Connection:
 
     @property
     def refusal(self) -> Exception | None:
-        """What the face raises instead of an answer: the failure of a stream that has not yet said a byte."""
+        """What the face (the integration) raises instead of a response: a failure before the first byte."""
         error = self.stream.error
         if not self.stream.held or error is None:
             return None
@@ -132,11 +132,11 @@ class Connection:
         return self.stream.deadline
 
     def skip(self, seconds: float) -> None:
-        """For this stream so much more time has passed; callable from any thread, for tests."""
+        """Pretend, for tests, that so much more time has passed for this stream; callable from any thread."""
         self.pipe.skip(seconds)
 
     def step(self, now: float) -> bytes:
-        """Whatever is ready, as bytes; then what time demands."""
+        """The bytes of all that is ready; if nothing is, those that are due by now."""
         if self.pipe.gone:
             self.part()
             return b""
@@ -161,7 +161,7 @@ class Connection:
         return self.stream.lone(parts[0], now) if len(parts) == 1 else self.stream.feed(parts, now)
 
     def resolve_doubt(self, now: float) -> bytes:
-        """The client may have left: a ping, that writing it may tell. Without pings it is taken as gone."""
+        """The client may have disconnected: a ping, to find out by writing it. Without pings it counts as gone."""
         self.pipe.doubted = False
         data = self.probe(now)
         if not data:
@@ -169,17 +169,17 @@ class Connection:
         return data
 
     def part(self) -> None:
-        """Nobody hears the stream any more: if it has no ending yet, the client has left, or was given up."""
+        """Nobody reads the stream any more: if it has no ending yet, the client disconnected, or was given up."""
         self.stream.gone(Ending.SLOW if self.pipe.slow else Ending.GONE)
 
     def probe(self, now: float) -> bytes:
-        """A ping, if the stream has such: writing it may tell that the client has left."""
+        """A ping, if the stream has any: writing it may show that the client has disconnected."""
         return self.stream.probe(now)
 
     def conclude(self, now: float) -> None:
-        """The stream has an ending: stop the source and say what happened; no error of the app's comes out of here.
+        """The stream has an ending: stop the source and report what happened; no error of the app's is raised here.
 
-        The server's own time-out may, but within `cancel`: so it may be called again, and does what is left.
+        The server's own timeout may be, except within `cancel`: so this may be called again, and does what is left.
         """
         summary = self.farewell.summary = self.farewell.summary or self._summary(now)
         try:
@@ -188,19 +188,19 @@ class Connection:
             report(error, "stopping a source raised")
         finally:
             self._stop_worker()
-        self._at_pauses = None  # it leads back to the driver: nothing should wait for the collector
+        self._at_pauses = None  # it leads back to the driver, which would wait for the collector
         if not self.concluded:
             self.concluded = True
             log_ending(summary, held=self.stream.held)
 
     def patience(self, since: float) -> float:
-        """Until when the source's cleanup is waited for; asked anew at each wake-up."""
+        """Until when to wait for the source's cleanup; asked again at each wake-up."""
         timeout = self.options.cleanup_timeout if self.begun else 0.0
         grace = LAST_GRACE if self.stream.ending is Ending.SHUTDOWN else GRACE
         return since + (timeout if self.worker.cleaning else min(grace, timeout))
 
     def release(self, since: float) -> Callable[[Summary], Any] | None:
-        """The request is over, its stream since then; `on_end` if it is left to the driver to call it."""
+        """End the request, whose stream is over since then; returns `on_end` if the driver has to call it."""
         streams.leave(self.pipe.shut_down)
         if self.begun and not self.worker.done:
             patience = self.options.cleanup_timeout
@@ -213,8 +213,8 @@ class Connection:
     def _summary(self, now: float) -> Summary:
         try:
             return self.stream.summary(now)
-        except Exception as error:  # on_end is owed a word all the same
-            report(error, "a stream could not be summed up")
+        except Exception as error:  # on_end has to be called all the same
+            report(error, "the summary of a stream could not be made")
             told = self.stream.error
             return Summary(
                 self.stream.ending or Ending.FAILED,
@@ -223,7 +223,7 @@ class Connection:
             )
 
     def _end_source(self) -> None:
-        """Close what never ran, and cancel what runs; each is done once."""
+        """Close a source that never ran, and cancel one that runs; each is done once."""
         if not self._unended.take():
             return
         if not self.begun and hasattr(type(self.source), "__aiter__"):
@@ -264,7 +264,7 @@ class Connection:
         return ThreadWorker(job, self.home, interrupts=interrupts, threads=self._threads)
 
     def _hop(self, source: Any) -> None:
-        """What a callable or an awaitable gave runs elsewhere: a task's on a thread, a thread's in a task."""
+        """Move what a callable or an awaitable returned: from a task to a thread, or from a thread to a task."""
         self.source = source
         self.worker = self._worker_for(self._job(source, contextvars.copy_context()))
         self.begin()
@@ -272,12 +272,12 @@ class Connection:
             self.worker.stop()
 
     def _cancel(self) -> None:
-        """The user's own way to end the upstream call comes first."""
+        """Call the user's own `cancel`, which comes first."""
         if self.options.cancel is None:
             return
         try:
             outcome = self.options.cancel()
-        except BaseException as error:  # SystemExit too: the source is yet to be stopped
+        except BaseException as error:  # SystemExit too: the source still has to be stopped
             report(error, "cancel raised")
             return
         if inspect.isawaitable(outcome):
@@ -293,7 +293,7 @@ async def _await_cancel(outcome: Awaitable[Any]) -> None:
 
 
 def log_ending(summary: Summary, *, held: bool) -> None:
-    """One line for each ending; a failure that the framework is about to raise is its own to log."""
+    """Log one line for each ending; a failure that the framework is about to raise is left to its log."""
     about = (summary.duration, summary.events)
     match summary.ending:
         case Ending.FINISHED:
@@ -301,7 +301,7 @@ def log_ending(summary: Summary, *, held: bool) -> None:
         case Ending.FAILED if not held:
             report(summary.error, "stream failed after %.3f s, %d events", *about)
         case Ending.GONE:
-            _log.info("client left after %.3f s, %d events", *about)
+            _log.info("client disconnected after %.3f s, %d events", *about)
         case Ending.SLOW | Ending.STALLED | Ending.EXPIRED:
             _log.warning("stream ended as %s after %.3f s, %d events", summary.ending, *about)
         case _:

@@ -14,7 +14,7 @@ from ..summary import Summary
 
 
 class Farewell:
-    """`on_end`, called exactly once, by whichever side claims it first, in the process whose stream it is."""
+    """`on_end`, called exactly once, by whichever side claims it first, in the process that owns the stream."""
 
     __slots__ = (
         "_claims",
@@ -31,7 +31,7 @@ class Farewell:
 
     @property
     def is_ours(self) -> bool:
-        """Whether the stream is this process's own: a forked child has a copy of it, and no part in it."""
+        """Whether the stream belongs to this process: a forked child has a copy of it that it must leave alone."""
         return os.getpid() == self._process
 
     @property
@@ -40,17 +40,17 @@ class Farewell:
         return self.on_end is not None and self.is_ours
 
     def claim(self, by: object) -> Callable[[Summary], Any] | None:
-        """The callback, for the first who asks, however often it does; None for any other."""
+        """The callback, for the first caller, even if it asks again; None for any other caller."""
         if not self.is_ours:
             return None
-        self._claims.append(id(by))  # atomic; the thing itself would be a cycle
+        self._claims.append(id(by))  # atomic; the object itself would make a reference cycle
         return self.on_end if self._claims[0] == id(by) else None
 
 
 def call_on_end(
     on_end: Callable[[Summary], Any], summary: Summary, home: Callable[[], Home]
 ) -> None:
-    """Call it on this thread; what it gives to await is awaited in the loop, meanwhile this thread waits."""
+    """Call it on this thread; an awaitable that it returns is awaited in the loop, while this thread waits."""
     try:
         outcome = on_end(summary)
         if inspect.isawaitable(outcome):
@@ -60,7 +60,7 @@ def call_on_end(
 
 
 async def call_in_loop(on_end: Callable[[Summary], Any], summary: Summary, home: Home) -> None:
-    """Await it in this task; what is not async may block, and is called beside the loop."""
+    """Await it in this task; one that is not async may block, and is called in a thread next to the loop."""
     if inspect.iscoroutinefunction(on_end):
         await _await_on_end(on_end, summary)
     else:

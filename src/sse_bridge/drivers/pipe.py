@@ -1,15 +1,15 @@
-"""The way of parts from one source to one writer: bounded, and without a lock.
+"""The pipe for parts from one source to one writer: bounded, and without a lock.
 
 Rules of this file:
 
 1. There is one source, which only appends to `_ready`, and one writer, which copies it and deletes what it copied:
    each of these is atomic.
-2. A side that is about to sleep says so first and then looks once more; the other side makes its change
-   first and then looks whether somebody sleeps. So no wake-up is lost.
+2. A side that is about to sleep marks that first and then checks once more; the other side makes its change
+   first and then checks whether somebody sleeps. So no wake-up is lost.
 3. `ended` is read before what is ready is taken, or the last parts could be missed.
-4. After `close` there is no room: the source hears it at its next chunk.
+4. After `close` there is no room: the source learns of it at its next chunk.
 5. Each side counts bytes in a number of its own. The writer may take a chunk before its bytes are counted, and so
-   seem to have taken too little; but where nothing waits there is always room.
+   seem to have taken too little; but when nothing waits there is always room.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from typing import NamedTuple, cast
 
 from ..parts import Choice, Frame, Native, Part, Reasoning, ToolCall, Value
 
-# What may wait for the writer; a source that is further ahead waits. To wait and to be woken again costs
-# as much as a hundred chunks of text: with room for 64 that was most of what a backlog cost.
+# How much may wait for the writer; a source that is further ahead has to wait. Waiting and being woken again costs
+# as much as a hundred chunks of text: with room for 64, that was most of the cost of a backlog.
 ROOM = 256  # chunks
 ROOM_BYTES = 256 * 1024
 
-# Where the bytes of a part are; what is not named here has none to speak of.
+# The field with the bulk of a part's bytes; parts that are not listed have hardly any.
 _BULK = {Value: 0, Native: 1, Frame: 0, Reasoning: 0, ToolCall: 3}
 
 
 class Ended(NamedTuple):
-    """The source's last word: what it raised, or None where it ran dry, and what its reader had left over."""
+    """How the source ended: what it raised, or None, and what its reader had left over."""
 
     error: BaseException | None
     rest: Sequence[Part]
 
 
 class Pipe:
-    """Chunks' parts on their way; `wake_writer` and `wake_source` are callable from the other side's thread."""
+    """Passes the parts of chunks on; `wake_writer` and `wake_source` are called from the other side's thread."""
 
     __slots__ = (
         "_put_bytes",
@@ -64,19 +64,19 @@ class Pipe:
         self.slow = False
         self.doubted = False
         self.shutting_down = False
-        self.skipped = 0.0  # seconds that have passed for a test
+        self.skipped = 0.0  # seconds that a test pretends to have passed
         self._ready: list[Sequence[Part]] = []  # a deque takes 600 bytes more in each idle stream
         self._put_bytes = self._taken_bytes = 0
         self._room = ROOM
         self.others_may_write = False  # the writer sleeps, and nobody has called for it
         self._source_sleeps = False
-        # Whether a chunk wakes the writer; or its source does when it is about to wait.
+        # Whether each chunk wakes the writer; if not, the source does when it is about to wait.
         self.pokes = True
 
     # -- the source's side ------------------------------------------------------------------------
 
     def put(self, parts: Sequence[Part]) -> bool:
-        """Hand over what one chunk says; False when there is no room for another."""
+        """Hand over the parts of one chunk; False when there is no room for another."""
         ready = self._ready
         ready.append(parts)
         put_bytes = self._put_bytes
@@ -89,7 +89,7 @@ class Pipe:
         return len(ready) < self._room and put_bytes - self._taken_bytes < ROOM_BYTES
 
     def full(self) -> bool:
-        """Say that the source is about to sleep until woken; False when there is room after all, or never again."""
+        """Mark that the source is about to sleep until woken; False if there is room after all, or never again."""
         self._source_sleeps = True
         if self._has_room() or self.closed:
             self._source_sleeps = False
@@ -103,7 +103,7 @@ class Pipe:
 
     @property
     def closed(self) -> bool:
-        """Whether the writer wants no more."""
+        """Whether the writer takes nothing more."""
         return self._room == 0
 
     # -- the writer's side ------------------------------------------------------------------------
@@ -131,7 +131,7 @@ class Pipe:
         return part
 
     def others_may_write_chunks(self) -> bool:
-        """Take back that the writer was called for, if nothing but chunks wait for it; whether that is so."""
+        """Take back that the writer was called, if only chunks wait for it; whether that is so."""
         self.others_may_write = True
         if self.closed or self.ended is not None or self._is_called():
             self.others_may_write = False
@@ -139,7 +139,7 @@ class Pipe:
         return True
 
     def idle(self) -> bool:
-        """Say that the writer is about to sleep; False when there is something for it after all."""
+        """Mark that the writer is about to sleep; False if there is something for it after all."""
         self.others_may_write = True
         if self._ready or self.ended is not None or self._is_called():
             self.others_may_write = False
@@ -147,11 +147,11 @@ class Pipe:
         return True
 
     def wake(self) -> None:
-        """Say that the writer is awake, whoever woke it."""
+        """Mark that the writer is awake, whoever woke it."""
         self.others_may_write = False
 
     def close(self) -> None:
-        """The writer wants no more."""
+        """The writer takes nothing more."""
         self._room = 0
         self._ready.clear()
         self._poke_source()
@@ -159,17 +159,17 @@ class Pipe:
     # -- anybody's --------------------------------------------------------------------------------
 
     def hang_up(self) -> None:
-        """The client left."""
+        """The client disconnected."""
         self.gone = True
         self.poke_writer()
 
     def give_up(self) -> None:
-        """The client does not read what it is sent: it is taken as gone."""
+        """The client does not read what it is sent: it counts as gone."""
         self.slow = True
         self.hang_up()
 
     def doubt(self) -> None:
-        """The client may have left: only writing to it can tell."""
+        """The client may have disconnected: only writing to it can show that."""
         self.doubted = True
         self.poke_writer()
 
@@ -179,12 +179,12 @@ class Pipe:
         self.poke_writer()
 
     def skip(self, seconds: float) -> None:
-        """So much more time has passed."""
+        """Pretend, for a test, that so much more time has passed."""
         self.skipped += seconds
         self.poke_writer()
 
     def take_skipped(self) -> float:
-        """What has passed since this was asked; for the writer."""
+        """The time skipped since the last call; for the writer."""
         seconds, self.skipped = self.skipped, 0.0
         return seconds
 
@@ -208,7 +208,7 @@ class Pipe:
 
 
 def _size(part: Part) -> int:
-    """About how many bytes this will be."""
+    """About how many bytes these parts will be."""
     kind = type(part)
     if kind is str or kind is bytes:
         return len(cast("str", part))
@@ -219,4 +219,4 @@ def _size(part: Part) -> int:
 
 
 def nobody(*_: object) -> None:
-    """Nobody waits on the other side."""
+    """Stands for a wake-up where nobody waits on the other side."""

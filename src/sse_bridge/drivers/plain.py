@@ -1,7 +1,7 @@
-"""The driver for nobody in particular: no thread, no task, no timer. The reference: read it first.
+"""The simplest driver: no thread, no task, no timer. It is the reference: read it first.
 
-Whoever walks it waits. So a keep-alive or a timeout comes only when the source gives its next chunk, and
-a failure within `hold` is raised where the first bytes are asked for.
+The caller who iterates it waits. So a keep-alive or a timeout comes only when the source yields its next chunk,
+and a failure within `hold` is raised where the first bytes are asked for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Clock = Callable[[], float]
 def drive(
     source: Iterable[Any], options: Options, clock: Clock = time.monotonic
 ) -> Iterator[bytes]:
-    """Walk a sync source to its end; bytes come out as they are made."""
+    """Iterate a sync source to its end, and yield the bytes as they are made."""
     stream, reader = options.open()
     yield stream.start(clock())
     try:
@@ -56,7 +56,7 @@ async def adrive(
 
 
 def _say(stream: Stream, reader: Reader, chunk: Any, now: float) -> bytes:
-    """What one chunk says, and what time has come to demand."""
+    """The bytes of one chunk, and those that are due by now."""
     data = stream.feed(reader.read(chunk), now)
     return data + stream.tick(now)
 
@@ -66,7 +66,7 @@ def _finish(stream: Stream, reader: Reader, now: float) -> bytes:
 
 
 def _raise_if_untold(stream: Stream) -> None:
-    """Tell by raising what is left to tell: a failure before the first byte, or a cut after it."""
+    """Raise what the client could not be told: a failure before the first byte, or a cut after it."""
     if stream.held and stream.error is not None:
         raise stream.error
     if stream.cut:

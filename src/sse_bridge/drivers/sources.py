@@ -41,12 +41,12 @@ _WANTED = "source must be an iterable, an async iterable, an awaitable of one, o
 
 
 def check_source(source: Any) -> None:
-    """Raise `TypeError` for what cannot be a source, or is an answer already."""
-    if type(source) in _GENERATORS:  # by far the most frequent, and never an answer
+    """Raise `TypeError` for what cannot be a source, or is a whole answer already."""
+    if type(source) in _GENERATORS:  # by far the most frequent, and never a whole answer
         return
     if _is_answer(source):
         raise TypeError(
-            f"source must give chunks, but this {type(source).__name__} is an answer already: "
+            f"source must yield chunks, but this {type(source).__name__} is a whole answer already: "
             f"did you forget stream=True? Got {noted(source)}"
         )
     if not (_is_iterable(source) or inspect.isawaitable(source) or callable(source)):
@@ -54,12 +54,12 @@ def check_source(source: Any) -> None:
 
 
 def check_opened(source: Any) -> None:
-    """The same for what a callable or an awaitable gave."""
+    """The same for what a callable or an awaitable returned."""
     if type(source) in _GENERATORS:
         return
     check_source(source)
     if not _is_iterable(source):
-        raise TypeError(f"{_WANTED}; the callable or awaitable gave {noted(source)}")
+        raise TypeError(f"{_WANTED}; the callable or awaitable returned {noted(source)}")
 
 
 def _is_answer(source: Any) -> bool:
@@ -74,7 +74,7 @@ def is_sdk_answer(thing: Any) -> bool:
 
 
 def takes_no_arguments(function: Any) -> bool:
-    """Whether it can be called with nothing, as a source is."""
+    """Whether it can be called without arguments, as a source is."""
     try:
         inspect.signature(function).bind()
     except (TypeError, ValueError):
@@ -83,12 +83,12 @@ def takes_no_arguments(function: Any) -> bool:
 
 
 def _is_iterable(source: Any) -> bool:
-    # Asked of the type, as iter() does: a class like `list` can be called, not iterated.
+    # Looked up on the type, as iter() does: a class like `list` can be called, but not iterated.
     return has_method(type(source), "__iter__") or has_method(type(source), "__aiter__")
 
 
 def has_method(kind: type, name: str) -> bool:
-    """Whether things of this type have it, and not just the type itself: an enum's members are no iterables."""
+    """Whether instances of this type have it, and not just the type: an enum is iterable, its members are not."""
     return hasattr(kind, name) and any(name in vars(base) for base in kind.__mro__)
 
 
@@ -109,22 +109,22 @@ def _runs_later(function: Any) -> bool:
 
 
 def call(source: Any) -> Any:
-    """The source itself, from a callable that gives it."""
+    """The source itself, from a callable that returns it."""
     if callable(source) and not _is_iterable(source) and not inspect.isawaitable(source):
         return source()
     return source
 
 
 class UnheardReturnError(TypeError):
-    """A generator returned a value, which nobody gets: to ask again would change nothing."""
+    """A generator returned a value, which is lost: a retry would change nothing."""
 
     retryable = False
 
 
 def walk(source: Iterable[Any], heeded: Callable[[], bool] = lambda: True) -> Iterator[Any]:
-    """What gives its chunks; of a generator it raises `TypeError` in place of a value that it returns.
+    """An iterator over its chunks; for a generator that returns a value it raises `UnheardReturnError`.
 
-    Arguments: `source`, a sync one; `heeded`, asked behind the last chunk: whether anybody minds such a value.
+    Arguments: `source`, a sync one; `heeded`, called after the last chunk: whether that is to be raised.
     """
     return _valueless(source, heeded) if type(source) is GeneratorType else iter(source)
 
@@ -132,18 +132,18 @@ def walk(source: Iterable[Any], heeded: Callable[[], bool] = lambda: True) -> It
 def _valueless(
     source: Generator[Any, Any, Any], heeded: Callable[[], bool]
 ) -> Generator[Any, Any, None]:
-    # A `for` loop drops the value; this delegates each chunk, with a close and an interruption, in C.
+    # A `for` loop drops the value; `yield from` passes on each chunk, a close and an interruption in C.
     value = yield from source
     if value is not None and heeded():
         raise UnheardReturnError(
-            f"a generator's chunks are what it yields, and nobody gets what it returns, but this one returned "
+            f"a generator's chunks are what it yields, and what it returns is lost, but this one returned "
             f"{noted(value)}: to answer with another status, call abort(...) or raise an exception before the "
             "first yield; a bare return ends the stream"
         )
 
 
 def discard(source: Any, home: Callable[[], Home]) -> None:
-    """Close a source that will not be run; one that is open already and closes in a loop does so in `home`'s."""
+    """Close a source that will not be run; an open async one is closed in the loop of `home`."""
     if inspect.isasyncgen(source):
         _step(source.aclose())  # it never ran: one step closes it, with or without a loop
     elif hasattr(type(source), "__aiter__"):
@@ -161,7 +161,7 @@ def _step(closing: Any) -> None:
 
 
 def close_sync(iterator: Any, source: Any) -> None:
-    """Close the iterator, and the object that it was made from: an SDK's stream is not closed with its iterator."""
+    """Close the iterator, and the object that it came from: an SDK's stream is not closed with its iterator."""
     for thing in _distinct(iterator, source):
         close = _way_to_close(thing, ("close", "cancel"))
         if close is not None:
@@ -187,7 +187,7 @@ async def close_async(iterator: Any, source: Any) -> None:
 
 
 def _way_to_close(thing: Any, names: tuple[str, ...]) -> Callable[[], Any] | None:
-    """The SDKs have several words for it."""
+    """The method that closes it: the SDKs have several names for it."""
     for name in names:
         close = getattr(thing, name, None)
         if callable(close):
@@ -200,14 +200,14 @@ def _distinct(iterator: Any, source: Any) -> list[Any]:
 
 
 def name_of(source: Any) -> str:
-    """What a source is called in its module."""
+    """The source's qualified name."""
     called = _called(source)
     named = called if _code_of(called) or issubclass(type(called), type) else type(called)
     return str(getattr(named, "__qualname__", type(named).__qualname__))
 
 
 def written_as(source: Any) -> str:
-    """The same with its place, for the log: ``count (app.py:12)``; without where it is not known."""
+    """The same with its place, for the log: ``count (app.py:12)``; the place is left out where it is unknown."""
     code = _code_of(_called(source))
     return name_of(source) + (f" ({code.co_filename}:{code.co_firstlineno})" if code else "")
 
@@ -219,7 +219,7 @@ def _called(source: Any) -> Any:
 
 
 def _code_of(source: Any) -> CodeType | None:
-    """The code of a function, or of what it gave; None for any other object, which is asked nothing."""
+    """The code of a function, a generator or a coroutine; None for any other object, which is left alone."""
     field = _CODE.get(type(source))
     # What a method is bound from need not be a function.
     return None if field is None else cast("CodeType | None", getattr(source, field, None))
@@ -235,7 +235,7 @@ _CODE = {
 
 
 def report_cleanup(error: BaseException) -> None:
-    """What a source's cleanup raised goes to the log only."""
+    """Log what a source's cleanup raised, which goes nowhere else."""
     if type(error) is RuntimeError and "ignored GeneratorExit" in str(error):
         _log.warning("a source yielded while it was being closed; what it yielded is dropped")
     else:
@@ -243,7 +243,7 @@ def report_cleanup(error: BaseException) -> None:
 
 
 class First:
-    """Whether somebody is the first to ask, whichever threads ask at once."""
+    """Tells the first caller from all others, also if several threads call at once."""
 
     __slots__ = ("_left",)
 
@@ -260,7 +260,7 @@ class First:
 
 
 class OneRequest:
-    """A source for each request, from a callable; or the one that was given to `owner`, once."""
+    """A source for each request, from a callable; or the single source that was given to `owner`, once."""
 
     def __init__(self, source: Any, owner: str) -> None:
         self._source = source
@@ -270,7 +270,7 @@ class OneRequest:
         self._unclaimed = First()
 
     def take(self, *request: Any) -> Any:
-        """The source for a request, with which a callable is called; raises `RuntimeError` for a second one."""
+        """The source for a request, which a callable is called with; `RuntimeError` for a single one's second."""
         if self._factory:
             return self._source(*request) if self._runs_later else partial(self._source, *request)
         if not self._unclaimed.take():
@@ -281,6 +281,6 @@ class OneRequest:
         return self._source
 
     def discard(self, home: Callable[[], Home]) -> None:
-        """Nothing is to be run for this request."""
+        """Close the source, as nothing is to be run for this request."""
         if not self._factory and self._unclaimed.take():
             discard(self._source, home)

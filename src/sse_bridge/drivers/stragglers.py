@@ -1,4 +1,4 @@
-"""Sources that outlive their streams: counted at once, and warned of once their time to clean up is over.
+"""Sources that outlive their streams: counted at once, and logged as a warning once `cleanup_timeout` is over.
 
 A source in a ``time.sleep(1)`` outlives its stream by a second, and nothing is wrong with it.
 """
@@ -28,20 +28,20 @@ def count(
     since: float,
     patience: float,
 ) -> None:
-    """The stream of this source, which counted for `key`, is over since then, and it still runs.
+    """Count a source that still runs although its stream, which counted for `key`, is over since then.
 
-    After so many seconds that is a warning.
+    After so many seconds a warning is logged.
     """
     streams.straggles(worker, key)
     if worker.done:  # it ended just now, before it could be counted
         streams.ended(worker)
         return
     name = type(source).__name__
-    # Whatever is asked of it may raise, and the request is yet to be let go.
+    # Whatever is read from it may raise, and the request still has to end.
     with suppress(Exception):
         name = written_as(source)
     _log.debug("the source %s still runs although its stream is over (%s)", name, ending)
-    # Of one that has ended nothing is kept until then.
+    # Nothing of a source that has ended is kept until then.
     warn = partial(_warn, weakref.ref(worker), name, ending, patience)
     pursuit.remind(warn, since + patience)
 

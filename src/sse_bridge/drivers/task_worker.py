@@ -13,7 +13,7 @@ from .workers import BaseWorker, Job
 
 
 class LoopWorker(BaseWorker):
-    """What a source that runs in a loop has in common, whoever runs it."""
+    """What all workers of sources in a loop share, whoever runs the source."""
 
     __slots__ = (
         "_home",
@@ -110,7 +110,7 @@ class TaskWorker(LoopWorker):
         self._rest = self._reader.end()
 
     async def _open(self) -> None:
-        """Call and await what is to be called and awaited; a thread goes on with what is sync."""
+        """Call and await what has to be; a sync source is moved to a thread."""
         source = sources.call(self._source)
         self._source = await source if inspect.isawaitable(source) else source
         sources.check_opened(self._source)

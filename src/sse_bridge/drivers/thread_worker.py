@@ -34,7 +34,7 @@ class ThreadWorker(BaseWorker):
         self._place: Place | None = None
         self._signal = ThreadSignal()
         job.pipe.wake_source = self._signal.set
-        job.pipe.pokes = True  # a task that hopped here may have said otherwise
+        job.pipe.pokes = True  # a task that moved here may have turned it off
 
     def start(self) -> None:
         self._place = self._threads.spawn(self._context, self._run)
@@ -63,7 +63,7 @@ class ThreadWorker(BaseWorker):
             self._close(error, rest)
 
     def _open(self) -> None:
-        """Call what is to be called; a task goes on with what is async."""
+        """Call what has to be called; an async source is moved to a task."""
         if self._pipe.closed:
             return
         self._source = sources.call(self._source)
@@ -74,7 +74,7 @@ class ThreadWorker(BaseWorker):
             sources.check_opened(self._source)
 
     def _iterate(self) -> Parts:
-        """Hand over what each chunk says; gives what the reader has left over at the end."""
+        """Hand over the parts of each chunk; returns what the reader has left over at the end."""
         if self._pipe.closed or self._hopped:
             return ()
         read, put, pipe = self._reader.read, self._pipe.put, self._pipe

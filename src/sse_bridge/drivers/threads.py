@@ -1,4 +1,4 @@
-"""The driver for WSGI: the server's thread waits and writes, the source runs beside it."""
+"""The driver for WSGI: the server's thread waits and writes, the source runs on another."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from .writes import BATCH_BYTES, Writes, batches, forget, look_at
 
 _log = logging.getLogger("sse_bridge")
 
-# How long a client that may have left before its source began is given to show it, in seconds.
+# Seconds to wait for proof that a client has disconnected before its source began.
 DOUBT = 0.05
 
 
 class Body(Iterator[bytes]):
-    """The body of a response, which a WSGI server walks and closes.
+    """The body of a response, which a WSGI server iterates and closes.
 
     Making it starts the source and waits out `hold`; a failure in that time is raised here.
-    Arguments: `source`; `options`; `context`, in which the source runs; `watch`, gives the watch on the client, or
-    None where only writing can tell; `leave`, called in the context when the source is over; `threads`, where
-    sync sources run (default: each on a fresh one).
+    Arguments: `source`; `options`; `context`, in which the source runs; `watch`, returns the watch on the client,
+    or None where only a failed write shows a disconnect; `leave`, called in the context when the source is over;
+    `threads`, where sync sources run (default: each on a fresh one).
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Body(Iterator[bytes]):
         return self
 
     def __next__(self) -> bytes:
-        """What the server is to write next. It writes until it calls again, or `close`."""
+        """The bytes that the server is to write next. It writes until it calls this again, or `close`."""
         writes = self._writes
         if writes is not None:
             writes.since = inf
@@ -95,7 +95,7 @@ class Body(Iterator[bytes]):
         raise CutShort if self._stream.cut else StopIteration
 
     def close(self) -> None:
-        """The server is through with it: if the stream has no ending yet, the client has left."""
+        """The server is done with it: if the stream has no ending yet, the client has disconnected."""
         try:
             self._forget_client()
         finally:
@@ -103,9 +103,9 @@ class Body(Iterator[bytes]):
             self._release()
 
     def __del__(self) -> None:
-        # A body that was made and then neither walked nor closed must not leave its source running.
-        # That takes time and locks, and the collector may be running on any thread at all. At the end of the
-        # process no thread starts any more, and whoever held a lock is gone: all ends by itself then.
+        # A body that was made and then neither iterated nor closed must not leave its source running.
+        # Closing takes time and locks, and the garbage collector may be running on any thread at all. At the end
+        # of the process no thread can be started, and the holder of a lock may be gone: all ends by itself then.
         if _is_finalizing():
             return
         if not self._released and self._connection.farewell.is_ours:
@@ -117,7 +117,7 @@ class Body(Iterator[bytes]):
     # -- inside -----------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        """Start the watch and the source; but for a client that may have left, write to it first."""
+        """Start the watch and the source; but write first to a client that may have disconnected."""
         pipe, timeout = self._connection.pipe, self._connection.options.send_timeout
         if self._watch is not None:
             self._watch.start(pipe.doubt, pipe.hang_up)
@@ -139,7 +139,7 @@ class Body(Iterator[bytes]):
             raise refusal
 
     def _next_batch(self) -> bytes:
-        """What is left of bytes that are too many for one write, or else what comes next."""
+        """The rest of bytes that are too many for one write, or else what comes next."""
         for batch in self._batches or ():
             return batch
         self._batches = None
@@ -154,7 +154,7 @@ class Body(Iterator[bytes]):
         return data
 
     def _settle_doubt(self) -> None:
-        """Something was written: by now it is known whether there is anybody to start the source for."""
+        """After a write: now it is known whether the client is still there, so that the source may start."""
         self._doubtful = False
         if self._watch is not None and self._watch.has_left(DOUBT):
             self._connection.part()
@@ -174,7 +174,7 @@ class Body(Iterator[bytes]):
         return data
 
     def _second_ping_after(self, data: bytes, now: float) -> float:
-        """The first write to a client that has left succeeds, and only the next one fails."""
+        """The first write to a disconnected client succeeds, only the next one fails: so a second ping follows."""
         if self._watch is None or self._watch.second_ping is None or data not in PINGS:
             return inf
         return now + self._watch.second_ping
@@ -184,9 +184,9 @@ class Body(Iterator[bytes]):
         sleep(self._signal, self._watch, now, until)
 
     def _release(self) -> None:
-        """Stop the source, give its cleanup some time, and let the request go.
+        """Stop the source, give its cleanup some time, and end the request.
 
-        The server's own time-out may be raised at any moment; it may be called again then, and the collector does.
+        The server's own timeout may be raised at any moment. So this may be called again, also by the collector.
         """
         me = threading.get_ident()
         if self._released or self._releasing.setdefault("by", me) != me:  # atomic
@@ -208,7 +208,7 @@ class Body(Iterator[bytes]):
             self._releasing.clear()
 
     def _forget_client(self) -> None:
-        """Hold nothing of the connection any more, which is the server's to end."""
+        """Release the connection, which the server has to end."""
         if self._writes is not None:
             forget(self._writes)
         if self._watch is not None:

@@ -1,7 +1,7 @@
-"""Threads for sources: a fresh one for each, or one that goes on with what it has begun for the same request.
+"""Threads for sources: a fresh one for each, or one that has already run the view or the app of the request.
 
-What a framework keeps in thread-locals, and what a database lets only one thread use, is found where it was made.
-So a `Walker` runs a whole view, or a whole app, and then walks what that gave; the server's thread waits meanwhile.
+What a framework keeps in thread-locals, or a database lets only one thread use, is found on one thread only.
+So a `Walker` runs a whole view or app, then iterates what that returned, while the server's thread waits.
 
 Rules of this file:
 
@@ -40,10 +40,10 @@ class Threads(Protocol):
         """Raise `TooManyThreads` if there is no room for one more."""
 
     def spawn(self, context: contextvars.Context, call: Call) -> Place:
-        """Have this call made in `context`, as soon as it can be."""
+        """Make this call in `context`, as soon as possible."""
 
     def discard(self, source: Any, home: Callable[[], Home]) -> None:
-        """Close a source that will not be run; what is async, in that loop."""
+        """Close a source that will not be run; an async one in the loop of `home`."""
 
 
 class OwnThreads:
@@ -56,7 +56,7 @@ class OwnThreads:
 
     @property
     def running(self) -> int:
-        """How many run."""
+        """How many threads run."""
         return len(self._running)
 
     def check(self) -> None:
@@ -111,14 +111,14 @@ in_child(own_threads.forget)
 
 
 class OwnThread:
-    """A fresh thread that makes one call in `context`; what it does is freed from an upstream read once.
+    """A fresh thread that makes one call in `context`; it is freed from an upstream read at most once.
 
-    A second time would be in the middle of what the first one ends: its client's own cleanup.
+    A second time would interrupt the cleanup that the first one has begun in the HTTP client.
     """
 
     def __init__(self, context: contextvars.Context, call: Call) -> None:
         self._call = call
-        self._number, self._freed = 0, -1  # of what it does, and of what was freed
+        self._number, self._freed = 0, -1  # the current call's number, and the last freed one's
         self._greenlet: interrupt.Blocked | None = None
         self._thread = threading.Thread(
             target=context.run, args=(self._run,), name="sse_bridge source", daemon=True
@@ -135,15 +135,15 @@ class OwnThread:
         assert self._thread.ident is not None  # it was started
         number = self._number
         if self._freed != number and interrupt.interrupt(self._thread.ident, unless=unless):
-            self._freed = number  # by now it may do what comes next
+            self._freed = number  # by now it may be at the next call
         return self._freed == number
 
     def is_current(self) -> bool:
-        """Whether the caller runs on it."""
+        """Whether the caller runs on this thread."""
         return self._thread.ident == threading.get_ident()
 
     def renew(self) -> None:
-        """On the thread: what comes may be freed, also if what came before was."""
+        """Called on the thread: from now on it may be freed once more."""
         self._number += 1
         self._greenlet = interrupt.current_greenlet()
 
@@ -154,7 +154,7 @@ class OwnThread:
 
 
 class Errand:
-    """A call that is made elsewhere, and what came of it."""
+    """A call that is made on another thread, and its outcome."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -163,7 +163,7 @@ class Errand:
         self.done = False
 
     def run(self) -> None:
-        """Make the call; nothing raises out of here."""
+        """Make the call; it raises nothing, but keeps what was raised."""
         try:
             self._value = self._call()
         except BaseException as error:
@@ -172,7 +172,7 @@ class Errand:
         self.done = True
 
     def result(self) -> Any:
-        """What it gave, or raised; asked once."""
+        """What it returned; raises what it raised. To be called once."""
         value, error = self._value, self._error
         self._value = self._error = None
         try:
@@ -184,10 +184,10 @@ class Errand:
 
 
 class Pending(Exception):
-    """The call goes on; `errand` will have what comes of it."""
+    """The call still runs; `errand` will have its outcome."""
 
     def __init__(self, errand: Errand) -> None:
-        super().__init__("the call goes on")
+        super().__init__("the call still runs")
         self.errand = errand
 
 
@@ -195,17 +195,17 @@ class Walker:
     """One thread that makes call after call for a request, in `context`, until it is told to end.
 
     Arguments: `context`; `last`, called there before it ends; `interrupts`, whether it may be freed from an
-    upstream read when its client has left.
+    upstream read when its client has disconnected.
     """
 
     def __init__(
         self, context: contextvars.Context, last: Call | None = None, *, interrupts: bool
     ) -> None:
         self.context = context
-        self.lent = False  # whether what it has begun goes on, and will end it
+        self.lent = False  # whether a stream still uses it, and will end it
         self._last = last or _nothing
         self._interrupts = interrupts
-        self._ends = threading.Lock()  # taken by whoever ends it
+        self._ends = threading.Lock()  # taken by the one who ends it
         self._orders: deque[Call | None] = deque()
         self._asked: deque[Errand] = deque()
         self._ordered, self._answered, self._news = ThreadSignal(), ThreadSignal(), ThreadSignal()
@@ -214,10 +214,10 @@ class Walker:
         self._thread = own_threads.start(context, self._run)
 
     def do(self, call: Call, watch: Watch | None = None, until: float = inf) -> Any:
-        """Have the call made, wait for it, and give or raise what it does; raises `Pending` at `until`.
+        """Have the call made, wait for it, and return or raise its outcome; raises `Pending` at `until`.
 
-        When the client has left, or may have, `Pending` is raised at once, for who writes then will see; without an
-        `until` nobody can, and the call is freed from its upstream read.
+        When the client has disconnected, or may have, `Pending` is raised at once, since a write will then show it;
+        without an `until` nothing can be written, and the call is freed from its upstream read.
         """
         if self._ends.locked():
             raise RuntimeError("the request is over, and its thread has ended")
@@ -227,7 +227,7 @@ class Walker:
             if watch is not None:
                 watch.start(self.hang_up, self.hang_up)
             self._wait_for(errand, watch, until)
-        except BaseException:  # the server's own time-out, say
+        except BaseException:  # the server's own timeout, for example
             self._deserted = True
             self._answered.set()
             self.free(errand)
@@ -238,7 +238,7 @@ class Walker:
         return errand.result()
 
     def ask(self, call: Call) -> Any:
-        """Have this made by the thread that waits for the walker, which may be the one that asks."""
+        """Have this call made by the thread that waits for the walker, which may be the caller's own."""
         if not self._thread.is_current():
             return call()
         errand = Errand(call)
@@ -251,15 +251,15 @@ class Walker:
         return errand.result()
 
     def check(self) -> None:
-        """It is there already."""
+        """There is room: the thread exists already."""
 
     def spawn(self, context: contextvars.Context, call: Call) -> Place:
-        """A worker's source runs here, and not in `context` on a thread of its own."""
+        """Run a worker's source here, instead of in `context` on a thread of its own."""
         self._order(call)
         return self
 
     def discard(self, source: Any, home: Callable[[], Home]) -> None:
-        """Close it here, when what was begun here is over; and that is freed."""
+        """Close it here once the current call is over, which is freed from an upstream read."""
         if self._pending is not None:
             self.free(self._pending)
         if sources.is_async(source) or self._ends.locked():
@@ -268,7 +268,7 @@ class Walker:
             self._order(lambda: sources.close_sync(None, source))
 
     def hang_up(self) -> None:
-        """The client has left, or may have, or the server is about to stop."""
+        """The client has disconnected, or may have, or the server is about to stop."""
         self._left = True
         self._news.set()
 
@@ -285,7 +285,7 @@ class Walker:
             pursuit.pursue(self, lambda: errand.done)
 
     def end(self) -> None:
-        """Make the last call, and end: at once on its own thread, else when what was ordered is over."""
+        """Make the last call, and end: at once on its own thread, else after the calls that are waiting."""
         if not self._ends.acquire(blocking=False):
             return
         if self._thread.is_current():
@@ -327,14 +327,14 @@ class Walker:
             elif self._left:
                 if until < inf:
                     return
-                self._left, watch = False, None  # told once, and it is not asked any more
+                self._left, watch = False, None  # reported once, and not checked any more
                 self.free(errand)
             else:
                 sleep(self._news, watch, monotonic(), until)
 
 
 class Walked(Iterator[Any]):
-    """What the server walks, and is walked and closed where it was made; then its walker ends."""
+    """An iterable for the server that is iterated and closed on the thread that made it; then its walker ends."""
 
     def __init__(self, walker: Walker, items: Iterable[Any]) -> None:
         walker.lent = True
@@ -350,7 +350,7 @@ class Walked(Iterator[Any]):
         return self._walker.do(self._next)
 
     def close(self) -> None:
-        """The server is through with it."""
+        """The server is done with it."""
         if self._closed:
             return
         self._closed = True
@@ -365,4 +365,4 @@ class Walked(Iterator[Any]):
 
 
 def _nothing() -> None:
-    """Nothing is to be done."""
+    """Stands for a callback that does nothing."""

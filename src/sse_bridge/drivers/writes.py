@@ -1,13 +1,13 @@
-"""Writes that take too long, where the server makes them: looked at by one thread for the whole process.
+"""Ends a WSGI server's writes that take too long: one thread checks them for the whole process.
 
-A WSGI server writes on its own thread, and a client that does not read holds that thread in it.
+A WSGI server writes on its own thread, and a client that does not read blocks that thread in a write.
 
 Rules of this file:
 
-1. Who gives the server bytes says so in one attribute, and again when it is asked for more: a write costs neither
-   a lock nor a timer.
-2. So it is enough to look once in a time-out: what has begun since then is not yet due. All are looked at together,
-   or each would want a time of its own.
+1. A body that gives the server bytes notes that in one attribute, and again when it is asked for more: a write
+   costs neither a lock nor a timer.
+2. So it is enough to check once per timeout: a write that has begun since then is not yet due. All are checked
+   together, instead of each at a time of its own.
 3. A stream that is over leaves nothing here. The thread starts with the first stream, stays, and does not survive a
    fork.
 """
@@ -24,15 +24,15 @@ from ..forks import in_child
 from ..watches import Watch
 
 BATCH_BYTES = 64 * 1024  # no single write is larger
-LONGEST = 86_400.0  # seconds of one sleep: no platform refuses them
+LONGEST = 86_400.0  # seconds of one sleep, which no platform refuses
 
 _log = logging.getLogger("sse_bridge")
 
 
 class Writes:
-    """The writes of one answer: `since` is when the server was given its bytes, ``inf`` while it has none to write.
+    """The writes of one response: `since` is when the server was given bytes, ``inf`` while it has none to write.
 
-    Arguments: `timeout`, how long one may take, in seconds; `watch`, whose connection is broken off then; `slow`,
+    Arguments: `timeout`, how long one may take, in seconds; `watch`, whose connection is ended then; `slow`,
     called before that.
     """
 
@@ -45,7 +45,7 @@ class Writes:
         self._slow = slow
 
     def look(self, now: float) -> float:
-        """Break off a write that takes too long; when to look again, ``inf`` for never."""
+        """End the connection of a write that takes too long; returns when to check again, ``inf`` for never."""
         watch = self._watch
         if watch is None:
             return inf
@@ -57,12 +57,12 @@ class Writes:
         return inf
 
     def end(self) -> None:
-        """The answer is over."""
+        """The response is over."""
         self._watch, self._slow = None, _nobody
 
 
 class Lookout:
-    """Looks at writes when one of them may be due."""
+    """Checks all writes when one of them may be due."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -71,7 +71,7 @@ class Lookout:
         self._wakes_at = inf
 
     def add(self, writes: Writes) -> None:
-        """Look at these now and then, until `remove`."""
+        """Check these writes from now on, until `remove`."""
         due = writes.look(monotonic())
         self._open.add(writes)
         with self._changed:
@@ -82,7 +82,7 @@ class Lookout:
                 self._changed.notify()
 
     def remove(self, writes: Writes) -> None:
-        """Their answer is over. No lock is taken: the collector may call, on any thread."""
+        """Their response is over. No lock is taken: the garbage collector may call this, on any thread."""
         writes.end()
         self._open.discard(writes)
 
@@ -90,13 +90,13 @@ class Lookout:
         try:
             threading.Thread(target=self._run, name="sse_bridge writes", daemon=True).start()
             self._runs = True
-        except RuntimeError:  # no thread to be had: the next who asks starts one
-            _log.exception("a write that takes too long has to wait")
+        except RuntimeError:  # no thread could be started: the next caller tries again
+            _log.exception("ending slow writes is delayed: no thread could be started")
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._wakes_at = inf  # who comes while it looks says for himself when to look again
+                self._wakes_at = inf  # writes that are added meanwhile set it for themselves
             due = min(map(self._look, list(self._open)), default=inf)
             with self._changed:
                 self._wakes_at = min(due, self._wakes_at)
@@ -106,21 +106,21 @@ class Lookout:
         due = inf
         try:
             due = writes.look(monotonic())
-        except Exception:  # it must not be the end of the others' looks
-            _log.exception("breaking off a write raised")
+        except Exception:  # it must not end the checks of the others
+            _log.exception("ending a slow write raised")
         if due == inf:
             self._open.discard(writes)
         return due
 
 
 def batches(data: bytes) -> Iterator[bytes]:
-    """These bytes in single writes."""
+    """These bytes, cut into single writes."""
     for at in range(0, len(data), BATCH_BYTES):
         yield data[at : at + BATCH_BYTES]
 
 
 def _nobody() -> None:
-    """Nobody is to be told."""
+    """Stands for a callback that does nothing."""
 
 
 _lookout = Lookout()

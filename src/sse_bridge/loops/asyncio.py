@@ -20,7 +20,7 @@ from .gevent import Greenlets, threads_are_greenlets
 from .listening import HandEar, TaskEar, is_own, listen
 from .stand_in import StandIn, resume, with_pauses
 
-GRACE = 0.1  # seconds that a task has which others have cancelled already
+GRACE = 0.1  # seconds for a task that others have cancelled already
 
 
 class AsyncioSignal:
@@ -69,7 +69,7 @@ class AsyncioSignal:
             self._due = self._clock.add(self, until, time.monotonic())
 
     def on_time(self, now: float) -> None:
-        """The clock's call. It may come too early: a time that moves on leaves the clock as it is."""
+        """Called by the clock. It may come too early: a deadline that moves later does not move the clock."""
         self._due = inf
         if self._sleeper is None:
             return
@@ -102,7 +102,7 @@ class AsyncioScope:
     def __init__(self) -> None:
         self._task: asyncio.Task[Any] | None = None
         self._cancelled = self._cancelled_it = False
-        self._cancelling = 0  # how often others had cancelled the task before
+        self._cancelling = 0  # how often others had cancelled the task before us
 
     async def run(self, body: Callable[[], Awaitable[None]]) -> None:
         self._task = task = asyncio.current_task()
@@ -150,7 +150,7 @@ class AsyncioHome:
             return True
         try:
             self.loop.call_soon_threadsafe(from_elsewhere or call)
-        except RuntimeError:  # the loop is closed: nobody is left to hear it
+        except RuntimeError:  # the loop is closed: nothing can run there any more
             return False
         return True
 
@@ -194,7 +194,7 @@ class AsyncioHome:
         context = contextvars.copy_context()
         try:
             running = self.loop.run_in_executor(_pool(), context.run, call)
-        except RuntimeError:  # the interpreter is on its way out, and starts no thread any more
+        except RuntimeError:  # the interpreter is shutting down, and starts no thread any more
             context.run(call)
         else:
             await self.outlast(lambda: asyncio.wait([running]))
@@ -233,7 +233,7 @@ class AsyncioHome:
 
 
 class _Late:
-    """Cancels the current task when a time is up, and can tell that cancelling from another."""
+    """Cancels the current task when a time is up, and can tell that cancellation from others."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         self._task = asyncio.current_task()
@@ -256,7 +256,7 @@ class _Late:
 
 @types.coroutine
 def _turn() -> Generator[None, None, None]:
-    """What asyncio.sleep(0) does, without its own frame."""
+    """The same as asyncio.sleep(0), without its frame."""
     yield
 
 

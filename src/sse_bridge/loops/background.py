@@ -15,7 +15,7 @@ _log = logging.getLogger("sse_bridge")
 
 
 class _Background:
-    """One a process, made when first needed."""
+    """One loop per process, made when it is first needed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -38,7 +38,7 @@ class _Background:
             started.set()
             try:
                 _run_for_good(loop)
-            finally:  # it is broken: the next stream gets another one
+            finally:  # the loop is broken: the next stream gets a new one
                 self._home = None
 
         start_system_thread(run, "sse_bridge loop")
@@ -48,12 +48,14 @@ class _Background:
 
 
 def _run_for_good(loop: asyncio.AbstractEventLoop) -> None:
-    """A task that asks the process to exit, or stops its loop, must not end everybody's."""
+    """Run on even if a task asks the process to exit, or stops the loop, which all streams share."""
     while True:
         try:
             loop.run_forever()
         except (SystemExit, KeyboardInterrupt):
-            _log.exception("a task tried to end the event loop of all streams, which goes on")
+            _log.exception(
+                "a task tried to stop the event loop that all streams share; it keeps running"
+            )
 
 
 _background = _Background()

@@ -6,19 +6,19 @@ import anyio
 
 
 class Changes:
-    """What several tasks may wait for; they look again then."""
+    """Lets several tasks wait for a change; then they check again."""
 
     def __init__(self) -> None:
         self._next: anyio.Event | None = None
 
     async def wait(self) -> None:
-        """Until something changes."""
+        """Wait until something changes."""
         if self._next is None:
             self._next = anyio.Event()
         await self._next.wait()
 
     def tell(self) -> None:
-        """Whoever waits may look again, once this one's turn is over."""
+        """Something has changed: wake all that wait, once the current task's turn is over."""
         if self._next is not None:
             self._next.set()
             self._next = None

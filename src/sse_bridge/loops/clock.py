@@ -2,11 +2,11 @@
 
 Rules of this file:
 
-1. A deadline is rounded up to a grid, as fine as a sixteenth to a thirty-second of the wait, and a second at
-   most: so it may be late by that, and never early, and those of many streams are met in one turn of the loop,
-   with warm caches.
-2. A turn meets so many deadlines and no more: then the loop's others have theirs.
-3. Whoever waits is in one bucket at most, and is taken out of it when it waits no more: nothing is kept alive here.
+1. A deadline is rounded up to a grid, whose step is a sixteenth to a thirty-second of the wait, and a second at
+   most: so it may be late by that, but never early, and the deadlines of many streams are met in one turn of the
+   loop, with warm caches.
+2. One turn meets a limited number of deadlines: then the loop's other callbacks run.
+3. A waiter is in one bucket at most, and is taken out of it when it stops waiting: nothing is kept alive here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FINEST, COARSEST = 0.001, 1.0  # seconds between the lines of the grid
 
 
 class Timed(Protocol):
-    """Whoever has a deadline."""
+    """Something with a deadline."""
 
     def on_time(self, now: float) -> None: ...
 
@@ -50,7 +50,7 @@ class Clock:
         return due
 
     def remove(self, timed: Timed, due: float) -> None:
-        """Forget it; the timer fires in vain, rather than be moved for each stream that ends."""
+        """Forget it; the timer then fires in vain, which costs less than moving it for each stream that ends."""
         bucket = self._buckets.get(due)
         if bucket is not None:
             bucket.discard(timed)
@@ -66,7 +66,7 @@ class Clock:
         now = monotonic()
         try:
             self._meet(now)
-        finally:  # one that raises stops no others' time
+        finally:  # one that raises does not hold up the others
             self._drop_empty()
             if self._times and self._times[0] < self._timer_at:
                 self._arm(self._times[0], now)
@@ -86,7 +86,7 @@ class Clock:
 
 
 def _on_grid(deadline: float, now: float) -> float:
-    """The next line of a grid that is the finer, the sooner the deadline is."""
+    """The next line of the grid, which is finer for closer deadlines."""
     wait = deadline - now
     grain = max(FINEST, min(COARSEST, 2.0 ** (frexp(wait)[1] - 5))) if wait > 0 else FINEST
     return (deadline // grain + 1) * grain

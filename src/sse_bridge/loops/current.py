@@ -1,4 +1,4 @@
-"""The loop that the caller runs in, whichever kind it is of."""
+"""The loop that the caller runs in, asyncio's or trio's."""
 
 from __future__ import annotations
 

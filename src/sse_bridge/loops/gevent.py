@@ -1,4 +1,4 @@
-"""Under gevent a thread is a greenlet: here it is asked whether that is so, and what then takes its place."""
+"""Under gevent threads are greenlets: checks for that, and what to use instead where a real thread is needed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def threads_are_greenlets() -> bool:
 
 
 def original(module: ModuleType, name: str) -> Any:
-    """A name of this module as the system has it."""
+    """The original of this module's name, as it was before gevent patched it."""
     if not _has_replaced(module.__name__):
         return getattr(module, name)
     return sys.modules["gevent.monkey"].get_original(module.__name__, name)
 
 
 def start_system_thread(call: Callable[[], None], name: str) -> None:
-    """Make this call on a thread of the system's, under gevent too: what it waits for then holds up no greenlet."""
+    """Make this call on a system thread, under gevent too: so its waiting blocks no greenlet."""
     if not threads_are_greenlets():
         threading.Thread(target=call, name=name, daemon=True).start()
         return
@@ -38,9 +38,9 @@ def _has_replaced(module: str) -> bool:
 
 
 class Greenlets(ThreadPoolExecutor):
-    """Runs what an event loop has run in threads in greenlets beside it: gevent's selector gives them their turn.
+    """Runs in greenlets what an event loop would run in threads: gevent's selector lets them run.
 
-    A pool of its threads would be waited for when the process ends, by another thread than the one they are on.
+    A pool of gevent's threads would be joined when the process ends, by another thread than the one they are on.
     """
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:

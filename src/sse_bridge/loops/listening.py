@@ -1,8 +1,8 @@
 """Listening to ASGI's `receive`, without a task where that is safe.
 
-A server's own `receive` waits for one future and asks nobody which task it is in. So on asyncio it is stepped
-by hand, from that future's callback: that costs neither a task nor a turn of the loop. What wraps a `receive`
-may hold on to its task (a timeout, anyio's cancel scopes): it is given one.
+A server's own `receive` waits for one future and does not depend on its task. So on asyncio it is stepped
+by hand, from that future's callback: that costs neither a task nor a turn of the loop. A wrapper around `receive`
+may depend on its task (a timeout, anyio's cancel scopes): it gets one.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .base import Receive, Running
 
 _log = logging.getLogger("sse_bridge")
 
-# How many turns of the loop it takes to hear of a client that has left before it was answered: uvicorn starts the
-# app in one, finds the end of the socket in the same one but later, and tells `receive` in the next. Each
-# middleware on the way takes a turn more.
+# How many turns of the loop it takes to learn that a client has disconnected before it was answered: uvicorn starts
+# the app in one, finds the end of the socket later in the same one, and makes `receive` return in the next. Each
+# middleware in between takes another turn.
 OWN_TURNS, TURNS = 2, 5
 
 
@@ -36,14 +36,14 @@ class TaskEar:
         self._task = task
 
     def look(self) -> None:
-        """The task has its own turns."""
+        """Does nothing: the task runs in its own turns."""
 
     def close(self) -> None:
         self._task.cancel()
 
 
 class _Listener:
-    """Hears a request's messages one by one; calls `hang_up` when the client leaves, once."""
+    """Reads a request's messages one by one; calls `hang_up` once, when the client disconnects."""
 
     __slots__ = ("_body_ends", "_hang_up")
 
@@ -53,7 +53,7 @@ class _Listener:
 
     @property
     def goes_on(self) -> bool:
-        """Whether there is more to hear: a server that repeats the end of the body has nothing more to tell."""
+        """Whether to read on: a server that repeats the end of the body has nothing more to report."""
         return self._hang_up is not None and self._body_ends < 2
 
     def hear(self, message: MutableMapping[str, Any]) -> None:
@@ -94,17 +94,17 @@ class HandEar(_Listener):
             if receiving is not None:
                 receiving.close()
         except Exception:
-            _log.exception("listening raised while it was being ended")
+            _log.exception("listening for a disconnect raised while it was being stopped")
 
     def _step(self, done: asyncio.Future[Any] | None = None) -> None:
-        """Go on until it waits, or there is nothing more to hear: after a turn, or when a future is `done`."""
+        """Go on until it waits, or nothing is left to read; called after a turn, or when a future is `done`."""
         if done is not self._waits_for:  # that future's own callback, and `look` came first
             return
         self._waits_for = None
         try:
             while self.goes_on and not self._step_once():
                 pass
-        except asyncio.CancelledError:  # the future was cancelled: the loop is on its way out
+        except asyncio.CancelledError:  # the future was cancelled: the loop is being closed
             self._receiving = None
         except Exception:
             self._receiving = None
@@ -130,7 +130,7 @@ class HandEar(_Listener):
 
 
 async def listen(receive: Receive, hang_up: Callable[[], None]) -> None:
-    """Read on until the client leaves. What is left of the request's body is not for anybody."""
+    """Read on until the client disconnects. The rest of the request's body is dropped: nobody else reads it."""
     listener = _Listener(hang_up)
     try:
         while listener.goes_on:
@@ -140,11 +140,13 @@ async def listen(receive: Receive, hang_up: Callable[[], None]) -> None:
 
 
 def _report() -> None:
-    _log.exception("listening raised: only writing can tell now that the client has left")
+    _log.exception(
+        "listening for a disconnect raised: from now on only a failed write shows that the client has disconnected"
+    )
 
 
 def is_own(receive: Receive) -> bool:
-    """Whether this is a server's own, and no wrapper's, whatever names that has copied."""
+    """Whether this is a server's own `receive`, and not a wrapper's, whatever names that has copied."""
     return isinstance(receive, MethodType) and _is_servers(type(receive.__self__).__module__)
 
 

@@ -1,8 +1,8 @@
-"""On asyncio, one task's writes begun by another, or by a timer, in its stead.
+"""On asyncio, begins a sleeping task's writes in its stead, from another task or from a timer.
 
-A task that sleeps costs twenty times as much to wake as a write of one chunk. So while it sleeps, others begin its
-writes. Timeouts, locks and anyio's cancel scopes ask which task it is, and a context variable is reset in the
-context that it was set in: so each step is taken as that task, and in one copy of its context.
+Waking a task that sleeps costs twenty times as much as a write of one chunk. So while it sleeps, others begin its
+writes. Timeouts, locks and anyio's cancel scopes depend on the current task, and a context variable must be reset
+in the context that it was set in: so each step is taken as that task, and in one copy of its context.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _enter_task, _leave_task = task_switch(asyncio.tasks)
 
 _log = logging.getLogger("sse_bridge")
 
-DONE: Any = object()  # what a write gives that needs no waiting
+DONE: Any = object()  # the result of a write that did not have to wait
 
 
 class StandIn:
-    """Begins writes in the stead of the task that makes it, while that one sleeps.
+    """Begins writes in the stead of the task that creates it, while that one sleeps.
 
-    Arguments: `loop`, which runs; `write`, which writes bytes of a body, and whether more will come.
+    Arguments: `loop`, the running one; `write`, called with bytes of a body, and with whether more will come.
     """
 
     __slots__ = ("_context", "_loop", "_step", "_task", "_writing")
@@ -40,13 +40,13 @@ class StandIn:
         self._loop = loop
         self._task = asyncio.current_task(loop)
         self._context = contextvars.copy_context()
-        # One generator for all writes: a write that does not wait then costs no StopIteration.
+        # One generator for all writes: so a write that does not wait costs no StopIteration.
         self._writing = _writing(write)
         next(self._writing)
         self._step = self._writing.send
 
     def write(self, data: bytes) -> Unfinished | None:
-        """Begin to write this; what is left of it is for the task to go on with. Raises what the write raises."""
+        """Begin to write this; returns the rest of it, for the task to finish. Raises what the write raises."""
         loop, task = self._loop, self._task
         running = asyncio.current_task(loop)  # a timer's turn has none
         if running is not None:
@@ -61,11 +61,11 @@ class StandIn:
         return None if left is DONE else partial(self._rest, left)
 
     def close(self) -> None:
-        """Nothing more is written; a write that waits is broken off, and what it does then is not waited for."""
+        """Write nothing more; a write that waits is stopped, and its cleanup is not waited for."""
         try:
             self._context.run(self._writing.close)
         except Exception:
-            _log.exception("a write raised when it was broken off")
+            _log.exception("a write raised when it was stopped")
         self._task = None  # its own error's traceback leads here
 
     async def _rest(self, waits_for: Any, error: BaseException | None = None) -> None:
@@ -94,7 +94,7 @@ def resume(
     run: Callable[[Callable[[], Any]], Any] | None = None,
     error: BaseException | None = None,
 ) -> Generator[Any, Any, None]:
-    """Go on with what was stepped once and gave `waits_for`, until it gives DONE or ends.
+    """Continue what was stepped once and yielded `waits_for`, until it yields DONE or ends.
 
     An `error` that came meanwhile is raised in it first.
     """
@@ -121,7 +121,7 @@ def resume(
 def with_pauses(
     coroutine: Coroutine[Any, Any, None], call: Callable[[], None]
 ) -> Generator[Any, Any, None]:
-    """Run a coroutine, with a call each time before it waits."""
+    """Run a coroutine, and make a call each time before it waits."""
     step, sent = coroutine.send, None
     while True:
         try:

@@ -40,10 +40,10 @@ class TrioSignal:
         self._event = trio.Event()
 
     def move(self, until: float) -> None:
-        """Who waits in trio is woken by whoever changes the time."""
+        """Does nothing: in trio the sleeper is woken by the one who changes the time."""
 
     def close(self) -> None:
-        """No timer outlives a wait."""
+        """Does nothing: no timer outlives a wait."""
 
 
 class TrioScope:
@@ -75,7 +75,7 @@ class TrioHome:
             return True
         try:
             self._token.run_sync_soon(call)
-        except trio.RunFinishedError:  # nobody is left to hear it
+        except trio.RunFinishedError:  # nothing can run there any more
             return False
         return True
 
@@ -109,10 +109,10 @@ class TrioHome:
     def at_pauses(
         self, run: Callable[[], Coroutine[Any, Any, None]], call: Callable[[], None]
     ) -> None:
-        """A trio task that is about to wait may be woken from then on: a write could not be begun any more."""
+        """None: a trio task that is about to wait may be woken from then on, so no write can be begun."""
 
     def stand_in(self, write: Callable[[bytes, bool], Awaitable[None]]) -> None:
-        """Nothing is stepped by hand under trio."""
+        """None: nothing is stepped by hand under trio."""
 
     async def pause(self) -> None:
         await trio.lowlevel.checkpoint()
