@@ -198,5 +198,5 @@ def test_what_a_loop_that_is_over_is_to_await_is_an_error_and_no_wait_for_ever()
 
     async def never() -> None: ...
 
-    with pytest.raises(RuntimeError, match="the event loop is over"):
+    with pytest.raises(RuntimeError, match="the event loop is closed"):
         run_in(AsyncioHome(loop, 0), never(), contextvars.copy_context())

@@ -156,7 +156,7 @@ def test_a_receive_that_raises_is_logged_and_no_more_is_heard(
     with caplog.at_level(logging.ERROR, "sse_bridge"):
         asyncio.run(main())
     assert [record.getMessage() for record in caplog.records] == [
-        "listening raised: only writing can tell now that the client has left"
+        "listening for a disconnect raised: from now on only a failed write shows that the client has disconnected"
     ]
 
 
@@ -192,7 +192,7 @@ def test_one_that_will_not_be_ended_is_logged_and_ends_nothing_else(
 
     asyncio.run(main())
     assert [record.getMessage() for record in caplog.records] == [
-        "listening raised while it was being ended"
+        "listening for a disconnect raised while it was being stopped"
     ]
 
 

@@ -157,7 +157,7 @@ async def test_a_body_that_looks_like_an_event_stream_is_warned_of_once_and_pass
         assert (await Server().ask(app)).body == b"data: a\n\ndata: b\n\n"
     [record] = caplog.records
     assert record.getMessage().startswith(
-        "a route (the level DEBUG tells its path) answers with an"
+        "a route (its path is logged at level DEBUG) answers with an"
     )
 
 

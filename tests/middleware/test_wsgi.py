@@ -382,7 +382,7 @@ def test_a_body_that_looks_like_one_is_warned_of_once_and_passes(
     if pieces[1:2] == [b"data"]:
         return  # too little to tell
     [record] = caplog.records
-    assert "a route (the level DEBUG tells its path) answers" in record.getMessage()
+    assert "a route (its path is logged at level DEBUG) answers" in record.getMessage()
     assert f"streams=('{kind.partition(';')[0]}',)" in record.getMessage()
 
 

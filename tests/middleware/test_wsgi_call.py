@@ -166,7 +166,7 @@ def test_a_write_by_the_result_is_an_error():
         write = start_response("200 OK", [EVENTS])
         return (write(b"x") for _ in range(1))
 
-    with pytest.raises(AssertionError, match="write was called by what"):
+    with pytest.raises(AssertionError, match="write was called while"):
         Server().run(Middleware(app))
 
 

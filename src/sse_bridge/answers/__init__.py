@@ -1,1 +1,1 @@
-"""What is answered instead of a stream, and how a stream is told from it."""
+"""Responses instead of a stream, and the mark of a request that gets a stream."""

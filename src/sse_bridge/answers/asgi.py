@@ -1,4 +1,4 @@
-"""ASGI's messages: what is read of a request, and answers that are no streams."""
+"""ASGI's messages: what is read of a request, and responses that are not streams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Write = Callable[[bytes, bool], Awaitable[None]]
 
 
 def ways(send: Send, start: Message) -> tuple[_Begin, _Write]:
-    """How a driver begins the response, with this message, and how it writes the body."""
+    """Two functions for a driver: one begins the response, with this message, the other writes the body."""
 
     def begin() -> Awaitable[None]:
         return send(start)
@@ -31,7 +31,7 @@ def ways(send: Send, start: Message) -> tuple[_Begin, _Write]:
 
 
 async def answer(send: Send, status_code: int, headers: RawHeaders, body: bytes = b"") -> None:
-    """A whole answer, with a short body or none."""
+    """Send a whole response, with a short body or none."""
     if status_code != 204:
         headers = [*headers, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status_code, "headers": headers})
@@ -41,7 +41,7 @@ async def answer(send: Send, status_code: int, headers: RawHeaders, body: bytes 
 async def answer_early(
     send: Send, error: Exception, options: Options, more: Iterable[tuple[str, str]] = ()
 ) -> bool:
-    """Answer a failure before the first byte, with `more` headers; False where the server is to make it a 500."""
+    """Answer a failure before the first byte, with `more` headers; False if the server has to make it a 500."""
     early = early_answer(error, options)
     if early is None:
         return False
@@ -54,15 +54,15 @@ _FINISHED = FINISHED_ID.encode()
 
 
 def is_finished(scope: Scope) -> bool:
-    """Whether this is an EventSource's reconnect after a stream that had finished."""
+    """Whether this is the reconnect of an EventSource whose stream has finished."""
     return any(name == b"last-event-id" and value == _FINISHED for name, value in scope["headers"])
 
 
 def header(scope: Scope, wanted: bytes) -> str:
-    """A header's value; of several, joined as one list."""
+    """A header's value; several are joined to one list."""
     return ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == wanted)
 
 
 def retry_after(full: Unavailable) -> tuple[bytes, bytes]:
-    """The header that says when to try again."""
+    """The ``Retry-After`` header, which says when to try again."""
     return b"retry-after", str(full.retry_after).encode()

@@ -1,9 +1,9 @@
-"""A failure before the first byte, as the HTTP answer that it becomes.
+"""A failure before the first byte, as the HTTP response that it becomes.
 
 Rules of this file:
 
-1. Only a failure of the model's service has an answer of ours: what else a source raises is the app's own.
-2. The client reads our sentence, or the app's (`describe`), never the service's: that is in the log.
+1. Only a failure of the model's service gets a response of ours: all else that a source raises is the app's own.
+2. The client gets our message, or the app's (`describe`), never the service's: that goes to the log.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class EarlyAnswer(NamedTuple):
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        """What goes with the status."""
+        """The headers that go with the status."""
         return [] if self.retry_after is None else [("Retry-After", self.retry_after)]
 
 
 def early_answer(error: BaseException, options: Options) -> EarlyAnswer | None:
-    """The answer to this failure, which goes to the log: an answer goes into none. None where it is the app's."""
+    """The response to this failure, which is logged, as nothing else logs it; None where it is the app's own."""
     diagnosis = diagnose(error)
     if not diagnosis.is_upstream:
         return None
@@ -60,7 +60,9 @@ def early_answer(error: BaseException, options: Options) -> EarlyAnswer | None:
     failure = Failure(message, diagnosis.code, diagnosis.retryable)
     answer = EarlyAnswer(diagnosis.status_code, failure, _after(error, diagnosis))
     report(
-        error, "the source failed before its first chunk, and the answer is %d", answer.status_code
+        error,
+        "the source failed before its first chunk; answered with status %d",
+        answer.status_code,
     )
     return answer
 
@@ -75,7 +77,7 @@ def _after(error: BaseException, diagnosis: Diagnosis) -> str | None:
     return told if told is not None and _AFTER.fullmatch(told) else None
 
 
-# Seconds, which some services give with a fraction, or a date as HTTP has it: nothing else fits a header.
+# Seconds, which some services send with a fraction, or an HTTP date: nothing else may go into the header.
 _AFTER = re.compile(
     r"\d{1,9}(\.\d{1,9})?|[A-Za-z]{3}, \d{1,2}[ -][A-Za-z]{3}[ -]\d{4} \d\d:\d\d:\d\d GMT",
     re.ASCII,

@@ -1,4 +1,4 @@
-"""Whose answer a request gets: the mark of a stream of ours, and what is said once that stream was over."""
+"""Marks a request that gets a stream of ours, for middlewares; and the headers of the answer to its reconnect."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ MARK = "sse_bridge.middleware"  # where a request's Mark is, in its scope or env
 
 
 class Mark:
-    """Whether a stream of ours answers a request, for middlewares of ours around; copies of the scope share it."""
+    """Whether a stream of ours answers a request, for our middlewares around it; copies of the scope share it."""
 
     taken = False
 
 
 def take(request: MutableMapping[str, Any]) -> None:
-    """Say that a stream of ours answers this request, a scope or an environ, for a middleware of ours around."""
+    """Mark this request, a scope or an environ, as answered by a stream of ours, for our middlewares around it."""
     if MARK in request:
         request[MARK].taken = True
 
 
-# The headers of the answer to a reconnect after the end.
+# The headers of the response to a reconnect after the end.
 OVER = [("Vary", "Accept, Last-Event-ID")]

@@ -1,4 +1,4 @@
-"""Answers that are no streams, by ``start_response``."""
+"""Responses that are not streams, through ``start_response``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ StartResponse = Callable[..., Any]
 def refuse(
     start_response: StartResponse, full: Unavailable, more: Iterable[tuple[str, str]] = ()
 ) -> tuple[()]:
-    """Answer that no stream is opened now, with `more` headers."""
+    """Answer that no stream can be opened now, with `more` headers."""
     headers = [
         ("Content-Type", "text/plain"),  # PEP 3333's checker wants one, with no body too
         ("Content-Length", "0"),
@@ -37,9 +37,9 @@ def answer_early(
     options: Options,
     more: Iterable[tuple[str, str]] = (),
 ) -> tuple[bytes] | None:
-    """Answer a failure before the first byte, with `more` headers; None where the server is to make a 500 of it.
+    """Answer a failure before the first byte, with `more` headers; None if the server has to make a 500 of it.
 
-    That is not so for an OSError, whosever it is: to a server that is its connection's, and it closes that.
+    An OSError always gets a response here: a server would take it for its connection's, and close that.
     """
     early = early_answer(error, options)
     if early is None:
@@ -62,5 +62,5 @@ def _status_line(code: int) -> str:
 
 
 def is_finished(environ: Environ) -> bool:
-    """Whether this is an EventSource's reconnect after a stream that had finished."""
+    """Whether this is the reconnect of an EventSource whose stream has finished."""
     return environ.get("HTTP_LAST_EVENT_ID") == FINISHED_ID

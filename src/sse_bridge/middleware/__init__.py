@@ -1,1 +1,1 @@
-"""Around whole apps: their event streams are made ours, and all else passes."""
+"""Middlewares around whole apps: they take over event streams, and let all else pass."""

@@ -1,10 +1,10 @@
-"""An ASGI app as a source: what it sends is what it says, and the request's own task runs it.
+"""An ASGI app as a source: the chunks are what it sends, and the request's own task runs it.
 
 Rules of this file:
 
-1. The app runs where it would run without us. Only while its answer is an event stream is there a writer beside it.
-2. It is over when it has returned or raised, or a moment after the last message of its body: FastAPI sends that one
-   before its failure surfaces. What it does later (a background task) is not stopped, and nobody waits for it.
+1. The app runs where it would run without us. Only while its response is an event stream is there a writer as well.
+2. It is over when it has returned or raised, or a moment after the last message of its body: FastAPI sends that
+   message before its failure surfaces. What it does later (a background task) is not stopped and not waited for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..registry import ShuttingDown
 from ..summary import Ending
 from .inbox import Inbox
 
-GRACE = 0.1  # seconds that an app has to raise after its last message
+GRACE = 0.1  # seconds in which an app may still raise after its last message
 
 
 class AppWorker(LoopWorker):
@@ -37,7 +37,7 @@ class AppWorker(LoopWorker):
     def __init__(self, job: Job, home: Home, scope: Scope, inbox: Inbox, patience: float) -> None:
         super().__init__(job, home, scope)
         self._inbox = inbox
-        # Seconds that an app has for its own way to an end it has heard of.
+        # Seconds for an app to end by itself once it knows of the disconnect.
         self._patience = patience
         self._cancelling: Running | None = None
         self._said_all = self._told = False
@@ -47,7 +47,7 @@ class AppWorker(LoopWorker):
         self._pipe.close()
         if self._said_all:  # what it does now is not for the client any more
             return
-        # Whoever listens has a way of its own to end, and some (Django) lose their tasks if they are cancelled.
+        # An app that reads `receive` ends by itself, and some (Django) lose their tasks if they are cancelled.
         if self._inbox.hang_up():
             self._cancelling = self._home.start(self._cancel_soon, contextvars.copy_context())
         else:
@@ -59,10 +59,10 @@ class AppWorker(LoopWorker):
             self._scope.cancel()
 
     def start(self) -> None:
-        """It runs."""
+        """Does nothing: the app runs already."""
 
     async def say(self, body: bytes, *, more: bool) -> None:
-        """The app has sent a piece of its body; nobody hears it any more once the stream is over."""
+        """The app has sent a piece of its body, which is dropped once the stream is over."""
         self._said_all = not more
         if self._pipe.closed:
             await self._home.pause()  # or an app that goes on sending would keep the loop to itself
@@ -71,7 +71,7 @@ class AppWorker(LoopWorker):
                 await self._wait_for_room()
 
     async def end(self, error: BaseException | None) -> None:
-        """The app has returned, or raised, or said all that it has to say; called once."""
+        """The app has returned, or raised, or sent the end of its body; called once."""
         self._told = True
         rest: Parts = ()
         if error is None and not self._said_all:
@@ -82,7 +82,7 @@ class AppWorker(LoopWorker):
             except Exception as raised:
                 error = raised
         elif not isinstance(error, Exception):
-            self._pipe.hang_up()  # the server ends the request: nobody is left to be told why
+            self._pipe.hang_up()  # the server ends the request: nobody is left to report a failure to
         try:
             self._end(error, rest)
             await self._say_farewell()
@@ -96,17 +96,17 @@ class AppWorker(LoopWorker):
             self._cancelling.cancel()
 
     def _why_it_is_cut(self) -> Exception | None:
-        """Why an app has returned before the end of its body; None where nobody is left to be told."""
+        """The failure of an app that returned before the end of its body; None if nobody is left to report to."""
         if self._pipe.closed or self._inbox.is_over:
             self._pipe.hang_up()
             return None
         if is_stopping():  # sse-starlette's apps return, then
             return ShuttingDown(source_ran=True)
-        return upstream_cut("the app returned without the end of its body: the answer was cut")
+        return upstream_cut("the app returned without the end of its body: the response was cut")
 
 
 class AppStream:
-    """The stream that an app's answer has become; making it opens it, and raises `Unavailable`.
+    """The stream that an app's response has become; making it opens it, and may raise `Unavailable`.
 
     Arguments: `options`; `scope`, in which the app runs and is cancelled; `inbox`, the request's `receive`; `begin`
     and `write`, as the driver has them.
@@ -142,7 +142,7 @@ class AppStream:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the answer's start has left."""
+        """Whether the response has started."""
         return self._writer.has_begun
 
     async def say(self, body: bytes, *, more: bool) -> None:
@@ -152,7 +152,7 @@ class AppStream:
             self._ending = self._home.start(self._end_soon, contextvars.copy_context())
 
     async def end(self, error: BaseException | None) -> None:
-        """The app is over; returns when the request is, and raises a failure that the stream has not told."""
+        """The app is over; returns when the request is, and raises a failure that the stream has not reported."""
         if self._ending is not None:
             self._ending.cancel()
         told = self._worker.done
@@ -169,13 +169,13 @@ class AppStream:
             del error  # it leads back here
 
     def _tell(self, error: BaseException | None) -> None:
-        """The app's last word; a task of its own sees that `on_end` is called, whatever cancels the app's."""
+        """Report how the app ended, in a task of its own: so `on_end` is called whatever cancels the app's task."""
         if self._telling is None:
             tell = partial(self._worker.end, error)
             self._telling = self._home.start(tell, contextvars.copy_context())
 
     def _nobody_reads(self) -> bool:
-        """Whether the client has left; for the app it has also where the stream ended, which is yet to be told."""
+        """Whether the client is really gone: the app is told so, too, for an ending yet to reach the client."""
         ending = self._writer.connection.stream.ending
         return self._inbox.is_over and ending in (None, Ending.GONE, Ending.SLOW)
 
@@ -188,7 +188,7 @@ class AppStream:
             self._giving_up = self._home.start(self._give_up_soon, contextvars.copy_context())
 
     async def _give_up_soon(self) -> None:
-        """Nobody is to read any more: a write that waits for that is not waited for."""
+        """The client does not read any more: do not wait long for a write that waits for it."""
         try:
             with anyio.move_on_after(GRACE):
                 await self._over.wait()
@@ -198,7 +198,7 @@ class AppStream:
                 self._running.cancel()
 
     async def _end_soon(self) -> None:
-        """The app may still raise what ended its body; for what it does after that the client does not wait."""
+        """Wait a moment in which the app may raise what ended its body; the client does not wait for more."""
         await anyio.sleep(GRACE)
         self._tell(None)
 

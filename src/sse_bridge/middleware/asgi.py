@@ -1,4 +1,4 @@
-"""The ASGI middleware, and one request's answer on its way through it.
+"""The ASGI middleware, and how the response to one request goes through it.
 
 Formats: the ASGI specification, the WHATWG HTML standard (text/event-stream).
 """
@@ -31,14 +31,16 @@ from .takeover import Plan, Takeover
 
 
 class Middleware:
-    """An ASGI app whose event streams are kept alive, watched, stopped and ended truthfully; all else just passes.
+    """Wraps an ASGI app: its event streams get keep-alives, disconnect detection and a proper end; all else passes.
 
-    Arguments: `app`; `end` (default False), whether an event stream that ends well without saying so gets the
-    dialect's end frame, and a reconnect after that is answered 204 without asking the app; `chunks`, media types
-    whose bodies become event streams for clients whose ``Accept`` names ``text/event-stream`` (default: the names
-    of JSON lines; a type without ``json`` in it is read as text); `streams`, further media types under which the
-    app's bodies are event streams (default: none); `options`, see the option table. An app's
-    failure within `hold` is raised here, before the response has started.
+    Arguments: `app`; `end` (default False), whether an event stream that ends well without an end frame gets the
+    dialect's, and a reconnect after that is answered 204 without calling the app; `chunks`, media types whose
+    bodies become event streams for clients whose ``Accept`` names ``text/event-stream`` (default: the names of
+    JSON lines; a type without ``json`` in it is read as text); `streams`, further media types under which the
+    app's bodies are event streams (default: none); `options`, see `sse_bridge.options.Options`. An app's failure
+    within `hold` is raised here, before the response has started.
+
+    Raises `TypeError` or `ValueError` that names the argument and shows the value.
     """
 
     def __init__(
@@ -73,21 +75,23 @@ class Middleware:
 
 
 class _Request:
-    """One request on its way through the middleware."""
+    """One request that goes through the middleware."""
 
     def __init__(self, takeover: Takeover, scope: Scope, receive: Receive, send: Send) -> None:
         self._takeover = takeover
         self._scope = scope
-        # In the very scope: what the app writes there is for those around us, too.
+        # In the same scope: what the app writes there is also for the middlewares around us.
         self._is_outermost = MARK not in scope
         self._mark: Mark = scope.setdefault(MARK, Mark())
         self._inbox = Inbox(receive)
         self._server_send = send
         self._passes = False
-        self._look: Callable[[bytes], None] | None = None  # at the beginning of what passes
+        self._look: Callable[[bytes], None] | None = (
+            None  # called with the beginning of a body that passes
+        )
         self._stream: AppStream | None = None
         self._options = takeover.options
-        self._varies: list[tuple[str, str]] = []  # what any answer in the stream's stead says, too
+        self._varies: list[tuple[str, str]] = []  # for any response in place of the stream
         self._full: Unavailable | None = None
         self._cancelling = current_home().scope()
 
@@ -128,7 +132,7 @@ class _Request:
         )
 
     async def _send(self, message: Message) -> None:
-        """What the app sends."""
+        """The `send` for the app."""
         if self._full is not None:  # it is being cancelled
             return
         if self._stream is not None and message["type"] == "http.response.body":

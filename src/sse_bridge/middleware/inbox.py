@@ -1,4 +1,4 @@
-"""What an app and the watch on its client read of the same `receive`: each message reaches the app, once."""
+"""Shares one `receive` between an app and the watch on its client: each message reaches the app, once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import anyio
 from ..answers.asgi import Message, Receive
 from ..loops.changes import Changes
 
-# How much of the request's body is kept for an app that does not ask for it, in bytes.
+# How much of the request's body is kept for an app that does not read it, in bytes.
 READ_AHEAD = 1024 * 1024
 
 
@@ -23,19 +23,19 @@ class Inbox:
         self._reading: anyio.CancelScope | None = None
         self._changes = Changes()
         self._gone: Message | None = None
-        self._asked = 0  # how often the app is asking for a message just now
-        self._heard = False  # whether it has heard that the client left
+        self._asked = 0  # how many of the app's calls are waiting for a message
+        self._heard = False  # whether it knows that the client has disconnected
 
     @property
     def is_over(self) -> bool:
-        """Whether the client has left, or the request is over for another reason."""
+        """Whether the client has disconnected, or the request is over for another reason."""
         return self._gone is not None
 
     def hang_up(self) -> bool:
-        """Let the app hear that the request is over; whether it listens, or has heard."""
+        """Let the app receive a disconnect, as the request is over; True if it is waiting for it, or has had it."""
         self._gone = self._gone or {"type": "http.disconnect"}
         if self._reading is not None:
-            # The client may be there yet, and the server have nothing to tell.
+            # The client may still be there, and the server have no message.
             self._reading.cancel()
         self._changes.tell()
         return self._asked > 0 or self._heard
@@ -61,7 +61,7 @@ class Inbox:
         return message
 
     async def look(self) -> Message:
-        """The next message, for the watch; what the app has not asked for yet is kept for it."""
+        """The next message, for the watch; what the app has not read yet is kept for it."""
         while self._gone is None:
             if self._kept_bytes > READ_AHEAD:
                 await self._changes.wait()

@@ -1,13 +1,13 @@
-"""Which answers of an app a middleware takes over, and what becomes of their headers.
+"""Which responses of an app a middleware takes over, and what becomes of their headers.
 
 Rules of this file:
 
 1. An event stream is taken over as it is: its lines pass, its own headers win over ours.
 2. A body of chunks becomes an event stream for a client that asks for one, and for no other.
-3. What has a status of 400 or more is no stream, whatever its type says: it passes untouched.
-4. What has no body or is compressed passes untouched, and so does an event stream of a known length: it is whole.
-5. What depends on the request's ``Accept`` says so in ``Vary``: also what passes, or fails, where another client
-   would have got an event stream. But for that, the headers of what passes are the app's own.
+3. A response with a status of 400 or more is not a stream, whatever its type says: it passes unchanged.
+4. One without a body, or compressed, passes unchanged, and so does an event stream of known length: it is complete.
+5. A response that depends on the request's ``Accept`` says so in ``Vary``: also one that passes, or fails, where
+   another client would have got an event stream. Otherwise the headers of what passes are the app's own.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _WITHOUT_BODY = (204, 205, 304)
 
 
 def route_of(request: Mapping[str, Any]) -> str | None:
-    """What the app calls the route of this request, a scope or an environ; None where its framework does not say.
+    """The app's name for the route of this request, a scope or an environ; None where its framework has none.
 
-    The log is told this and no path: that is the client's, and may hold a user's words.
+    The log gets this and not the path, which comes from the client and may contain a user's words.
     """
     endpoint = request.get("endpoint") or getattr(request.get("werkzeug.request"), "endpoint", None)
     name = getattr(endpoint, "__qualname__", endpoint)
@@ -39,9 +39,9 @@ def route_of(request: Mapping[str, Any]) -> str | None:
 
 
 class Plan(NamedTuple):
-    """How an answer is taken over: with which options, and with which headers instead of its own.
+    """How a response is taken over: with which options, and with which headers instead of its own.
 
-    `varies` is what any answer in its stead is to say as well.
+    `varies` has the headers that any response in its place needs, too.
     """
 
     options: Options
@@ -50,11 +50,11 @@ class Plan(NamedTuple):
 
 
 class Takeover:
-    """What a middleware was told.
+    """A middleware's settings, and what they mean for a response.
 
     Arguments: `options`; `end`, whether an event stream that ends without an end frame gets one, and a finished one
-    is not run twice; `chunks`, the media types whose bodies become event streams: lines of JSON where the type
-    is one of these or its name has ``json`` in it, text otherwise; `streams`, further media types under which the
+    is not run again; `chunks`, the media types whose bodies become event streams: lines of JSON where the type
+    is a known one or has ``json`` in its name, text otherwise; `streams`, further media types under which the
     app's bodies are event streams.
     """
 
@@ -70,7 +70,7 @@ class Takeover:
         self._told: set[str] = set()  # the routes that were warned of
 
     def is_over(self, method: str, accept: str, last_event_id: str) -> bool:
-        """Whether this is an EventSource's reconnect after a stream that had finished."""
+        """Whether this is the reconnect of an EventSource whose stream has finished."""
         return (
             self.end
             and method == "GET"
@@ -79,7 +79,7 @@ class Takeover:
         )
 
     def concerns(self, content_type: str) -> bool:
-        """A first look, for the many answers that pass."""
+        """A first check, for the many responses that pass."""
         return media_type(content_type) in self._types
 
     def plan(
@@ -90,7 +90,7 @@ class Takeover:
         headers: Headers,
         accept: str,
     ) -> Plan | None:
-        """How to take over the answer to this request with these headers; None to let it pass."""
+        """How to take over the response to this request with these headers; None to let it pass."""
         named = {name.lower(): value for name, value in headers}
         kind = media_type(named.get("content-type", ""))
         if kind not in self._types or method == "HEAD" or _has_no_stream(status_code, named):
@@ -109,7 +109,7 @@ class Takeover:
         return Plan(options.for_client(accept), made, [VARY])
 
     def passing(self, status_code: int, headers: Headers) -> Headers:
-        """The headers of an answer that passes: the very ones, unless it might have become an event stream."""
+        """The headers of a response that passes: unchanged, unless it might have become an event stream."""
         named = {name.lower(): value for name, value in headers}
         kind = media_type(named.get("content-type", ""))
         if kind not in self._types or kind in self._streams or _has_no_stream(status_code, named):
@@ -119,7 +119,7 @@ class Takeover:
     def suspect(
         self, request: Mapping[str, Any], status_code: int, headers: Headers
     ) -> Callable[[bytes], None] | None:
-        """What is to be shown the beginning of an answer that passes; None where it is no event stream surely."""
+        """A function to call with the beginning of a body that passes; None if it is surely not an event stream."""
         if not 200 <= status_code < 300 or status_code in _WITHOUT_BODY or self._is_told(request):
             return None
         named = {name.lower(): value for name, value in headers}
@@ -132,19 +132,20 @@ class Takeover:
         if not self._is_told(request):
             self._warn(
                 request,
-                "the event stream of %s has a Content-Length, and passes as it is: it was whole before its first "
-                "byte left. If it should be live, something reads it: an after_request function, perhaps",
+                "the event stream of %s has a Content-Length, and passes unchanged: it was complete before its "
+                "first byte was sent. If it should be live, something reads it: an after_request function, perhaps",
             )
 
     def _warn_if_hidden(self, request: Mapping[str, Any], kind: str, beginning: bytes) -> None:
-        """Say once a route that its body looks like an event stream, and what to do, if it does."""
+        """Warn once per route if its body looks like an event stream, and say what to do."""
         if self._is_told(request) or not isinstance(beginning, (bytes, bytearray, memoryview)):
             return
         if bytes(beginning[:6]).startswith((b"data:", b"event:")):
             self._warn(
                 request,
-                "%s answers with an event stream under the media type %s: it passes as it is, without keep-alives, "
-                'watch or ending. Give it the media type "text/event-stream", or the middleware streams=(%r,)',
+                "%s answers with an event stream under the media type %s: it passes unchanged, without "
+                "keep-alives, disconnect detection or end frame. Give the response the media type "
+                '"text/event-stream", or give the middleware streams=(%r,)',
                 kind,
                 kind,
             )
@@ -153,18 +154,18 @@ class Takeover:
         return len(self._told) >= _ROUTES or (route_of(request) or _path_of(request)) in self._told
 
     def _warn(self, request: Mapping[str, Any], message: str, *about: str) -> None:
-        """Warn of this request's route, which stands first in the message; once."""
+        """Warn about this request's route, the first value of the message; once."""
         route, path = route_of(request), _path_of(request)
         self._told.add(route or path)
-        _log.warning(message, route or "a route (the level DEBUG tells its path)", *about)
-        _log.debug("the last warning is of an answer to the path %r", path)
+        _log.warning(message, route or "a route (its path is logged at level DEBUG)", *about)
+        _log.debug("the last warning is about a response to the path %r", path)
 
 
 VARY = ("Vary", "Accept")
 
 
 def varied(headers: Headers) -> Headers:
-    """The same headers, which say that the answer depends on the request's ``Accept``."""
+    """The same headers, with a ``Vary`` that says that the response depends on the request's ``Accept``."""
     told = [value for name, value in headers if name.lower() == "vary"]
     words = {word.strip().lower() for value in told for word in value.split(",")}
     if words & {"*", "accept"}:
@@ -174,7 +175,7 @@ def varied(headers: Headers) -> Headers:
 
 
 _OTHER_NAMES = ("text/plain", "application/json", "application/octet-stream", "text/html", "")
-_ROUTES = 100  # so many are warned of, and no more
+_ROUTES = 100  # so many routes are warned about, at most
 
 
 def _media_types(name: str, given: Any) -> frozenset[str]:
@@ -198,7 +199,7 @@ def _has_no_stream(status_code: int, named: dict[str, str]) -> bool:
 
 
 def _of_chunks(headers: Headers) -> Headers:
-    """Headers of a body of chunks that will be another body."""
+    """The headers of a body of chunks, for the event stream that it becomes."""
     gone = ("content-type", "content-length", "etag", "accept-ranges")
     kept = [(name, value) for name, value in headers if name.lower() not in gone]
     return varied(kept)

@@ -20,16 +20,16 @@ from .wsgi_whole import WholeCall, keeps_to_its_thread
 
 
 class Middleware:
-    """A WSGI app whose event streams are kept alive, watched, stopped and ended truthfully; all else just passes.
+    """Wraps a WSGI app: its event streams get keep-alives, disconnect detection and a proper end; all else passes.
 
-    Arguments: `app`; `end` (default False), whether an event stream that ends well without saying so gets the
-    dialect's end frame, and a reconnect after that is answered 204 without asking the app; `chunks`, media types
-    whose bodies become event streams for clients whose ``Accept`` names ``text/event-stream`` (default: the names
-    of JSON lines; a type without ``json`` in it is read as text); `streams`, further media types under which the
-    app's bodies are event streams (default: none); `whole`, whether the app itself runs on the thread that walks
+    Arguments: `app`; `end` (default False), whether an event stream that ends well without an end frame gets the
+    dialect's, and a reconnect after that is answered 204 without calling the app; `chunks`, media types whose
+    bodies become event streams for clients whose ``Accept`` names ``text/event-stream`` (default: the names of
+    JSON lines; a type without ``json`` in it is read as text); `streams`, further media types under which the
+    app's bodies are event streams (default: none); `whole`, whether the app itself runs on the thread that iterates
     its streams, so that its blocked calls are stopped too, and what only one thread may use can be used in both
-    (default None: for Bottle, web.py and CherryPy only); `options`, see the option table. An app's failure within
-    `hold` is raised here, before the response has started.
+    (default None: for Bottle, web.py and CherryPy only); `options`, see `sse_bridge.options.Options`. An app's
+    failure within `hold` is raised here, before the response has started.
 
     Raises `TypeError` or `ValueError` that names the argument and shows the value.
     """
@@ -60,7 +60,7 @@ class Middleware:
         kind = WholeCall if self._whole else Call
         try:
             call = kind(self._takeover, environ, start_response)
-        except Unavailable as full:  # no room for one more thread
+        except Unavailable as full:  # no room for another thread
             return refuse(start_response, full)
         return call.run(self.app)
 
@@ -74,5 +74,5 @@ def _check_app(app: Any) -> None:
         raise TypeError(f"app must be a WSGI app, got {app!r}")
     if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__):
         raise TypeError(
-            f"app must be a WSGI app, and for ASGI there is asgi.Middleware, got {app!r}"
+            f"app must be a WSGI app (for an ASGI app use asgi.Middleware), got {app!r}"
         )

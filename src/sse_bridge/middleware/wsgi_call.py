@@ -1,14 +1,17 @@
-"""One request's answer on its way through the WSGI middleware.
+"""How the response to one request goes through the WSGI middleware.
 
 Rules of this file:
 
-1. An answer that passes is the app's own: its arguments of `start_response`, its `write`, its very result object;
-   but of one that may hide an event stream under another name the beginning is looked at, and one that another
+1. A response that passes is the app's own: its arguments of `start_response`, its `write`, its very result object.
+   But if it may be an event stream under another media type, the beginning is checked, and one that another
    client would get as an event stream says so in ``Vary``.
-2. An event stream is not started at the server before its body was made: a failure before that is raised instead.
-3. Once a result is walked as a stream it is not started anew: whoever tries is raised what they tried to tell.
+2. The server's `start_response` is not called for an event stream before its body was made: a failure before that
+   is raised instead.
+3. Once a result is iterated as a stream, no other response can be started: an app that tries to gets the error
+   raised that it tried to report.
 4. A result is closed once, through the very object that the app returned.
-5. Whoever streams a request themselves says so in a mark, which outlives copies of environ: then all passes.
+5. An app that streams a request itself, with one of our faces (integrations), sets a mark, which outlives copies
+   of environ: then all passes.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 class Call:
-    """One request: `run` asks the app, and gives what the server is to walk."""
+    """One request: `run` calls the app, and returns what the server has to iterate."""
 
     __slots__ = (
         "_environ",
@@ -52,16 +55,20 @@ class Call:
     def __init__(self, takeover: Takeover, environ: Environ, server: StartResponse) -> None:
         self._takeover, self._environ, self._server = takeover, environ, server
         self._mark: Mark = environ.setdefault(MARK, Mark())
-        self._look: Callable[[bytes], None] | None = None  # at the beginning of what passes
-        self._plan: Plan | None = None  # of what is to become a stream, and not yet started
-        self._started: tuple[Any, ...] = ()  # what the app has called start_response with, for that
-        self._write_on: Callable[[bytes], Any] | None = None  # the server's, once that was started
+        self._look: Callable[[bytes], None] | None = (
+            None  # called with the beginning of what passes
+        )
+        self._plan: Plan | None = None  # for what will become a stream and is not started yet
+        self._started: tuple[Any, ...] = ()  # the app's arguments of start_response for it
+        self._write_on: Callable[[bytes], Any] | None = (
+            None  # the server's `write`, once the response has started
+        )
         self._walked = False
 
     # -- the app's side ---------------------------------------------------------------------------
 
     def start_response(self, status: str, headers: Headers, *exc_info: Any) -> Callable[..., Any]:
-        """As PEP 3333 has it; the server's is called at once for an answer that passes."""
+        """The app's `start_response` (PEP 3333); the server's is called at once for a response that passes."""
         if self._walked:
             raise _error(exc_info)
         if self._plan is not None and not any(exc_info):
@@ -84,7 +91,7 @@ class Call:
         return self._takeover.suspect(self._environ, _code(status), headers)
 
     def _start(self, headers: Headers) -> Callable[[bytes], Any]:
-        """Start the answer at the server, under these headers."""
+        """Start the response at the server, with these headers."""
         status, _, *exc_info = self._started
         self._started = ()  # its exc_info leads back here
         headers = self._takeover.passing(_code(status), headers)
@@ -92,20 +99,20 @@ class Call:
         return write  # type: ignore[no-any-return]
 
     def _write(self, data: bytes) -> None:
-        """What an app writes itself goes to the server at once, and so does all that follows."""
+        """The app's `write` (PEP 3333): it goes to the server at once, and so does all that follows."""
         if self._plan is not None and not self._walked:
             plan, self._plan = self._plan, None
             _, headers, *_ = self._started
             events = media_type(_content_type(headers)) == EVENTS
             self._start(plan.headers if events else headers)
         if self._write_on is None or self._walked:
-            raise AssertionError("write was called by what an app has returned")
+            raise AssertionError("write was called while the app's result was iterated")
         self._write_on(data)
 
     # -- the server's side ------------------------------------------------------------------------
 
     def run(self, app: App) -> Iterable[bytes]:
-        """Ask the app: what the server is to walk and close."""
+        """Call the app; returns what the server has to iterate and close."""
         try:
             items, result = self._ask(app)
         except Exception as error:
@@ -117,7 +124,7 @@ class Call:
         return self._begun(result), result
 
     def _failed(self, error: Exception) -> Iterable[bytes]:
-        """The app has raised; where it has begun no stream, that is the server's, as ever."""
+        """The app has raised; if it has begun no stream, the error is left to the server, as without us."""
         answer = None
         if self._write_on is None and self._plan is not None:
             answer = answer_early(self._server, error, self._takeover.options, self._plan.varies)
@@ -126,13 +133,13 @@ class Call:
         return answer
 
     def _begun(self, result: Iterable[bytes]) -> Iterable[bytes]:
-        """The items of what the app has returned, of which so much is walked that it has started its answer."""
+        """The items of the app's result, iterated until the app has called `start_response`."""
         started = self._plan is not None or self._write_on is not None
         return result if started else _first_asked(result)
 
     def _answer(self, items: Iterable[bytes], result: Iterable[bytes]) -> Iterable[bytes]:
         if self._plan is not None and self._mark.taken:
-            # It was started first, and then made by a face of ours.
+            # It was started first, and then made by one of our faces (integrations).
             self._plan = None
             self._start(self._started[1])
         if self._plan is not None:
@@ -185,7 +192,7 @@ class Call:
 
 
 class _Result(Iterator[bytes]):
-    """What an app returned, where some of it was walked already or is walked elsewhere."""
+    """The result of an app, where some of it was iterated already or is iterated elsewhere."""
 
     def __init__(self, items: Iterable[bytes], result: Iterable[bytes]) -> None:
         self._items = items
@@ -198,12 +205,12 @@ class _Result(Iterator[bytes]):
         return self._next()
 
     def close(self) -> None:
-        """Whoever walked it is through with it."""
+        """The one who iterated it is done with it."""
         _close(self._result)
 
 
 def _first_asked(result: Iterable[bytes]) -> Iterable[bytes]:
-    """All items, the first of which was asked for: an app that is a generator has called start_response then."""
+    """All items, the first of them fetched: by then an app that is a generator has called start_response."""
     try:
         iterator = iter(result)
         for first in iterator:
@@ -215,7 +222,7 @@ def _first_asked(result: Iterable[bytes]) -> Iterable[bytes]:
 
 
 def _looked_at(items: Iterable[bytes], look: Callable[[bytes], None]) -> Iterator[bytes]:
-    """The items, of which `look` is shown the first that has bytes."""
+    """The items; `look` is called with the first one that has bytes."""
     iterator = iter(items)
     for first in iterator:
         yield first
@@ -243,8 +250,8 @@ def _content_type(headers: Headers) -> str:
 
 
 def _error(exc_info: tuple[Any, ...]) -> BaseException:
-    """What an app wanted to tell, when it is too late to start another answer."""
+    """The error that an app wanted to report when it is too late to start another response."""
     error = exc_info[0][1] if any(exc_info) else None
     if isinstance(error, BaseException):
         return error
-    return AssertionError("start_response was called after the answer was returned")
+    return AssertionError("start_response was called after the response was returned")

@@ -1,9 +1,9 @@
-"""A WSGI app that runs on one thread of its own, with its result: for those that keep to the thread they began on.
+"""A WSGI app that runs, with its result, on one thread of its own, as some apps need it.
 
 Rules of this file:
 
-1. The app, the iteration of its result and its `close` are made on one thread; the server's does the rest.
-2. Until the app has answered nothing can be written: a client that may have left is taken as gone.
+1. The app, the iteration of its result and its `close` run on one thread; the server's thread does the rest.
+2. Until the app has answered nothing can be written: a client that may have disconnected counts as gone.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from ..watches import HandedOn
 from .takeover import Takeover
 from .wsgi_call import App, Call
 
-_FRAMEWORKS = ("bottle", "cherrypy")  # and web.py: the request's own is in thread-locals
+_FRAMEWORKS = ("bottle", "cherrypy")  # and web.py: they keep the request in thread-locals
 
 
 def keeps_to_its_thread(app: Any) -> bool:
-    """Whether this is an app of a framework whose streams find nothing on another thread, by its module."""
+    """Whether this is an app of a framework whose streams do not work on another thread, by the app's module."""
     for _ in range(10):  # so many middlewares may be around it
         home = app if hasattr(app, "__qualname__") else type(app)
         if _is_of_such(str(getattr(home, "__module__", "")).partition(".")[0]):
@@ -42,7 +42,7 @@ def keeps_to_its_thread(app: Any) -> bool:
 
 
 def _is_of_such(package: str) -> bool:
-    if package == "web":  # a name that many packages of people's own have
+    if package == "web":  # a name that many apps use for a package of their own
         return hasattr(sys.modules.get("web"), "wsgi") and hasattr(sys.modules["web"], "ctx")
     return package in _FRAMEWORKS
 
@@ -75,7 +75,7 @@ class WholeCall(Call):
         return cast(tuple[Iterable[bytes], Iterable[bytes]], asked)
 
     def _on_its_thread(self, server: StartResponse) -> StartResponse:
-        """The server's functions, for the app to call on its own thread."""
+        """A server's function, for the app to call on its own thread: the server's thread makes the call."""
 
         def start_response(*arguments: Any) -> Callable[[bytes], Any]:
             write = self._walker.ask(lambda: server(*arguments))
@@ -84,7 +84,7 @@ class WholeCall(Call):
         return start_response
 
     def _to_nobody(self) -> Iterable[bytes]:
-        """The app was freed because its client has left."""
+        """The app was freed because its client has disconnected."""
         if self._write_on is not None:
             raise CutShort
         self._server("499 Client Closed Request", [("Content-Length", "0")])
