@@ -102,7 +102,7 @@ def test_a_status_code_is_an_int(face: str, code: Any):
 @by_code
 @pytest.mark.parametrize("code", [0, 100, 199, 600, -1, 204, 205, 304])
 def test_it_is_one_of_an_answer_with_a_body(face: str, code: Any):
-    with pytest.raises(ValueError, match="status_code must be one of an answer with a body, got"):
+    with pytest.raises(ValueError, match="status_code must be one of a response with a body, got"):
         NAMED[face](status_code=code)
 
 

@@ -15,7 +15,7 @@ from flasks import get
 from sse_bridge import flask_session
 from sse_bridge.flask import EventSourceResponse, event_stream
 
-TOLD = "changed the session after its answer had begun"
+TOLD = "changed the session after its response had started"
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What the faces are given besides options, checked where it is given."""
+"""Checks of the arguments that the faces (framework integrations) take besides options."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def check_media_type(name: str, value: Any) -> None:
-    """Raise for a media type that an event stream cannot have; None is for ours."""
+    """Raise for a media type that an event stream cannot have; None stands for ours."""
     if value is None:
         return
     if not isinstance(value, str):
@@ -31,11 +31,11 @@ def check_media_type(name: str, value: Any) -> None:
 
 
 def check_status_code(name: str, value: Any) -> None:
-    """Raise for what is not the status code of an answer with a body."""
+    """Raise for what is not the status code of a response with a body."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int, got {value!r}")
     if not _has_body(value):
-        raise ValueError(f"{name} must be one of an answer with a body, got {value!r}")
+        raise ValueError(f"{name} must be one of a response with a body, got {value!r}")
 
 
 def check_status(name: str, value: Any) -> None:
@@ -58,7 +58,7 @@ def _has_body(code: int) -> bool:
 
 
 def checked_headers(headers: Any, *, mapping: bool = False) -> list[tuple[str, str]] | None:
-    """Headers as pairs; raises for what are none: a mapping, or pairs, of names and values. None is for none."""
+    """Headers, a mapping or pairs of names and values, as pairs; raises for anything else. None stands for none."""
     if headers is None:
         return None
     wanted = "a mapping of str" if mapping else "a mapping or pairs of str"

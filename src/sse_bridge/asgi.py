@@ -1,4 +1,4 @@
-"""Event streams for any ASGI app: a whole app that streams a source, and a middleware for streams that are there.
+"""Event streams for any ASGI app: an app that streams a source, and a middleware around an app's own streams.
 
 Formats: the ASGI specification, the WHATWG HTML standard (text/event-stream).
 """
@@ -37,9 +37,10 @@ Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 class EventStream:
     """An ASGI app that streams `source`; on asyncio and on trio.
 
-    Arguments: `source`, a callable that is called with each request's scope and gives a source, or a source,
-    which serves one request; `status_code` (default 200); `headers`, which win over ours; `options`, see the
-    option table. What the source raises within `hold` is raised here, before the response has started.
+    Arguments: `source`, a callable that is called with each request's scope and returns a source, or a source,
+    which serves one request; `status_code` (default 200); `headers` (default None: none), which win over ours;
+    `options`, see `sse_bridge.options.Options`. What the source raises within `hold` is raised here, before the
+    response has started. Raises `TypeError` or `ValueError` that names a wrong argument.
     """
 
     def __init__(
@@ -95,9 +96,9 @@ async def respond(
     context: contextvars.Context | None = None,
     request_of: Callable[[Scope], Any] = lambda scope: scope,
 ) -> None:
-    """Answer with the source's stream; for HEAD with its headers only, and the source is not run.
+    """Answer with the source's stream; for HEAD with its headers only, without running the source.
 
-    `request_of` makes what `max_streams_per` is given.
+    `request_of` makes, from the scope, the request that `max_streams_per` is called with.
     """
     # A list of its own: a middleware may add to it.
     start = {"type": "http.response.start", "status": status_code, "headers": [*headers]}

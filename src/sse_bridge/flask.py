@@ -2,12 +2,12 @@
 
 Rules of this file:
 
-1. The view runs in the request's own thread, as ever; an async one on the loop that its source will run on.
-2. The source runs beside it in a copy of the view's context, but in an app context of its own: Flask tears the
-   view's down as soon as the view has returned, and that must not close what the source has opened meanwhile.
+1. The view runs in the request's own thread, as always; an async one on the loop that its source will run on.
+2. The source runs on another thread, in a copy of the view's context, but in an app context of its own: Flask tears
+   the view's down as soon as the view has returned, and that must not close what the source has opened meanwhile.
 3. The source's own context is torn down where the source ran, after it: `teardown_request` runs twice, as with
    Flask's own streams.
-4. What Flask takes for a response passes untouched, but for an event stream that was made by hand.
+4. What Flask takes for a response passes unchanged, except for a hand-made event stream.
 """
 
 from __future__ import annotations
@@ -56,23 +56,23 @@ __all__ = ["EventSourceResponse", "event_stream"]
 
 _log = logging.getLogger("sse_bridge")
 
-# What whoever had a `flask.Response` here may say of it, and then it must be so.
+# The arguments of a `flask.Response` that may stay when one is replaced, if they name an event stream.
 _TYPES = {"mimetype", "content_type", "media_type"}
 
 P = ParamSpec("P")
 
 
 class EventSourceResponse(Response):
-    """A response that streams `source` to one client, and stops it when that leaves.
+    """A response that streams `source` to one client, and stops it when the client disconnects.
 
-    It starts the source and waits out `hold` when it is made.
+    It starts the source and waits for its first chunk, up to `hold`, when it is made.
 
-    Arguments: `source`, any iterable, async iterable, awaitable of one, or callable that gives one; `status`
-    (default 200) and `headers`, which win over ours, as in Flask; `mimetype`, for whoever had a `Response` here,
-    must be ``"text/event-stream"``; `options`, see the option table. Raises what the source raises within `hold`; a
-    failure of the model's service for which the app has no handler as werkzeug's `HTTPException`, with the status
-    that fits; `werkzeug.exceptions.ServiceUnavailable` at `max_streams`, `TooManyRequests` with `max_streams_per`,
-    which is given Flask's ``request``.
+    Arguments: `source`, any iterable, async iterable, awaitable of one, or callable that returns one; `status`
+    (default 200) and `headers`, which win over ours, as in Flask; `mimetype`, if given (when it replaces a
+    `Response`), must be ``"text/event-stream"``; `options`, see `sse_bridge.options.Options`. Raises what the
+    source raises within `hold`; a failure of the model's service that the app has no handler for as werkzeug's
+    `HTTPException`, with the status that fits; `werkzeug.exceptions.ServiceUnavailable` at `max_streams`, or
+    `TooManyRequests` with `max_streams_per`, which is called with Flask's ``request``.
     """
 
     default_mimetype = "text/event-stream"
@@ -107,7 +107,7 @@ class EventSourceResponse(Response):
         headers: Headers | None,
         options: Options,
     ) -> EventSourceResponse:
-        """The same for whoever has checked the options, and that there is something to be streamed, already."""
+        """The same for a caller that has checked the options, and that there is something to stream, already."""
         check_source(source)
         response = cls.__new__(cls)
         response._open(source, status, headers, options, stage)
@@ -121,7 +121,7 @@ class EventSourceResponse(Response):
         options: Options,
         stage: Stage | None = None,
     ) -> None:
-        # Headers that are given cost a fraction of those that are added one by one.
+        # Headers that are given at once cost a fraction of those that are added one by one.
         given = options.headers() if headers is None else headers
         super().__init__(status=status, headers=cast(Any, given))
         if headers is not None:
@@ -156,16 +156,16 @@ def event_stream(
     whole: bool = False,
     **options: Unpack[Words],
 ) -> Any:
-    """Make a view's answer a live event stream; used bare or with options, under the route's decorator.
+    """Stream a view's result as live events; used with or without options, under the route's decorator.
 
     Arguments: `view`, a generator function, an async generator function, or a function, sync or async,
-    that returns a source; whatever else it returns passes untouched, but a hand-made response of type
-    ``text/event-stream`` is taken over; `status`, `headers` and `options`, as for `EventSourceResponse`; `whole`
-    (default False), whether the view itself, if it is sync, runs on the thread that walks what it gives: so it is
-    held, watched and stopped too, and what only one thread may use can be used in both. Once `hold` is over such a
-    view has to give a source.
+    that returns a source; whatever else it returns passes unchanged, except a hand-made response of type
+    ``text/event-stream``, which is taken over; `status`, `headers` and `options`, as for `EventSourceResponse`;
+    `whole` (default False), whether the view itself, if it is sync, runs on the thread that iterates its source:
+    then `hold`, disconnect detection and stopping apply to it, too, and what only one thread may use can be used
+    in both. Once `hold` is over, such a view has to return a source.
     """
-    # What is wrong is told where it is written.
+    # A wrong argument raises here, where it is written.
     checked = options_of(options, "event_stream")
     check_flasks_status("status", status)
     headers = checked_headers(headers)
@@ -210,7 +210,7 @@ def _streaming(
 
 
 def _run_view(view: Callable[[], Any], is_coroutine: bool) -> Any:
-    """An async view runs where its source will: what it opens there stays usable when it has returned."""
+    """Run an async view on its source's loop: what it opens there stays usable when it has returned."""
     answer = view()
     if not is_coroutine:
         return answer
@@ -220,7 +220,7 @@ def _run_view(view: Callable[[], Any], is_coroutine: bool) -> Any:
 def _answer(
     respond: Callable[..., Response], options: Options, answer: Any, stage: Stage | None = None
 ) -> Any:
-    """What Flask is to get for what the view gave; its stream runs on that stage."""
+    """What Flask gets for what the view returned; its stream runs on that stage."""
     if isinstance(answer, EventSourceResponse):
         return answer
     if isinstance(answer, tuple) and answer and _may_stream(answer[0]):
@@ -246,7 +246,7 @@ def _take_over(response: AnyResponse, options: Options, stage: Stage | None) -> 
     try:
         _attach(response, source, options.framed(), stage)
     except BaseException:
-        response.close()  # nobody else will: an error page is sent instead
+        response.close()  # nobody else does: an error page is sent instead
         raise
     return response
 
@@ -255,8 +255,8 @@ def _unwrap(source: Any) -> Any:
     """The generator inside Flask's `stream_with_context`.
 
     Started on another thread while the view still runs, the wrapper would push the request's context there
-    and fail to pop it. So it is closed here, where it was made, and what it holds is run in a copy
-    of that context.
+    and fail to pop it. So the wrapper is closed here, where it was made, and the generator in it is run in a
+    copy of that context.
     """
     inner = within_stream_with_context(source, stream_with_context)
     if inner is None:
@@ -269,7 +269,7 @@ def _unwrap(source: Any) -> Any:
 
 
 def _attach(response: AnyResponse, source: Any, options: Options, stage: Stage | None) -> None:
-    """Start the source, wait out `hold`, and give the response its body."""
+    """Start the source, wait for its first chunk, up to `hold`, and give the response its body."""
     if stage is None:
         source = _unwrap(source)
     if _is_head():
@@ -301,12 +301,12 @@ def _attach(response: AnyResponse, source: Any, options: Options, stage: Stage |
 
 
 class _Body(Body):
-    """A body for one walk, that says so if the app reads it whole before the server gets it."""
+    """A body to be iterated once; it logs a warning if the app reads it whole before the server gets it."""
 
     _served = _walked = False
 
     def serve(self) -> None:
-        """Say that a request is answered with it; raises `RuntimeError` for a second one."""
+        """Note that a request is answered with it; raises `RuntimeError` for a second one."""
         if self._served:
             raise RuntimeError(_TWICE)
         self._served = True
@@ -319,18 +319,18 @@ class _Body(Body):
         return self._read_there() if read_there else iter(self.__next__, None)
 
     def _read_there(self) -> Iterator[bytes]:
-        """Something in ``after_request`` has it: it may look at each piece as it comes, or read it all at once."""
+        """An ``after_request`` function iterates it: it may look at each piece as it comes, or read all at once."""
         if (reader := _after_request_function()) is not None:
             _log.warning(
-                "an after_request function of %s reads the answer of %s: its stream comes as one block, when all "
-                "is over. Have it leave answers alone for which response.is_streamed is true",
+                "an after_request function of %s reads the response of %s: its stream is sent as one block, when "
+                "all is over. Have it skip responses whose response.is_streamed is true",
                 reader,
                 route_of(request.environ) or "a route",
             )
         yield from iter(self.__next__, None)
 
 
-_TWICE = "this EventSourceResponse streams to one request, and was served already; make one for each request"
+_TWICE = "this EventSourceResponse serves one request, and has been used already; make one for each request"
 
 
 def _after_request_function() -> str | None:
@@ -358,7 +358,7 @@ def _for_request(options: Options) -> Options:
 
 
 def _fill_headers(response: AnyResponse, options: Options) -> None:
-    """Ours, where the user has set none."""
+    """Add our headers, where the user has set none."""
     for name, value in options.headers():
         response.headers.setdefault(name, value)
 

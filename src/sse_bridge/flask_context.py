@@ -1,7 +1,7 @@
-"""The context that a source has in Flask: one of its own, in which the view's can be read.
+"""The context of a source in Flask: one of its own, in which the view's can be read.
 
 Flask tears the view's contexts down when the request is over, and a source may run before and after that. So the
-source gets copies, and what it opened there is torn down when it is over.
+source gets copies, and what it opened in them is torn down when it is over.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from flask.globals import app_ctx, request_ctx
 from .flask_session import Saved
 from .private import context_variables, share_after_requests, tokens_of
 
-Leave = Callable[..., None]  # with the error that the teardown is told of, if there is one
+Leave = Callable[..., None]  # called with the error for the teardown, if there is one
 
 
 class _SourceGlobals(_AppCtxGlobals):
     """`g` in a source: what the view put there can be read; what the source puts there is its own.
 
-    ``in`` asks for its own only: what is made on first use (``if "db" not in g``) is then made here, and not
+    ``in`` sees only the source's own: what is made on first use (``if "db" not in g``) is so made here, and not
     shared with a view that may be over.
     """
 
@@ -51,9 +51,9 @@ class _SourceGlobals(_AppCtxGlobals):
 
 
 class _Shared(_AppCtxGlobals):
-    """One of the two `g` of a request whose view runs elsewhere: what is in either can be read and taken.
+    """One of the two `g` of a request whose view runs elsewhere: what is in either can be read and popped.
 
-    What each side has put in itself is its own to tear down: for that it is left `alone`.
+    Each side tears down what it has put in itself: for that it is made to stand `alone`.
     """
 
     __slots__ = ("_other",)
@@ -97,7 +97,7 @@ def source_context() -> tuple[contextvars.Context, Leave]:
 def whole_context(answered: Callable[[], None]) -> tuple[contextvars.Context, Leave]:
     """The same for a view that runs with its source; `answered` is called when Flask has made its answer.
 
-    Until then what the view has put into `g` can be read in the request, by `after_request` and error handlers.
+    Until then, `after_request` functions and error handlers of the request can read what the view has put into `g`.
     """
     of_the_request, view_request = g._get_current_object(), _current_request()
     context, leave = source_context()
@@ -113,7 +113,7 @@ def whole_context(answered: Callable[[], None]) -> tuple[contextvars.Context, Le
     request_tearing_down.connect(_shut_window)
 
     def leave_alone(error: BaseException | None = None) -> None:
-        # What was there before is the request's to tear down; it can be read, as in any source.
+        # The request tears down what was there before; it can be read, as in any source.
         app_ctx.g = _SourceGlobals(of_the_request, shared.__dict__)
         leave(error)
 
@@ -121,7 +121,7 @@ def whole_context(answered: Callable[[], None]) -> tuple[contextvars.Context, Le
 
 
 def _shut_window(_app: Any, **_: Any) -> None:
-    """The answer is made, or there is none: what comes is the teardown."""
+    """The response is made, or there is none: now the teardown comes."""
     shut = vars(_current_request()).pop("_sse_bridge_shut", None)
     if shut is not None:
         shut()
@@ -129,7 +129,7 @@ def _shut_window(_app: Any, **_: Any) -> None:
 
 def _share(of_the_request: Any, view_request: Any) -> _Shared:
     app_ctx.g = shared = _Shared({}, of_the_request)
-    # What the view asks for by `after_this_request` is asked of the request itself.
+    # Functions that the view gives to `after_this_request` are called in the request itself.
     share_after_requests(_current_request(), view_request)
     return shared
 
@@ -147,7 +147,7 @@ def _enter() -> Leave:
     saved, own_request = Saved(view_request), _push_copy(view_request)
 
     def leave(error: BaseException | None = None) -> None:
-        # Not popped: that may be asked of a copy of the context only, and the context is thrown away.
+        # Not popped: that is possible only in the context of the push, and this copy is thrown away.
         try:
             app.do_teardown_request(error)
         finally:
@@ -161,7 +161,7 @@ def _enter() -> Leave:
 
 
 def _forget_tokens(*pushed: Any) -> None:
-    """A token leads back to where it was made: with it, the whole request would wait for the collector."""
+    """Drop the tokens: each refers to where it was made, so the request would wait for the garbage collector."""
     for one in pushed:
         tokens_of(one).clear()
 
@@ -169,7 +169,7 @@ def _forget_tokens(*pushed: Any) -> None:
 def _push_copy(of_the_view: Any) -> Any:
     """Push a copy of the view's request context, without the match of the URL that a push makes.
 
-    A second match costs a third of the copy, and would undo what the app has made of `request.view_args`.
+    A second match costs a third of the copy, and would undo the app's changes to `request.view_args`.
     """
     own = of_the_view.copy()
     own.url_adapter = None
@@ -179,15 +179,15 @@ def _push_copy(of_the_view: Any) -> Any:
 
 
 def _nothing(error: BaseException | None = None) -> None:
-    """There is no context to leave."""
+    """Stands for leaving where there is no context."""
 
 
 def move_kept_request(context: contextvars.Context, is_ours: Callable[[Any], bool]) -> None:
-    """Move the request that a ``stream_with_context`` keeps open from this thread into `context`, a copy of its.
+    """Move the request that a ``stream_with_context`` keeps open from this context into its copy `context`.
 
     Before 3.1.2 Flask leaves it open in the context of the thread that called the app, and closes it where the
     generator ends, which must be the same context. Later versions keep it within the generator. `is_ours` tells
-    from its environ whether it is the request that was asked, and not one around it.
+    from its environ whether it is the request in question, and not one around it.
     """
     kept = _kept_request(is_ours)
     if kept is None:

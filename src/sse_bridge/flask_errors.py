@@ -1,4 +1,4 @@
-"""A failure of the model's service before the first byte, and what opens no stream, as Flask answers it."""
+"""Flask's responses to a failure of the model's service before the first byte, and to a stream that was refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .registry import Unavailable
 
 
 def raise_early(error: Exception, options: Options) -> None:
-    """Raise what Flask answers a failure of the model's service with; nothing for what is the app's own."""
+    """Raise the HTTPException for a failure of the model's service; return for what is the app's own to answer."""
     if isinstance(error, HTTPException) or _is_handled(error):
         return
     early = early_answer(error, options)
@@ -29,13 +29,13 @@ def raise_early(error: Exception, options: Options) -> None:
 
 
 def refusal(full: Unavailable) -> HTTPException:
-    """What Flask answers where no stream is opened now."""
+    """The HTTPException for a stream that cannot be opened now."""
     kind = TooManyRequests if full.status_code == 429 else ServiceUnavailable
     return kind(retry_after=full.retry_after)
 
 
 def _is_handled(error: Exception) -> bool:
-    """Whether the app has a handler for this kind of error, and not just for any."""
+    """Whether the app has a handler for this type of error, and not just one for any exception."""
     if not has_request_context():
         return False
     specs = current_app.error_handler_spec
@@ -53,7 +53,7 @@ def _http_exception(early: EarlyAnswer) -> HTTPException:
 
 
 def _when(retry_after: str | None) -> datetime | int | None:
-    """As werkzeug has it: seconds or a date."""
+    """The time to retry as werkzeug takes it: seconds or a date."""
     if retry_after is None or retry_after[0].isdigit():
         return None if retry_after is None else math.ceil(float(retry_after))
     return parse_date(retry_after)

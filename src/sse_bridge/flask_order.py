@@ -1,7 +1,7 @@
-"""A view that got its route before `event_stream` got the view: told at the view's first request.
+"""Warns about decorators in the wrong order: a view that got its route before `event_stream` decorated it.
 
-The route's decorator gives the view back as it is: so the route serves that, and what `event_stream` made is lost.
-This shows at an app's first request only: behind that Flask takes no more routes.
+The route's decorator returns the view unchanged: so the route serves that, and what `event_stream` made is unused.
+This is known at the app's first request: after that Flask takes no more routes.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _without: WeakKeyDictionary[Flask, dict[str, str]] = WeakKeyDictionary()
 
 
 def remember(view: Callable[..., Any]) -> None:
-    """Have the log tell of an app of whose views this is one, and what was made of it is none.
+    """Warn later about an app that serves this view itself, and not what `event_stream` has made of it.
 
-    A warning is all that it can be: another app of this process, or another route, may want the view as it is.
+    It can only be a warning: another app of this process, or another route, may want the plain view.
     """
-    with suppress(TypeError):  # of some callables there are no weak references
+    with suppress(TypeError):  # some callables cannot have weak references
         _decorated[id(view)] = view
         request_started.connect(_tell)
 
@@ -37,14 +37,14 @@ def _tell(app: Flask, **_: Any) -> None:
         without = _without[app] = _served_without(app.view_functions)
     if without and (name := without.pop(request.endpoint or "", None)):
         _log.warning(
-            "the view %r got its route before event_stream, so the route serves it without: put the route's "
-            "decorator on top, then login_required and the like, event_stream last, right above the view",
+            "the view %r got its route before event_stream, so the route serves it without event_stream: put the "
+            "route's decorator on top, then login_required and the like, event_stream last, right above the view",
             name,
         )
 
 
 def _served_without(views: dict[str, Callable[..., Any]]) -> dict[str, str]:
-    """The names of those that are to be told of, by endpoint."""
+    """The names of the views to warn about, by endpoint."""
     wrapped = _inside(views.values())
     return {
         endpoint: str(getattr(view, "__qualname__", type(view).__qualname__))
@@ -54,7 +54,7 @@ def _served_without(views: dict[str, Callable[..., Any]]) -> dict[str, str]:
 
 
 def _inside(views: Iterable[Any]) -> set[int]:
-    """All that these views have inside, as `functools.wraps` tells it."""
+    """The ids of all functions that these views wrap, as `functools.wraps` records it."""
     found: set[int] = set()
     for view in views:
         inner = getattr(view, "__wrapped__", None)

@@ -1,4 +1,4 @@
-"""A session that a source changes when its answer has begun: that is lost, as in Flask, and is told here.
+"""Warns about a session that a source changes after its response has started: the change is lost, as in Flask.
 
 Flask saves the session with the headers. What a source does before its first chunk, while the status is held, is
 saved.
@@ -15,7 +15,7 @@ from flask.globals import request_ctx
 
 _log = logging.getLogger("sse_bridge")
 
-_told: set[str] = set()  # the endpoints: once is enough for each
+_told: set[str] = set()  # the endpoints that were warned about: once is enough for each
 
 
 class Saved:
@@ -30,8 +30,8 @@ class Saved:
         view_request._sse_bridge_saved = (*others, self)
 
     def note(self, session: Any) -> None:
-        """The answer is about to leave, with this session."""
-        with suppress(Exception):  # one that cannot be read is no reason for no answer
+        """The response is about to start, with this session."""
+        with suppress(Exception):  # a session that cannot be read must not stop the response
             self._items = dict(session)
 
     def compare(self, session: Any) -> None:
@@ -41,8 +41,8 @@ class Saved:
         if dict(session) != self._items:
             _told.add(self._endpoint)
             _log.warning(
-                "the source of %s changed the session after its answer had begun, and that is lost: Flask saves a "
-                "session with the headers. Change it in the view, or before the first chunk",
+                "the source of %s changed the session after its response had started, and that is lost: Flask "
+                "saves a session with the headers. Change it in the view, or before the first chunk",
                 self._endpoint,
             )
 

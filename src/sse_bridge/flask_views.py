@@ -1,11 +1,11 @@
-"""What a Flask view gave, and where its stream runs: beside the view, or on the thread that ran the view itself.
+"""What a Flask view returned, and where its stream runs: on its own thread, or on the one that ran the view itself.
 
 Rules of this file:
 
-1. A view that runs whole is waited for as long as `hold` says: until then its answer is Flask's, as ever.
-2. Behind that, the status is committed: the client is kept alive and watched, and what the view gives in the end
-   can be a stream only. Frames that it has made by hand then come as the events they are.
-3. Whoever has left by then has the view freed from its upstream read.
+1. A view that runs whole is waited for as long as `hold` says: until then Flask handles its result, as always.
+2. After that, the status has been sent: the client gets keep-alives and is watched, and the view can only return a
+   stream. Frames that it has made by hand are then sent as events.
+3. If the client disconnects in that time, the view is freed from its upstream read.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class Stage(NamedTuple):
 
 
 def beside_the_view(watch: Callable[[], Watch | None]) -> Stage:
-    """On a thread of its own, in a copy of the view's context."""
+    """The stage for a stream on a thread of its own, in a copy of the view's context."""
     context, leave = source_context()
     return Stage(context, leave, watch)
 
 
 @contextmanager
 def place_for(limit: int | None, key: Key | None) -> Iterator[Place]:
-    """Room for the view's stream, before the view asks a model; given back where no stream comes of it."""
+    """Reserve room for the view's stream, before the view calls a model; released if there is no stream."""
     try:
         place = streams.reserve(limit, key)
         token = reserved.set(place)
@@ -68,18 +68,18 @@ def place_for(limit: int | None, key: Key | None) -> Iterator[Place]:
         raise refusal(full) from full
 
 
-# -- what a view gave -----------------------------------------------------------------------------
+# -- what a view returned -------------------------------------------------------------------------
 
 
 def is_flasks(answer: Any) -> bool:
-    """Whether Flask itself answers with it: a value, a tuple, a WSGI app."""
+    """Whether Flask itself makes a response of it: a value, a tuple, a WSGI app."""
     if isinstance(answer, _VALUES):
         return not is_sdk_answer(answer)
     return callable(answer) and not is_iterator(answer) and not takes_no_arguments(answer)
 
 
 def is_made_by_hand(response: AnyResponse) -> bool:
-    """Whether this is an event stream that the view has framed itself."""
+    """Whether this is an event stream whose frames the view has made itself."""
     is_failure = response.status_code >= 400  # whose body is a page, whatever its type says
     return response.mimetype == EVENTS and not is_failure and is_iterator(response.response)
 
@@ -98,24 +98,24 @@ def run_whole(
     answer: Callable[[Any, Stage], Any],
     place: Place,
 ) -> Any:
-    """What Flask is to get for a view that runs, with its source, on a thread of its own.
+    """What Flask gets for a view that runs, with its source, on a thread of its own.
 
-    Arguments: `view`, to be called; `watch`, gives the watch on the client; `options`; `answer`, makes what Flask
-    gets of what the view gave, and of where its stream runs; `place`, of its stream.
+    Arguments: `view`, to be called; `watch`, returns the watch on the client; `options`; `answer`, makes what Flask
+    gets from what the view returned and from where its stream runs; `place`, the one reserved for its stream.
     """
     until = monotonic() + options.limits.hold
     return _Whole(options, place).run(view, watch, answer, until)
 
 
 class _Whole:
-    """One request of such a view. Its walker ends with its stream, or when Flask has made another answer."""
+    """One request of such a view. Its walker ends with its stream, or when Flask has made another response."""
 
     def __init__(self, options: Options, place: Place) -> None:
         self._place = place
         self._context, self._leave = whole_context(self._answered)
         self._client: HandedOn | None = None
         self._failure: BaseException | None = None  # of the view, for its teardown
-        # The teardown waits for both: for the source, and for what is to come of `g` in ``after_request``.
+        # The teardown waits for both: for the source, and for ``after_request`` functions that may use `g`.
         self._waits_for = ["the source", "the answer"]
         interrupts = options.interrupt and interrupt.allowed()
         self._walker = Walker(self._context, self._tear_down, interrupts=interrupts)
@@ -132,7 +132,7 @@ class _Whole:
                 self._client = HandedOn(client)
             given = self._given(view, until)
             made = answer(given, self._stage(max(0.0, until - monotonic())))
-        except Interrupted:  # nobody waits for it, or the server stops
+        except Interrupted:  # the client has disconnected, or the server stops
             status = "503 Service Unavailable" if streams.closing else "499 Client Closed Request"
             return Response(status=status)
         finally:
@@ -155,12 +155,12 @@ class _Whole:
         return Stage(context, self._source_is_over, self._lend, walker, hold_left)
 
     def _lend(self) -> Watch | None:
-        """The stream is open: it ends the walker when it is over."""
+        """The stream is open, and will end the walker when it is over."""
         self._walker.lent = True
         return self._client
 
     def _walked(self, made: Any) -> Any:
-        """An answer that passes is walked where its iterator was made."""
+        """Have a response that passes iterated where its iterator was made."""
         if not isinstance(made, AnyResponse) or made.direct_passthrough:
             return made
         if is_iterator(made.response) and not isinstance(made.response, Body):
@@ -173,7 +173,7 @@ class _Whole:
             self._walker.end()
 
     def _answered(self) -> None:
-        if "_walker" not in vars(self):  # there was no thread to be had
+        if "_walker" not in vars(self):  # no thread could be started
             return
         self._waits_for.remove("the answer")
         if not self._waits_for or not self._walker.lent:
@@ -188,7 +188,7 @@ class _Whole:
 
 
 class _Late:
-    """A source that is called where the view has run, behind it: so it has what the view gave."""
+    """A source that is called after the view, where the view ran: so it has what the view returned."""
 
     def __init__(self, errand: Errand, fail: Callable[[BaseException], None]) -> None:
         self._errand, self._fail = errand, fail
@@ -202,12 +202,12 @@ class _Late:
         if isinstance(given, AnyResponse) or is_flasks(given):
             raise TypeError(
                 f"the status was sent already (the view took longer than `hold`), so the view must "
-                f"give a source, got {noted(given)}"
+                f"return a source, got {noted(given)}"
             )
         return given
 
     def close(self) -> None:
-        """Nobody is to have what the view gave."""
+        """Close what the view returned, which nobody will use."""
         with suppress(Exception):
             close_sync(None, self._given())
 

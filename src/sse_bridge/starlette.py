@@ -2,10 +2,10 @@
 
 Rules of this file:
 
-1. A decorated endpoint is to the framework a function that returns a response: its parameters and its name are
-   kept, but not that it is a generator function, or what it returns, which FastAPI would make something of.
-2. It runs where it would run undecorated: what is sync, and no generator, in the thread pool.
-3. What the framework itself answers passes untouched, but for an event stream that was made by hand.
+1. To the framework, a decorated endpoint is a function that returns a response: its parameters and its name are
+   kept, but not that it is a generator function, nor its return annotation, which FastAPI would act on.
+2. It runs where it would run undecorated: a sync one that is not a generator in the thread pool.
+3. What the framework itself makes a response of passes unchanged, except for a hand-made event stream.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ _UNSAID: Any = object()
 
 
 class EventSourceResponse(Response):
-    """A response that streams `source` to the client, and stops it when the client leaves.
+    """A response that streams `source` to the client, and stops it when the client disconnects.
 
     Arguments: `source`, any iterable, async iterable, awaitable of one, which serves one request, or callable that
-    gives one, which is called for each; `status_code` (default 200), `headers`, which win over ours, and
-    `background`, as in Starlette; `media_type`, for whoever had a `StreamingResponse` here, must be
-    ``"text/event-stream"``; `options`, see the option table.
+    returns one, which is called for each; `status_code` (default 200), `headers`, which win over ours, and
+    `background`, as in Starlette; `media_type`, if given (when it replaces a `StreamingResponse`), must be
+    ``"text/event-stream"``; `options`, see `sse_bridge.options.Options`.
     What the source raises within `hold` is raised before the response has started, for the app's own
-    exception handlers; a failure of the model's service for which there is none as ``HTTPException``, with the
-    status that fits; ``HTTPException(503)`` at `max_streams`, 429 with `max_streams_per`, which is given
+    exception handlers; a failure of the model's service without a handler as ``HTTPException``, with the
+    status that fits; ``HTTPException(503)`` at `max_streams`, 429 with `max_streams_per`, which is called with
     Starlette's ``Request``; ``RuntimeError`` when a source is to serve a second request.
     """
 
@@ -93,7 +93,7 @@ class EventSourceResponse(Response):
         headers: Mapping[str, str] | None = None,
         options: Options,
     ) -> EventSourceResponse:
-        """The same for whoever has checked the options already."""
+        """The same for a caller that has checked the options already."""
         check_source(source)
         response = cls.__new__(cls)
         response._open(source, options, status_code, headers, None)
@@ -108,17 +108,17 @@ class EventSourceResponse(Response):
         background: BackgroundTask | None,
     ) -> None:
         self._source, self._options = OneRequest(source, "EventSourceResponse"), options
-        # Taken here: what a handler that runs in Starlette's thread pool set would be gone in __call__.
+        # Copied here: what a handler in Starlette's thread pool has set would be gone in __call__.
         self._context = contextvars.copy_context()
         self.status_code, self.background = status_code, background
-        if headers is None:  # nearly always: far cheaper than to fill them in one by one
+        if headers is None:  # nearly always: far cheaper than filling them in one by one
             self.raw_headers = options.raw_headers
             return
         self.init_headers(headers)
         self._fill_headers()
 
     def _fill_headers(self) -> None:
-        """Ours, where the user has set none."""
+        """Add our headers, where the user has set none."""
         for name, value in self._options.headers():
             self.headers.setdefault(name, value)
 
@@ -158,7 +158,7 @@ class EventSourceResponse(Response):
 
 
 class _FailedResponse(Response):
-    """What an endpoint gives that has failed with its model: here it is known who handles that."""
+    """The response of an endpoint whose model failed: when it is called, the app's exception handlers are known."""
 
     def __init__(self, error: Exception, options: Options) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ class _FailedResponse(Response):
 
 
 def _raise_early(error: Exception, scope: Scope, options: Options) -> None:
-    """Raise what is answered to a failure of the model's service; nothing for what is the app's own to answer."""
+    """Raise the HTTPException for a failure of the model's service; return for what is the app's own to answer."""
     early = None if _is_handled(error, scope) else early_answer(error, options)
     if early is not None:
         headers = dict(early.headers)
@@ -180,7 +180,7 @@ def _raise_early(error: Exception, scope: Scope, options: Options) -> None:
 
 
 def _is_handled(error: Exception, scope: Scope) -> bool:
-    """Whether the app has a handler for this kind of error, and not just for any."""
+    """Whether the app has a handler for this type of error, and not just one for any exception."""
     handlers, _ = scope.get("starlette.exception_handlers") or ({}, {})
     kinds = type(error).__mro__
     return any(kind in handlers for kind in kinds if kind is not Exception)
@@ -201,7 +201,7 @@ def _without_source(options: Mapping[str, Any]) -> TypeError:
 
 
 def _denying(receive: Receive, send: Send) -> tuple[Receive, Send]:
-    """For the answer to a websocket's handshake: the same messages, by the names that they have there."""
+    """For the response to a websocket's handshake: the same messages, under the names that they have there."""
 
     async def receive_there() -> Message:
         message = await receive()
@@ -237,15 +237,15 @@ def event_stream(
     headers: Mapping[str, str] | None = None,
     **options: Unpack[Words],
 ) -> Any:
-    """Make an endpoint's answer a live event stream; used bare or with options, under the route's decorator.
+    """Stream an endpoint's result as live events; used with or without options, under the route's decorator.
 
     Arguments: `endpoint`, a generator function, an async generator function, or a function, sync or async, that
-    returns a source; whatever else it returns passes untouched, but a hand-made ``StreamingResponse`` of type
-    ``text/event-stream`` is taken over; `status_code`, `headers` and `options`, as for `EventSourceResponse`.
+    returns a source; whatever else it returns passes unchanged, except a hand-made ``StreamingResponse`` of type
+    ``text/event-stream``, which is taken over; `status_code`, `headers`, `options`, as for `EventSourceResponse`.
     FastAPI's parameters and dependencies work through it; for its docs give the route
     ``response_class=EventSourceResponse``.
     """
-    # What is wrong is told where it is written.
+    # A wrong argument raises here, where it is written.
     checked = options_of(options, "event_stream")
     check_status_code("status_code", status_code)
     checked_headers(headers, mapping=True)
@@ -294,7 +294,7 @@ def _streaming(
 
 
 def _function_of(endpoint: Any) -> Any:
-    """The function in a partial, or of an object that can be called."""
+    """The function in a partial, or the ``__call__`` of a callable object."""
     while isinstance(endpoint, functools.partial):
         endpoint = endpoint.func
     function = inspect.unwrap(endpoint)
@@ -308,7 +308,7 @@ def _failed(options: Options, error: Exception) -> Response:
 
 
 def _as_endpoint(streaming: Callable[..., Any], endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """Under the endpoint's name, with its parameters."""
+    """The wrapper, under the endpoint's name and with its parameters."""
     wrapper: Any = functools.update_wrapper(streaming, endpoint)
     del wrapper.__wrapped__  # through it FastAPI would see a generator function
     signature = _signature(endpoint)
@@ -323,7 +323,7 @@ def _as_endpoint(streaming: Callable[..., Any], endpoint: Callable[..., Any]) ->
 
 
 def _signature(endpoint: Callable[..., Any]) -> inspect.Signature:
-    """With what its annotations mean where they are written: here their names mean nothing."""
+    """The signature, with annotations evaluated in their own module: here their names are unknown."""
     signature = inspect.signature(endpoint)
     names = getattr(_function_of(endpoint), "__globals__", {})
     return signature.replace(
@@ -340,7 +340,7 @@ def _meant(annotation: Any, names: dict[str, Any]) -> Any:
     try:
         return eval(annotation, names)
     except Exception:
-        # Of a name that is there for type checkers only; ours must not be taken for it.
+        # A name that exists for type checkers only; one of ours must not be taken for it.
         return ForwardRef(annotation)
 
 
@@ -354,7 +354,7 @@ def _answer(respond: Callable[[Any], Response], options: Options, answer: Any) -
 
 
 def _is_frameworks(answer: Any) -> bool:
-    """Whether Starlette or FastAPI itself answers with it: a response, or a value that becomes JSON."""
+    """Whether Starlette or FastAPI itself makes a response of it: a response, or a value that becomes JSON."""
     if isinstance(answer, (Response, *_VALUES)) or is_sdk_answer(answer):
         return True
     kind = type(answer)

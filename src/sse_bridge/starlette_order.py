@@ -1,8 +1,8 @@
-"""An endpoint that got its route before `event_stream` got the endpoint: told where it is decorated.
+"""Warns about decorators in the wrong order: an endpoint that got its route before `event_stream` decorated it.
 
-FastAPI's route decorators give the endpoint back as it is: so the route serves that, and what `event_stream` made
-is lost. At a request nothing of ours would run. But the app, or the router, mostly has a name where the decorators
-stand.
+FastAPI's route decorators return the endpoint unchanged: so the route serves that, and what `event_stream` made is
+unused. At a request none of our code would run. So it is found where the decorators are: there the app, or the
+router, mostly has a name.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _log = logging.getLogger("sse_bridge")
 
 
 def warn_of_a_route(endpoint: Callable[..., Any]) -> None:
-    """Warn of an endpoint that has a route already, of an app or router that has a name where this is decorated."""
+    """Warn if an app or router that has a name where this endpoint is decorated has a route for it already."""
     routed = False
-    with suppress(Exception):  # of whatever else has a name there
+    with suppress(Exception):  # raised by whatever else has a name there
         routed = any(other is endpoint for other in _routed(_caller()))
     if routed:
         _log.warning(
-            "the endpoint %r got its route before event_stream, so the route serves it without: put the route's "
-            "decorator on top, and event_stream last, right above the endpoint",
+            "the endpoint %r got its route before event_stream, so the route serves it without event_stream: put "
+            "the route's decorator on top, and event_stream last, right above the endpoint",
             getattr(endpoint, "__qualname__", endpoint),
         )
 
 
 def _caller() -> FrameType | None:
-    """The first frame that is none of ours."""
+    """The innermost frame outside this package."""
     frame = inspect.currentframe()
     while frame is not None and str(frame.f_globals.get("__name__")).startswith("sse_bridge."):
         frame = frame.f_back
@@ -47,6 +47,6 @@ def _routed(frame: FrameType | None) -> Iterator[Any]:
         return
     for thing in chain([*frame.f_locals.values()], [*frame.f_globals.values()]):
         if issubclass(type(thing), (Starlette, Router)):  # isinstance() would ask lazy objects
-            # One that is still being made has none yet.
+            # One that is still being created has none yet.
             routes = getattr(thing, "routes", ())
             yield from (getattr(route, "endpoint", None) for route in routes)

@@ -36,19 +36,19 @@ def headers(dialect: AnyDialect = "plain") -> list[tuple[str, str]]:
 def stream(source: Source, environ: Environ, /, **options: Unpack[Words]) -> Iterator[bytes]:
     """Stream `source` as the body of a WSGI response: an iterator of bytes with ``close()``.
 
-    It starts the source and waits out `hold` before it returns, so call it before ``start_response``.
+    It starts the source and waits for its first chunk, up to `hold`, so call it before ``start_response``.
 
-    Arguments: `source`, any iterable, async iterable, awaitable of one, or callable that gives one; `environ`,
-    the request's; `options`, see the option table. Raises what the source raises within `hold`,
-    `UpstreamError` for a failure that its service told in band, `TooManyStreams` at `max_streams`, with the
-    `status_code` 503, or 429 where `max_streams_per` is given, `ShuttingDown` after `sse_bridge.shutdown`. For an
-    `OSError`, which servers take for their connection's and leave unanswered, it raises `UpstreamError`, or
-    `RuntimeError` where it is no upstream's, from it.
+    Arguments: `source`, any iterable, async iterable, awaitable of one, or callable that returns one; `environ`,
+    the request's; `options`, see `sse_bridge.options.Options`. Raises what the source raises within `hold`,
+    `UpstreamError` for a failure that its service reports in a chunk, `TooManyStreams` at `max_streams`, with the
+    `status_code` 503, or 429 where `max_streams_per` is given, `ShuttingDown` after `sse_bridge.shutdown`. An
+    `OSError`, which servers take for their connection's and leave unanswered, is raised as `UpstreamError`, or
+    as `RuntimeError` if it is not an upstream's, from the original.
     """
     try:
         return open_body(source, environ, options_of(options, "stream"))
     except OSError as error:
-        # To a server that would be its connection's: it closes that, and answers nothing.
+        # A server would take it for its connection's: it would close that, and answer nothing.
         diagnosis = diagnose(error)
         if diagnosis.is_upstream:
             raise UpstreamError(in_words(error), status_code=diagnosis.status_code) from error
@@ -58,7 +58,7 @@ def stream(source: Source, environ: Environ, /, **options: Unpack[Words]) -> Ite
 
 
 def open_body(source: Any, environ: Environ, options: Options) -> Iterator[bytes]:
-    """The body for a request, in a copy of the caller's context; for HEAD, none, and the source is not run."""
+    """The body for a request, in a copy of the caller's context; for HEAD an empty one, without the source."""
     check_source(source)
     if environ.get("REQUEST_METHOD") == "HEAD":
         discard(source, background_home)
@@ -70,16 +70,16 @@ def open_body(source: Any, environ: Environ, options: Options) -> Iterator[bytes
 
 
 def _nothing() -> Iterator[bytes]:
-    """No body, with a close() as every body has."""
+    """An empty body, with a close() as every body has."""
     yield from ()
 
 
 class EventStream:
     """A WSGI app that streams `source`.
 
-    Arguments: `source`, a callable that is called with each request's environ and gives a source, or a source,
-    which serves one request; `status` (default ``"200 OK"``); `headers`, which win over ours; `options`, see the
-    option table.
+    Arguments: `source`, a callable that is called with each request's environ and returns a source, or a source,
+    which serves one request; `status` (default ``"200 OK"``); `headers` (default None: none), which win over ours;
+    `options`, see `sse_bridge.options.Options`. Raises `TypeError` or `ValueError` that names a wrong argument.
     """
 
     def __init__(
