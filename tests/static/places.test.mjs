@@ -14,7 +14,7 @@ for (const url of [
   " FTP://h/x", "JavaScript:void 0", new URL("mailto:a@b"), "", undefined,
 ]) {
   test(`an address that nothing can be sent to is a TypeError at once: ${url}`, () => {
-    const wanted = { name: "TypeError", message: `url must be one to send to, got ${url}` };
+    const wanted = { name: "TypeError", message: `url must be one for fetch, got ${url}` };
     assert.throws(() => streamEvents(url, { reconnect: true }), wanted);
   });
 }

@@ -75,14 +75,14 @@ for (const type of ["text/html", "application/json", "text/event-stream-not", un
     assert.deepEqual([error.code, error.retryable], ["not_a_stream", false]);
     assert.deepEqual([error.status, error.body], [200, "<p>Log in.</p>"]);
     assert.equal(error.headers.get("content-type"), type ?? null);
-    assert.equal(error.message, `No event stream, but ${type ?? "no type"}: 200 OK`);
+    assert.equal(error.message, `Not an event stream, but ${type ?? "no type"}: 200 OK`);
   });
 }
 
 test("an answer in JSON that is no stream is parsed, and told in its words", async (t) => {
   const error = await errorOf(t, '{"message":"Queued."}', 202);
   assert.deepEqual([error.code, error.status, error.body], ["not_a_stream", 202, { message: "Queued." }]);
-  assert.equal(error.message, "No event stream, but application/json: Queued.");
+  assert.equal(error.message, "Not an event stream, but application/json: Queued.");
 });
 
 test("of a refusal's body no more is read than a reader would", async (t) => {

@@ -144,4 +144,4 @@ def test_a_wsgi_app_is_tested_without_pytest_and_anyio_and_the_fixture_says_what
         timeout=30,
         check=True,
     )
-    assert ran.stdout == "a\nno_open_streams is a pytest fixture, and there is no pytest here\n"
+    assert ran.stdout == "a\nno_open_streams is a pytest fixture, and pytest is not installed\n"

@@ -61,7 +61,7 @@ def test_a_stream_of_starlettes_own_is_read_and_hung_up(backend: str):
         assert waits.wait(5)
         stream.hang_up()
         assert seen == ["CancelledError" if backend == "asyncio" else "Cancelled"]
-        with pytest.raises(RuntimeError, match="no stream of sse_bridge's"):
+        with pytest.raises(RuntimeError, match="not a stream of sse_bridge's"):
             stream.summary  # noqa: B018
 
 

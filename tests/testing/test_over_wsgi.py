@@ -133,7 +133,7 @@ def test_a_generator_of_flasks_own_is_read_and_hung_up():
         assert [event.data for event in stream.take(3)] == ["a", "a", "a"]
         stream.hang_up()
         assert seen == ["GeneratorExit"]
-        with pytest.raises(RuntimeError, match="no stream of sse_bridge's"):
+        with pytest.raises(RuntimeError, match="not a stream of sse_bridge's"):
             stream.ending  # noqa: B018
 
 

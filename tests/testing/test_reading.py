@@ -130,9 +130,11 @@ def test_it_is_not_raised_for_whom_asks_for_a_500(answer: Answer):
 @pytest.mark.parametrize("what", ["ending", "summary", "source_closed"])
 def test_another_apps_stream_has_none_of_ours(answer: Answer, seen: Reading, what: str):
     answer.start(200, EVENTS)
-    with pytest.raises(RuntimeError, match=r"GET /a is no stream of sse_bridge's: there is not a"):
+    with pytest.raises(
+        RuntimeError, match=r"GET /a is not a stream of sse_bridge's: it does not have a"
+    ):
         getattr(seen, what)
-    with pytest.raises(RuntimeError, match="there is not a clock"):
+    with pytest.raises(RuntimeError, match="it does not have a clock"):
         seen.advance(1)
 
 
@@ -142,7 +144,7 @@ def test_a_body_that_goes_on_and_on_is_given_up_on(
     monkeypatch.setattr(reading, "LIMIT", 20)
     answer.start(200, EVENTS)
     answer.put(b"data: " + b"a" * 20 + b"\n\n")
-    with pytest.raises(AssertionError, match="GET /a goes on: there came 28 bytes"):
+    with pytest.raises(AssertionError, match="GET /a does not end: 28 bytes"):
         seen._look_for_rest()
 
 
@@ -152,6 +154,6 @@ def test_only_the_last_of_a_long_body_is_shown(answer: Answer, seen: Reading):
     assert seen._look_for_rest() is None
     said = str(seen._too_late("more was wanted", 1))
     assert said.startswith(
-        "more was wanted, but not within 1 s\nGET /a: there came 200, 5008 bytes:\n...a"
+        "more was wanted, but not within 1 s\nGET /a: received 200, 5008 bytes:\n...a"
     )
     assert len(said) < 1200

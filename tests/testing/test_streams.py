@@ -206,7 +206,7 @@ def test_head_gives_headers_and_no_stream(app_of: Any, source: Source):
         assert stream.status_code == 200
         assert stream.headers["content-type"].startswith("text/event-stream")
         assert stream.body == b""
-        with pytest.raises(RuntimeError, match=r"HEAD / is no stream of sse_bridge's"):
+        with pytest.raises(RuntimeError, match=r"HEAD / is not a stream of sse_bridge's"):
             stream.summary  # noqa: B018
 
 
@@ -230,7 +230,7 @@ def test_what_did_not_come_in_time_is_told_with_what_came(app_of: Any, kind: str
         with pytest.raises(AssertionError) as told:
             stream.take(2, timeout=0.05)
         assert str(told.value) == (
-            "2 events were wanted, but not within 0.05 s\nGET /: there came 200, 9 bytes:\ndata: 0\n\n"
+            "2 events were wanted, but not within 0.05 s\nGET /: received 200, 9 bytes:\ndata: 0\n\n"
         )
         assert stream.take() == [event(0)]
         with pytest.raises(AssertionError, match=r"a ping was wanted, but not within 0\.05 s"):

@@ -1,4 +1,4 @@
-"""The browser's side: an ES module that reads our streams, to be served by your app.
+"""The browser's side: an ES module that reads our streams, for your app to serve.
 
 In Flask: ``app.add_url_rule("/fetch-sse.js", "fetch_sse", lambda: send_file(FETCH_SSE))``; in Starlette:
 ``Route("/fetch-sse.js", lambda request: FileResponse(FETCH_SSE))``.

@@ -1,4 +1,4 @@
-/** Read Server-Sent Events with fetch: POST, headers, real error statuses, and the truth about the end. */
+/** Read Server-Sent Events with fetch: POST, headers, real error statuses, and how the stream really ended. */
 
 /** Which frames say "finished" and "failed", and where the text is. */
 export type Dialect = "plain" | "delta" | "openai" | "ai-sdk";
@@ -22,30 +22,30 @@ export interface ReadOptions {
   /** Ends the connection. */
   signal?: AbortSignal | null | undefined;
   /**
-   * Whether the connection ends when the page is left; default true. Where the page is shown again, out of the
-   * browser's cache for going back, the stream fails with `page_hidden`.
+   * Whether the connection ends when the user leaves the page; default true. If the page is shown again, from the
+   * browser's back/forward cache, the stream fails with `page_hidden`.
    */
   pagehide?: boolean;
-  /** Called with each line that has no effect, a comment for one. */
+  /** Called with each line that has no effect, such as a comment. */
   onComment?: (line: string) => void;
 }
 
 export interface ReconnectOptions {
-  /** How many tries in a row may fail; with `repost`, how many there may be in all. Default Infinity. */
+  /** How many retries in a row may fail; with `repost`, how many there may be in all. Default Infinity. */
   attempts?: number;
-  /** Milliseconds before the first try, unless the stream's `retry:` says otherwise; doubled for each; default 1000. */
+  /** Milliseconds before the first retry, unless the stream's `retry:` is set; doubled for each; default 1000. */
   delay?: number;
-  /** Milliseconds that doubling does not exceed; default 30000. */
+  /** Milliseconds that the doubled delay does not exceed; default 30000. */
   maxDelay?: number;
-  /** Whether a request that is no GET or HEAD may be sent again; default false. */
+  /** Whether a request other than GET or HEAD may be sent again; default false. */
   repost?: boolean;
 }
 
 export interface Reconnecting {
   error: SSEError;
-  /** The number of the try, from 1. */
+  /** The number of the retry, from 1. */
   attempt: number;
-  /** Milliseconds until it. */
+  /** Milliseconds until the retry. */
   delay: number;
 }
 
@@ -53,15 +53,15 @@ export interface Reconnecting {
 export interface StreamOptions extends Omit<RequestInit, "body" | "signal">, ReadOptions {
   /** A plain object or an array is sent as JSON, all else as fetch sends it. With a body, `method` is POST by default. */
   body?: BodyInit | object | null;
-  /** Whether to try again after what may work later; default false. Never after a finished stream. */
+  /** Whether to retry after a failure that may be temporary; default false. Never after a finished stream. */
   reconnect?: boolean | ReconnectOptions;
   /** Sent as Last-Event-ID with the first request. */
   lastEventId?: string;
-  /** Used instead of the global fetch; what it throws that is no TypeError passes as it is. */
+  /** Used instead of the global fetch; errors that it throws, except a TypeError, pass unchanged. */
   fetch?: typeof fetch;
-  /** Called with each response, before its events, and waited for. */
+  /** Called with each response, before its events; awaited. */
   onOpen?: (response: Response) => void | Promise<void>;
-  /** Called before each wait for another try, and waited for. */
+  /** Called before the wait for each retry; awaited. */
   onReconnect?: (reconnecting: Reconnecting) => void | Promise<void>;
 }
 
@@ -72,13 +72,13 @@ export interface Events extends AsyncIterableIterator<ServerSentEvent> {
   return(value?: any): Promise<IteratorResult<ServerSentEvent>>;
 }
 
-/** The events of a request, without the end frame; throws where the stream does not finish. */
+/** The events of a request, without the end frame; throws if the stream does not finish. */
 export function streamEvents(url: string | URL, options?: StreamOptions): Events;
 
-/** The events of a response that you fetched yourself, without its end frame; throws where it does not finish. */
+/** The events of a response that you fetched yourself, without its end frame; throws if it does not finish. */
 export function readEvents(response: Response, options?: ReadOptions): Events;
 
-/** The text of the answer, piece by piece; `dialect` is asked for only where the events do not know theirs. */
+/** The text of the answer, piece by piece; `dialect` is needed only if the events do not know theirs. */
 export function textDeltas(
   events: Events | AsyncIterable<ServerSentEvent> | Iterable<ServerSentEvent>,
   options?: { dialect?: Dialect },
@@ -87,7 +87,7 @@ export function textDeltas(
 export interface Success {
   /** `finish` comes once, at the end of a finished stream. */
   type: "delta" | "finish";
-  /** `choices[0]` under `openai`, otherwise the parsed payload; under `plain` the text, where the stream is of text. */
+  /** `choices[0]` with `openai`, otherwise the parsed payload; with `plain` the text, if the stream is of text. */
   data: any;
 }
 
@@ -102,12 +102,12 @@ export interface FetchSSEOptions extends StreamOptions {
   complete?: (ok: boolean, message: string) => void | Promise<void>;
 }
 
-/** Stream with callbacks; gives whether the stream finished. Rejects for wrong options, or if `fail` or `complete` throws. */
+/** Stream with callbacks; resolves to whether it finished. Rejects for wrong options, or if `fail` or `complete` throws. */
 export function fetchSSE(options: FetchSSEOptions): Promise<boolean>;
 
 /** Turns the bytes of an event stream, cut anywhere, into its events, as the WHATWG standard reads them. */
 export class Decoder {
-  /** A decoder as `options` gives the one for the connection after it. */
+  /** A decoder; given another one as `options`, it continues for the next connection. */
   constructor(options?: {
     maxBuffer?: number;
     lastEventId?: string;
@@ -119,7 +119,7 @@ export class Decoder {
   lastEventId: string;
   /** The reconnection time in milliseconds that the stream asked for, if it did. */
   retry: number | undefined;
-  /** The events that these bytes, or this text, complete; throws an `SSEError` where one is longer than `maxBuffer`. */
+  /** The events that these bytes, or this text, complete; throws an `SSEError` if one is longer than `maxBuffer`. */
   feed(bytes: Uint8Array | ArrayBuffer | string): ServerSentEvent[];
 }
 
@@ -135,16 +135,16 @@ export class SSEError extends Error {
   retryable: boolean;
 }
 
-/** The answer was no stream; `code` is `not_a_stream` where the status is 2xx. */
+/** The response was not a stream; `code` is `not_a_stream` if the status is 2xx. */
 export class HTTPError extends SSEError {
   constructor(response: Response, body: any);
   status: number;
   headers: Headers;
-  /** Parsed where it is JSON, otherwise the text; of a long one, or one that does not end, the beginning. */
+  /** Parsed if it is JSON, otherwise the text; only the beginning if it is long, or does not end. */
   body: any;
 }
 
-/** The server said that the stream failed. */
+/** The server reported that the stream failed. */
 export class StreamError extends SSEError {}
 
 /** The body ended, or the connection broke, without the stream's own end. */

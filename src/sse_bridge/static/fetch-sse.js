@@ -1,31 +1,32 @@
 /**
- * Read Server-Sent Events with fetch: POST, headers, real error statuses, and the truth about the end. For Chrome 91,
- * Firefox 90, Safari 15, Node 20, React Native, and what is newer.
+ * Read Server-Sent Events with fetch: POST, headers, real error statuses, and how the stream really ended. For
+ * Chrome 91, Firefox 90, Safari 15, Node 20, React Native, and newer ones.
  *
  * Rules of this file:
  *
- * 1. A stream has finished only if its dialect's end frame came. A body that ends without it was cut.
+ * 1. A stream has finished only if its dialect's end frame came. A body that ends without it was cut off.
  * 2. What came before a failure is delivered before the failure is thrown.
- * 3. Whoever stops reading ends the connection: by `break`, by `return()`, by the signal, by an error.
+ * 3. The connection ends when the reader stops: by `break`, by `return()`, by the signal, by an error.
  * 4. No request is sent twice, unless the caller asked for it.
- * 5. A page that is left ends its connections: in the browser's cache for going back they would go on for a minute.
- * 6. What a stream says may be of any type and depth. It is parsed before it is looked at, and nothing makes text of it
- *    but `wordOf`: so only the errors below come of it.
+ * 5. A page that the user leaves ends its connections: in the browser's back/forward cache they would go on for a
+ *    minute.
+ * 6. What a stream sends may be of any type and depth. It is parsed before it is inspected, and only `wordOf` turns it
+ *    into text: so it can cause no errors but those below.
  */
 
-const LONGEST_TIMER = 2 ** 31 - 1; // milliseconds; setTimeout takes more for 1
-const SHORTEST_RETRY = 100; // milliseconds; `retry: 0` is no licence for a storm
-const CLOSED = Symbol("closed"); // why a stream was stopped whose reader called return()
+const LONGEST_TIMER = 2 ** 31 - 1; // milliseconds; setTimeout takes a longer time for 1
+const SHORTEST_RETRY = 100; // milliseconds; `retry: 0` must not cause a flood of requests
+const CLOSED = Symbol("closed"); // the reason of a stream that was stopped by return()
 const AFTERWARDS = 1000; // milliseconds that a body may take to end after its last frame
 const LONGEST_REFUSAL = 5000; // milliseconds that the body of an error may take
 const LARGEST_REFUSAL = 100_000; // characters that are read of it
-const DEEPEST = 99; // levels of JSON in which words are looked for; the stack has an end
+const DEEPEST = 99; // levels of JSON that are searched for text; the stack is limited
 
 // -- errors -----------------------------------------------------------------------------------------
 
 /** What a stream can fail with: `code` says why, `retryable` whether the same request may work later. */
 export class SSEError extends Error {
-  name = "SSEError"; // in words: a minifier gives classes other names
+  name = "SSEError"; // written out: a minifier renames classes
 
   constructor(message, { code, retryable = false, cause } = {}) {
     super(message, { cause });
@@ -34,7 +35,7 @@ export class SSEError extends Error {
   }
 }
 
-/** The answer was no stream: its status, its headers and its body, parsed where that is JSON. */
+/** The response was not a stream: its status, its headers and its body, parsed if it is JSON. */
 export class HTTPError extends SSEError {
   name = "HTTPError";
 
@@ -44,7 +45,7 @@ export class HTTPError extends SSEError {
     const said = [error?.message, error, message, msg, status_msg, detail?.message, detail?.[0]?.msg, detail];
     if (type.startsWith("text/plain") && body.length < 500) said.push(body);
     const sentence = said.find((told) => isString(told) && told.trim()) ?? `${status} ${statusText}`.trim();
-    super(ok ? `No event stream, but ${type || "no type"}: ${sentence}` : sentence, {
+    super(ok ? `Not an event stream, but ${type || "no type"}: ${sentence}` : sentence, {
       code: ok ? "not_a_stream" : "http_error",
       retryable: [408, 429, 500, 502, 503, 504].includes(status),
     });
@@ -52,7 +53,7 @@ export class HTTPError extends SSEError {
   }
 }
 
-/** The server said that the stream failed. */
+/** The server reported that the stream failed. */
 export class StreamError extends SSEError {
   name = "StreamError";
 }
@@ -80,12 +81,12 @@ export class TimeoutError extends SSEError {
 /** Turns the bytes of an event stream, cut anywhere, into its events, as the WHATWG standard reads them. */
 export class Decoder {
   #utf8; // drops one byte order mark
-  #line = ""; // what of a line has come
+  #line = ""; // the beginning of an unfinished line
   #afterCR = false;
   #event = "";
   #data = "";
   #id;
-  #failure; // thrown when nothing is left to deliver: with the events of this feed, or else by the next
+  #failure; // thrown once all events are delivered: by this feed if it has none, else by the next
 
   constructor({ maxBuffer = 16 * 1024 * 1024, lastEventId = "", retry, onComment } = {}) {
     if (!(maxBuffer > 0)) throw new RangeError(`maxBuffer must be positive, got ${maxBuffer}`);
@@ -165,10 +166,10 @@ const RETRYABLE = [
   "shutdown",
 ];
 
-/** Whether the same request may succeed later, by the word or the status that a service gives for its failure. */
+/** Whether the same request may succeed later, by the code or the status that a service gives for its failure. */
 const mayPass = (code) => RETRYABLE.includes(code) || /^(408|429|5\d\d)$|rate.?limit|overload|unavailable/.test(code);
 
-/** The error that a stream's own words tell; services write text, or objects of many shapes. */
+/** The error that a stream reports; services send text, or objects of many shapes. */
 function failure(told) {
   const { message, msg, status_msg, code, status_code, type, retryable } = isObject(told) ? told : { message: told };
   const said = [message, msg, status_msg].find(isString) ?? "The stream failed.";
@@ -187,10 +188,10 @@ function parsed(text) {
 const isObject = (value) => typeof value === "object" && value !== null;
 const isString = (value) => typeof value === "string";
 
-/** Text from what should be text, numbers too; of all else none can be made safely. */
+/** Text from what should be text, or a number; empty for all else, as turning that into text may throw. */
 const wordOf = (value) => (isString(value) || typeof value === "number" ? String(value) : "");
 
-/** The text in a message's content: a text, or a list of typed pieces, of which thinking is not for the answer. */
+/** The text in a message's content: a text, or a list of typed pieces, of which reasoning is left out. */
 function textIn(content, depth = 0) {
   if (!isObject(content) || depth > DEEPEST) return wordOf(content);
   if (Array.isArray(content)) return content.map((piece) => textIn(piece, depth + 1)).join("");
@@ -204,24 +205,24 @@ function wordsIn(message) {
   return textIn(message.content) + textIn(message.refusal) + textIn(message.audio?.transcript);
 }
 
-/** Whether there is anything at all in what a choice says. */
+/** Whether there is anything at all in a choice's value. */
 function isSaid(value, depth = 0) {
   if (!isObject(value) || depth > DEEPEST) return wordOf(value) !== "";
   const said = Object.entries(value).filter(([name]) => !["index", "role", "type"].includes(name));
   return said.some(([, inner]) => isSaid(inner, depth + 1));
 }
 
-/** The payload of an event that has to be a JSON object; some gateways keep alive with empty data. */
+/** The payload of an event that has to be a JSON object; some gateways send empty data as a keep-alive. */
 function json({ data }) {
   const told = data.trim() ? parsed(data) : {};
   if (isObject(told)) return told;
-  throw new SSEError(`This is no JSON object: ${data.slice(0, 100)}`, { code: "not_json" });
+  throw new SSEError(`Not a JSON object: ${data.slice(0, 100)}`, { code: "not_json" });
 }
 
-// Each dialect has these functions. `ending` gives true for the frame that says "finished", the error for one that
-// says "failed". `chunk` tells what an event says: a `delta`, the `finish`, or neither; it may keep something in
-// `memory`, one object a stream. `text` is what an event adds to the answer. `says`, of those that speak for a model:
-// whether an event says anything, for a finished stream without one is no answer.
+// Each dialect has these functions. `ending` returns true for the frame that says "finished", the error for one that
+// says "failed". `chunk` returns what an event has: a `delta`, the `finish`, or neither; it may keep something in
+// `memory`, one object per stream. `text` is what an event adds to the answer. `says`, in dialects of models only:
+// whether an event says anything, since a finished stream without one is no answer.
 const told = {
   ending({ event, data }) {
     if (event === "error") return failure(parsed(data) ?? data);
@@ -233,8 +234,8 @@ const DIALECTS = {
   plain: {
     ...told,
     chunk({ data }, memory) {
-      if (!data) return {}; // kept alive
-      // Text is never parsed: a model may well say `{}`. Whether a stream is of text, its first event tells.
+      if (!data) return {}; // a keep-alive
+      // Text is never parsed: a model may well say `{}`. The first event decides whether a stream is of text.
       memory.isText ??= !isObject(parsed(data));
       return { delta: memory.isText ? data : (parsed(data) ?? data) };
     },
@@ -272,7 +273,7 @@ const DIALECTS = {
       const { delta, message, text } = choicesOf(json(event)).find(({ index }) => !Number(wordOf(index))) ?? {};
       const said = wordsIn(delta) || textIn(text);
       memory.length = (memory.length ?? 0) + said.length;
-      return said || wordsIn(message).slice(memory.length); // behind deltas, a message is the whole answer again
+      return said || wordsIn(message).slice(memory.length); // after deltas, a message is the whole answer again
     },
   },
   "ai-sdk": {
@@ -296,12 +297,12 @@ const DIALECTS = {
 
 const choicesOf = ({ choices }) => (Array.isArray(choices) ? choices.filter(isObject) : []);
 
-/** Whether a choice says more than who speaks. */
+/** Whether a choice has more than a role. */
 const hasWords = ({ delta, message, text }) => isSaid([delta, message, text]);
 
 const isFinished = (choice) => Boolean(choice?.finish_reason) && choice.finish_reason !== "null";
 
-/** What an event of OpenAI's protocol tells of a failure, in one of the many ways of its services. */
+/** The failure that an event of OpenAI's protocol reports, in one of the many formats of its services. */
 function errorIn(told) {
   if (!isObject(told)) return undefined;
   const places = [told, told.x_groq, ...choicesOf(told).flatMap((choice) => [choice, choice.delta])];
@@ -312,11 +313,11 @@ function errorIn(told) {
   return failed ?? (isRefusal(told.base_resp ?? {}) ? told.base_resp : isError ? told : undefined);
 }
 
-/** Whether it gives a number for what went wrong, and words. */
+/** Whether it has an error number, and a message. */
 const isRefusal = ({ code, status_code = code, message, msg, status_msg }) =>
   /^(?!200$)[1-9]\d*$/.test(wordOf(status_code)) && isString(message ?? msg ?? status_msg);
 
-/** Warn of what a wrong dialect makes of an answer: nothing, and no error. */
+/** Warn if the dialect seems wrong: with a wrong one there would be no text, and no error. */
 function compare({ event, data }, dialect = "plain") {
   const isDelta = event === "delta" || event === "reasoning";
   const isOdd = dialect === "delta" ? event === "message" && data : isDelta || Boolean(parsed(data)?.choices) !== (dialect === "openai");
@@ -333,7 +334,7 @@ function checked({ dialect = "plain", timeout = 0 }) {
 
 // -- one response -----------------------------------------------------------------------------------
 
-/** The events of a response that you fetched yourself, without its end frame; throws where it does not finish. */
+/** The events of a response that you fetched yourself, without its end frame; throws if it does not finish. */
 export function readEvents(response, options) {
   return streamEvents(response, { ...options, response, reconnect: false });
 }
@@ -375,7 +376,7 @@ async function refuseOthers(response, options) {
   throw new HTTPError(response, (type.includes("json") && parsed(text)) || text);
 }
 
-/** A body's text, or as much of it as soon comes. */
+/** A body's text, or as much of it as comes in a short time. */
 async function textOf(response, options) {
   const reader = readerOf(response);
   const timer = setTimeout(close, LONGEST_REFUSAL, reader);
@@ -387,14 +388,14 @@ async function textOf(response, options) {
       text += isString(piece) ? piece : (utf8 ??= new TextDecoder()).decode(piece, { stream: true });
     }
   } catch {
-    // This is what came.
+    // What came so far is enough.
   }
   clearTimeout(timer);
   close(reader);
   return text;
 }
 
-/** The reader of a body; some are iterated only, and in React Native there is none, but the text. */
+/** The reader of a body; some can only be iterated, and in React Native there is no body, only the text. */
 function readerOf(response) {
   const { body } = response;
   if (body?.getReader) return body.getReader();
@@ -412,13 +413,13 @@ async function* textAlone(response) {
 /** The next bytes; throws at the body's end, too. */
 async function read(reader, { timeout, signal }) {
   const { done, value } = await unless(signal, reader.read(), timeout).catch((error) => {
-    throw error?.name === "TypeError" ? new TruncatedError(error) : error; // fetch's word for a broken connection
+    throw error?.name === "TypeError" ? new TruncatedError(error) : error; // fetch's error for a broken connection
   });
   if (done) throw new TruncatedError();
   return value;
 }
 
-/** Read no more; a body that is over may end by itself, so that its connection can be used again. */
+/** Stop reading; a body that is over may end by itself, so that its connection can be reused. */
 async function close(reader, over) {
   const cancel = () => reader.cancel().catch(() => {});
   if (!over) return cancel();
@@ -433,7 +434,7 @@ async function close(reader, over) {
 
 // -- requests ---------------------------------------------------------------------------------------
 
-/** The events of a request, without the end frame; throws where the stream does not finish. */
+/** The events of a request, without the end frame; throws if the stream does not finish. */
 export function streamEvents(url, options = {}) {
   const stop = new AbortController();
   const close = () => {
@@ -447,7 +448,7 @@ export function streamEvents(url, options = {}) {
 /** End the connection of a response that nobody has begun to read. */
 const discard = (response) => response?.body?.cancel?.().catch(() => {});
 
-/** Stop, say why, for not every AbortSignal can, and leave the server: whoever reads may be busy. */
+/** Stop, keep the reason, as not every AbortSignal can, and disconnect at once: the reader may be busy. */
 function end(stop, reason) {
   const { signal } = stop;
   signal.why ??= reason ?? new SSEError("The request was aborted.", { code: "aborted" });
@@ -476,9 +477,9 @@ function stoppable(generator, stop) {
 const NEVER_SENT = /^\s*(about|ftp|javascript|mailto|tel|wss?):/i;
 const PATIENCE = { attempts: 0, delay: 1000, maxDelay: 30_000, repost: false };
 
-/** What one connection after the other is made with; a wrong option is refused here. */
+/** What each connection is made with; a wrong option is refused here. */
 function connectionsTo(url, options, stop) {
-  if (!url || (!options.response && NEVER_SENT.test(url))) throw new TypeError(`url must be one to send to, got ${url}`);
+  if (!url || (!options.response && NEVER_SENT.test(url))) throw new TypeError(`url must be one for fetch, got ${url}`);
   const { dialect, signal, reconnect, timeout, maxBuffer, lastEventId, fetch, pagehide, ...others } = options;
   const { onOpen, onReconnect, onComment, response, ...init } = others;
   const headers = new Headers(init.headers);
@@ -506,7 +507,7 @@ function connectionsTo(url, options, stop) {
   };
 }
 
-/** A header's characters are bytes; an EventSource sends the id in UTF-8. */
+/** The text in UTF-8, each byte as a character, as a header needs it: an EventSource sends the id like that. */
 const latin1 = (text) => new TextEncoder().encode(text).reduce((all, byte) => all + String.fromCharCode(byte), "");
 
 const isPlain = (value) => Object.prototype.toString.call(value) === "[object Object]";
@@ -533,7 +534,7 @@ async function* eventsAgain({ dialect, decoder, patience, open }, options, stop)
         for await (const event of eventsOf(response, dialect, decoder, reading)) {
           if (isFirst) compare(event, options.dialect);
           isFirst = false;
-          if (!patience.repost) attempt = 0; // what may be paid for is not repeated for ever
+          if (!patience.repost) attempt = 0; // a request that may cost money is not repeated for ever
           yield event;
         }
         return;
@@ -564,13 +565,13 @@ async function open(url, init, { fetch: own, timeout }, signal) {
     return await unless(signal, (own ?? fetch)(url, { ...init, signal: connection.signal }), timeout);
   } catch (error) {
     connection.abort();
-    if (error?.name !== "TypeError") throw error; // not the network's, but of a `fetch` of the caller's own
+    if (error?.name !== "TypeError") throw error; // not from the network, but from the caller's own `fetch`
     if (!own) new Request(url, { ...init, body: init.body && "" }); // throws, if this could never be sent
     throw new SSEError("The server cannot be reached.", { code: "network_error", retryable: true, cause: error });
   }
 }
 
-/** What is waited for; throws the signal's reason if that comes first, or after `timeout`. */
+/** Wait for `work`; throws the signal's reason if it aborts first, or a TimeoutError after `timeout`. */
 function unless(signal, work, timeout) {
   let abort, timer;
   const other = new Promise((_, reject) => {
@@ -627,7 +628,7 @@ export async function fetchSSE({ url, onEvent, success, fail, complete, ...optio
   return !failed;
 }
 
-/** The text of the answer, piece by piece; `dialect` is asked for only where the events do not know theirs. */
+/** The text of the answer, piece by piece; `dialect` is needed only if the events do not know theirs. */
 export function textDeltas(events, { dialect = events.dialect } = {}) {
   return stoppable(textsOf(events, checked({ dialect })), () => events.return?.());
 }

@@ -1,10 +1,9 @@
-"""For tests of endpoints that stream, endlessly too: in-process clients for WSGI and ASGI, and a pytest fixture.
+"""For tests of streaming endpoints, also endless ones: in-process clients for WSGI and ASGI, and a pytest fixture.
 
     with Client(app).stream("GET", "/count") as stream:
         first, second, third = stream.take(3)
 
-Neither pytest nor anyio is needed for importing it: the fixture asks for the one, ASGI apps and `AsyncClient`
-for the other.
+Importing it needs neither pytest nor anyio: the fixture needs pytest, ASGI apps and `AsyncClient` need anyio.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ __all__ = ["AsyncClient", "Client", "no_open_streams"]
 
 
 def __getattr__(name: str) -> Any:
-    """The fixture, for which pytest is loaded only when it is asked for."""
+    """The fixture: pytest is imported only when it is accessed."""
     if name != "no_open_streams":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from .fixture import no_open_streams

@@ -1,8 +1,8 @@
-"""What has come of one response so far: a server puts it in, a client takes it out.
+"""One response, as far as it has come: a server puts it in, a client takes it out.
 
 Rules of this file:
 
-1. A server and a client may be on different threads. What one of them changes, the other hears of by a bell.
+1. A server and a client may be on different threads. What one of them changes, it announces with a bell.
 2. A server goes on only while there is room, as with a socket: an endless source does not run ahead for ever.
 3. Nothing waits here.
 """
@@ -18,7 +18,7 @@ from ..drivers.connection import Connection
 from ..drivers.sources import name_of
 from .request import Headers
 
-# Bytes that may wait for the client. Few, for a busy loop lets the thread of a test have its turn when it waits.
+# Bytes that may wait for the client. Few, since a busy loop lets the test's thread run when it waits.
 ROOM = 4 * 1024
 
 # The streams that tests hold, for the fixture: the end of a loop may close one that was left open before it looks.
@@ -26,7 +26,7 @@ held: set[object] = set()
 
 
 class Bell:
-    """Rings for whoever listens just now, on any thread."""
+    """Wakes all that listen at the moment, on any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -61,7 +61,7 @@ class Answer:
         self.complete = False  # the end of the body has come
         self.over = False  # the app has returned, or raised
         self.error: BaseException | None = None  # which it raised
-        self.gone = False  # the client has left
+        self.gone = False  # the client has disconnected
         self.connection: Connection | None = None  # if the stream is one of ours
         self.source = ""  # what the app streams, by its name
         self._lock = threading.Lock()
@@ -84,11 +84,11 @@ class Answer:
 
     @property
     def has_room(self) -> bool:
-        """Whether the server need not wait: the client has left, or reads."""
+        """Whether the server need not wait: the client reads, or has disconnected."""
         return self.gone or self._waiting < ROOM
 
     def put(self, piece: bytes) -> None:
-        """A piece of the body; what nobody is there to hear is dropped."""
+        """Put in a piece of the body; it is dropped if the client has disconnected."""
         if piece and not self.gone:
             with self._lock:
                 self._pieces.append(piece)
@@ -108,7 +108,7 @@ class Answer:
     # -- the client's side ------------------------------------------------------------------------
 
     def take(self) -> bytes:
-        """The next piece; empty for none."""
+        """Take out the next piece; empty if there is none."""
         with self._lock:
             piece = self._pieces.popleft() if self._pieces else b""
             self._waiting -= len(piece)
@@ -117,7 +117,7 @@ class Answer:
         return piece
 
     def hang_up(self) -> None:
-        """The client leaves."""
+        """The client disconnects."""
         self.gone = True
         self.wake_server()
 
@@ -125,14 +125,14 @@ class Answer:
 
     @property
     def source_closed(self) -> bool:
-        """Whether no source of ours runs any more, or ever ran."""
+        """Whether no source of ours runs any more, or none ever ran."""
         if self.connection is None or self.connection.worker.done:
             return True
         return self.over and not self.connection.begun
 
     @property
     def summed_up(self) -> bool:
-        """Whether all is known that there is to know about how the stream ended."""
+        """Whether everything about how the stream ended is known."""
         connection = self.connection
         if connection is None or connection.farewell.summary is None:
             return self.over

@@ -2,8 +2,8 @@
 
 Rules of this file:
 
-1. Both do the same, and differ in how they wait only.
-2. Who leaves a block hangs up, and sees the end of the app and of its source.
+1. Both do the same, and differ only in how they wait.
+2. Leaving a block disconnects the client, and waits for the end of the app and of its source.
 3. An app runs in the test's context only where it runs in the test's loop. Elsewhere it has its own.
 """
 
@@ -41,7 +41,7 @@ class Asked(TypedDict, total=False):
 
 
 class _Client:
-    """What both clients know."""
+    """What both clients share."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class _Client:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies that are kept, names to values."""
+        """The cookies that the client keeps, names to values."""
         return self._cookies.values()
 
     def _serve(self, place: Place) -> Callable[[Request, Answer], Server]:
@@ -76,15 +76,16 @@ class _Client:
 
 
 class Client(_Client):
-    """A client for tests that wait in a thread; an ASGI app runs in a loop beside it.
+    """A client for tests that wait in a thread; an ASGI app runs in a loop on another thread.
 
     As a context manager it runs an ASGI app's lifespan around its streams.
 
-    Arguments: `app`, for WSGI or ASGI; `interface`, ``"wsgi"`` or ``"asgi"`` (default: found out); `timeout`,
+    Arguments: `app`, for WSGI or ASGI; `interface`, ``"wsgi"`` or ``"asgi"`` (default: detected); `timeout`,
     seconds that each wait may take (default 5); `raise_app_exceptions` (default True), whether what the app raises
-    is raised in the test, or answered with a 500; `backend`, the loop that an ASGI app has, ``"asyncio"`` (default)
-    or ``"trio"``; `cookies`, names to values, sent from the first request on, those of a session that the app's own
-    client has begun, say (default: none). What the app sets is kept, and sent as a browser does.
+    is raised in the test, or answered with a 500; `backend`, the loop for an ASGI app, ``"asyncio"`` (default)
+    or ``"trio"``; `cookies`, names to values, sent from the first request on, such as those of a session that the
+    framework's own test client has begun (default: none). Cookies that the app sets are kept, and sent as a browser
+    sends them. Raises `TypeError` or `ValueError` that names a wrong argument.
     """
 
     def __init__(
@@ -104,10 +105,10 @@ class Client(_Client):
     def stream(
         self, method: str, url: str, *, advance: float = 0.0, **asked: Unpack[Asked]
     ) -> AbstractContextManager[Stream]:
-        """Ask the app, and give the answer once its status is there; hang up in the end.
+        """Send a request, and return the response, once its status is there, as a block; leaving it disconnects.
 
-        Arguments: `method`; `url`, a path; `params`, `headers`, `json`, `data` (a form's) or `content`, the
-        request's; `advance`, seconds that pass for the stream before its status is awaited, past `hold` for one.
+        Arguments: `method`; `url`, a path; `params`, `headers`, `json`, `data` (form fields) or `content`, the
+        request's; `advance`, seconds that pass for the stream before the wait for its status, such as `hold`.
         """
         request = Request(method, url, **asked)
 
@@ -163,7 +164,7 @@ class AsyncClient(_Client):
 
     As a context manager it runs an ASGI app's lifespan around its streams.
 
-    Arguments: as `Client`'s, without `backend`.
+    Arguments: those of `Client`, without `backend`.
     """
 
     def __init__(
@@ -226,7 +227,7 @@ class AsyncClient(_Client):
 
 
 class _Opening(AbstractContextManager[Stream]):
-    """A stream in a block; not a generator, which Python would close for a test that forgets to leave it."""
+    """A stream in a block; not a generator, since Python would close that for a test that forgets to leave it."""
 
     def __init__(
         self, place: AbstractContextManager[Place], ask: Callable[[Place], Stream], advance: float

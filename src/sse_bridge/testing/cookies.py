@@ -1,9 +1,9 @@
-"""What a client keeps between its requests, as a browser does.
+"""The cookies that a client keeps between its requests, as a browser does.
 
 Rules of this file:
 
-1. A cookie is sent as it came, to whom and as long as its ``Set-Cookie`` says.
-2. ``Secure`` keeps none back: browsers trust a server on their own machine, and a test's is one.
+1. A cookie is sent as it came, for the path and the time that its ``Set-Cookie`` says.
+2. ``Secure`` cookies are sent, too: browsers trust a server on their own machine, as a test's server is.
 3. A request that has a ``Cookie`` header is sent as it is.
 """
 
@@ -23,7 +23,7 @@ _VALUE = re.compile(r"(?! )[\x20-\x3a\x3c-\x7e\x80-\xff]*(?<! )")  # a semicolon
 
 
 class Cookies:
-    """The cookies of one client; `given`, names to values, are there from the start (None: none are)."""
+    """The cookies of one client; `given`, names to values, are there from the start (None: none)."""
 
     def __init__(self, given: Mapping[str, str] | None) -> None:
         policy = DefaultCookiePolicy(secure_protocols=("http", "https"))
@@ -33,7 +33,7 @@ class Cookies:
             self._keep(f"http://{HOST}/", Headers(lines))
 
     def send(self, request: Request) -> None:
-        """Put into a request what belongs there."""
+        """Put the cookies into a request that are for it."""
         url = Url(_url_of(request))
         self._jar.add_cookie_header(url)
         cookie = url.get_header("Cookie")
@@ -41,7 +41,7 @@ class Cookies:
             request.headers = Headers([*request.headers.pairs, ("cookie", cookie)])
 
     def keep(self, request: Request, headers: Headers) -> None:
-        """Take out of the headers of its answer what is to be kept."""
+        """Keep the cookies in the headers of its response."""
         self._keep(_url_of(request), headers)
 
     def _keep(self, url: str, headers: Headers) -> None:
@@ -54,7 +54,7 @@ class Cookies:
 
 
 class _Answer:
-    """An answer as a jar reads it."""
+    """A response as a cookie jar reads it."""
 
     def __init__(self, headers: Headers) -> None:
         self._message = Message()
@@ -71,7 +71,7 @@ def _url_of(request: Request) -> str:
 
 
 def _pairs(given: Any) -> list[str]:
-    """Each cookie as it stands in a header; raises for what are none."""
+    """Each cookie as it is written in a header; raises for what is not a cookie."""
     if not isinstance(given, Mapping):
         raise TypeError(f"cookies must be a mapping of names to values, got {given!r}")
     for name, value in given.items():

@@ -12,9 +12,9 @@ from .answer import held
 try:
     import pytest
 except ImportError as error:
-    raise ImportError("no_open_streams is a pytest fixture, and there is no pytest here") from error
+    raise ImportError("no_open_streams is a pytest fixture, and pytest is not installed") from error
 
-PATIENCE = 1.0  # seconds for those on their way out
+PATIENCE = 1.0  # seconds for streams that are about to end
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def no_open_streams() -> Iterator[None]:
 
 
 def _left(still_open: int, still_running: int) -> str:
-    """What there still is, as the rest of a sentence; empty for nothing."""
+    """What is left, as the rest of a sentence; empty for nothing."""
     said = []
     if still_open > 0:
         said.append(f"{_count(still_open, 'stream')} {'is' if still_open == 1 else 'are'} open")

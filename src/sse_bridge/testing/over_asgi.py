@@ -4,7 +4,7 @@ Rules of this file:
 
 1. An app runs in a plain task of the loop, outside every scope of the test: so a test may open a stream in one task
    and close it in another.
-2. Its `send` waits while the client has much to read, and says nothing once it has left: as uvicorn's.
+2. Its `send` waits while the client has much to read, and does nothing once it has disconnected: as uvicorn's.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ class AsgiServer:
         self._answer.hang_up()
 
     def abandon(self) -> None:
-        """End it as a loop that closes does."""
+        """End it as a closing loop does."""
         if self._task is not None:
             self._home.soon(self._task.cancel)
 
     @property
     def place(self) -> str:
-        """Where the app is just now: in a task that is not easily told."""
+        """Where the app is at the moment: empty, since a task does not easily show that."""
         return ""
 
     # -- the app's task ---------------------------------------------------------------------------
@@ -108,7 +108,7 @@ class AsgiServer:
     async def _send_body(self, message: Message) -> None:
         while not self._answer.has_room:
             await self._changes.wait()
-        if self._answer.gone:  # an app that goes on regardless must not keep the loop to itself
+        if self._answer.gone:  # an app that goes on regardless must not block the loop
             await self._home.pause()
         self._answer.put(message.get("body", b""))
         if not message.get("more_body", False):
@@ -117,7 +117,7 @@ class AsgiServer:
 
 
 class Lifespan:
-    """An app's lifespan, in a task of its own; an app that has none is taken as started."""
+    """An app's lifespan, in a task of its own; an app without one counts as started."""
 
     def __init__(self, app: App, place: Place) -> None:
         assert place.home is not None, "an ASGI app runs in a loop"
@@ -147,7 +147,7 @@ class Lifespan:
             self._home.soon(self._task.cancel)
 
     def look_for_start(self) -> bool | None:
-        """True once it has started; raises what kept it from that."""
+        """True once it has started; raises why it could not."""
         self._raise_failure()
         return True if self.started or self.over else None
 
@@ -215,7 +215,7 @@ class LoopThread:
         return self._place
 
     def stop(self, timeout: float) -> None:
-        """End it, and all that still runs in it; what does not let itself be ended is told of."""
+        """End it, and all that still runs in it; raises `AssertionError` if something does not end."""
         self._stop()
         self._thread.join(timeout)
         if self._thread.is_alive():

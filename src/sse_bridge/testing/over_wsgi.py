@@ -3,8 +3,8 @@
 Rules of this file:
 
 1. The app finds the connection where werkzeug's server has it, and so watches it as in production.
-2. As on every server the status leaves with the first bytes of the body, or with its end.
-3. Once the client has left, or was given up, a write fails, and then the body is closed.
+2. As on every server the status is sent with the first bytes of the body, or with its end.
+3. Once the client has disconnected, or was given up, a write fails, and then the body is closed.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from .request import Request
 App = Callable[..., Iterable[bytes]]
 Head = tuple[int, list[tuple[str, str]]]
 
-LOOK = 0.02  # seconds between two looks whether a client that does not read was given up
+LOOK = 0.02  # seconds between two checks whether a client that does not read was given up
 
 
 class _Unheard(BrokenPipeError):
-    """There is nobody to write to."""
+    """There is no client to write to."""
 
 
 class WsgiServer:
-    """Answers one request; `raises`, whether a failure of the app is the test's to see, or a 500."""
+    """Answers one request; `raises`, whether a failure of the app is raised in the test, or becomes a 500."""
 
     def __init__(self, app: App, request: Request, answer: Answer, *, raises: bool) -> None:
         self._app, self._request, self._answer, self._raises = app, request, answer, raises
@@ -55,15 +55,15 @@ class WsgiServer:
         self._there.close()
         connection = self._answer.connection
         if connection is not None and not hasattr(select, "POLLRDHUP"):
-            # There only a write tells, which may be a whole `ping` away.
+            # There only a write shows a disconnect, and the next may be a whole `ping` away.
             connection.pipe.hang_up()
 
     def abandon(self) -> None:
-        """Nothing ends a thread from outside."""
+        """Does nothing: a thread cannot be ended from outside."""
 
     @property
     def place(self) -> str:
-        """Where the app is just now."""
+        """Where the app is at the moment."""
         ident = self._thread.ident if self._thread is not None else None
         frame = sys._current_frames().get(ident) if ident is not None else None
         stack = traceback.extract_stack(frame) if frame is not None else []
@@ -117,14 +117,14 @@ class WsgiServer:
             self._signal.wait(monotonic() + LOOK)
             self._fail_if_given_up()
         if self._answer.gone:
-            raise _Unheard("the client has left")
+            raise _Unheard("the client has disconnected")
         self._answer.put(piece)
 
     def _fail_if_given_up(self) -> None:
         try:
             self._here.send(b"")
         except OSError as error:
-            raise _Unheard("the connection was broken off") from error
+            raise _Unheard("the connection was closed") from error
 
     def _send_head(self) -> None:
         if self._answer.status_code is None:

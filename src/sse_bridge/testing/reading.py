@@ -1,8 +1,8 @@
-"""What a test asks of a response; it is the same for those who wait in a thread and those who wait in a loop.
+"""What a test can ask about a response; it is the same for tests that wait in a thread and in a loop.
 
 Rules of this file:
 
-1. A question is a *look*: a call that gives None as long as there is no answer. Whoever waits looks again.
+1. A question is a *look*: a call that returns None as long as there is no answer. The one who waits looks again.
 2. A look raises as soon as there will never be an answer: what the app raised, or an AssertionError that shows
    what came.
 3. Events are taken once, in order. Pings are counted apart, and each is waited for once.
@@ -24,12 +24,12 @@ from .request import Request
 T = TypeVar("T")
 Look = Callable[[], T | None]
 
-LIMIT = 16 * 1024 * 1024  # bytes of a body, of which nobody tests more
+LIMIT = 16 * 1024 * 1024  # bytes of a body, more than any test reads
 SHOWN = 1000  # bytes of it in a message
 
 
 class Reading:
-    """A response as a test sees it; `request` and `answer`; `raises`, whether the app's failure is raised here."""
+    """A response as a test sees it; `raises`, whether the app's failure is raised here."""
 
     def __init__(self, request: Request, answer: Answer, *, raises: bool) -> None:
         self._request, self._answer, self._raises = request, answer, raises
@@ -53,7 +53,7 @@ class Reading:
 
     @property
     def body(self) -> bytes:
-        """All bytes that have been read so far; of what is no event stream, all."""
+        """All bytes that have been read so far; the whole body if it is not an event stream."""
         return bytes(self._body)
 
     def json(self) -> Any:
@@ -62,56 +62,58 @@ class Reading:
 
     @property
     def pings(self) -> int:
-        """How many pings there are among what has been read so far."""
+        """How many pings have been read so far."""
         return self._pings
 
     @property
     def ending(self) -> Ending | None:
-        """Why the stream ended, as the server's side knows it; None as long as it goes on."""
+        """Why the stream ended, as the server's side knows it; None while it goes on."""
         return self._connection("an ending").stream.ending
 
     @property
     def summary(self) -> Summary:
-        """What `on_end` is told; it is there once the stream was read to its end, or hung up."""
+        """The Summary that `on_end` gets, available once the stream was read to its end, or hung up."""
         summary = self._connection("a summary").farewell.summary
         if summary is None or not self._is_summed_up:
             raise AssertionError(
-                f"{self._request} is not over: read() it to its end, or hang_up(), before its summary"
+                f"{self._request} is not over: read() it to its end, or hang_up(), before you ask for its summary"
             )
         return summary
 
     @property
     def source_closed(self) -> bool:
-        """Whether the source is over: it ran dry, raised, or was closed, and its cleanup is done."""
+        """Whether the source is over: it ended, raised, or was closed, and its cleanup is done."""
         self._connection("a source")
         return self._answer.source_closed
 
     def advance(self, seconds: float) -> None:
-        """For this stream so many seconds more have passed: it pings, stalls or expires as if they had."""
+        """Pretend that so many more seconds have passed for this stream, which may then ping, stall or expire."""
         if seconds < 0:
             raise ValueError(f"seconds must not be negative, got {seconds!r}")
         self._connection("a clock").skip(seconds)
 
     def _connection(self, what: str) -> Connection:
         if self._answer.connection is None:
-            raise RuntimeError(f"{self._request} is no stream of sse_bridge's: there is not {what}")
+            raise RuntimeError(
+                f"{self._request} is not a stream of sse_bridge's: it does not have {what}"
+            )
         return self._answer.connection
 
     def _advance_if_ours(self, seconds: float) -> None:
-        """The same, but for what turned out to be another answer nothing."""
+        """The same, but does nothing if the response turned out to be another."""
         if self._answer.connection is not None:
             self.advance(seconds)
 
     # -- looks ------------------------------------------------------------------------------------
 
     def _look_for_clock(self) -> bool | None:
-        """Whether time may pass: the stream has begun, or the answer is none."""
+        """Whether time may pass: the stream has begun, or the response is not a stream."""
         connection = self._answer.connection
         begun = connection is not None and connection.stream.deadline != float("inf")
         return True if begun or self._is_started() or self._answer.over else None
 
     def _look_for_status(self) -> bool | None:
-        """The status and headers are there; of what is no event stream, the body is, too."""
+        """The status and headers are there; if it is not an event stream, the body is, too."""
         if not self._is_started():
             self._check("an answer was wanted")
             return None
@@ -119,7 +121,7 @@ class Reading:
             if self._request.method != "HEAD":
                 return True
         elif self.status_code >= 500 and self._raises and not self._answer.over:
-            return None  # frameworks answer first, and raise then
+            return None  # frameworks answer first, and then raise
         complete = self._answer.complete
         while self._read():
             pass
@@ -179,11 +181,11 @@ class Reading:
     # -- what went wrong --------------------------------------------------------------------------
 
     def _too_late(self, wanted: str, timeout: float) -> AssertionError:
-        """It took too long."""
+        """The error for a wait that took too long."""
         return AssertionError(f"{wanted}, but not within {timeout:g} s\n{self._shown()}")
 
     def _still_runs(self, timeout: float, place: str) -> AssertionError:
-        """The end did not come."""
+        """The error for an app that did not end."""
         after = f"{timeout:g} s after the client left"
         if self._answer.connection is not None and not self._answer.source_closed:
             return AssertionError(
@@ -192,7 +194,7 @@ class Reading:
         return AssertionError(f"{self._request}: the app still runs {after}\n{place}".rstrip())
 
     def _check(self, wanted: str, *, ended: bool = False) -> None:
-        """Raise if it will never come."""
+        """Raise if what is wanted will never come."""
         if self._answer.over:
             self._raise_failure()
         if ended or self._answer.over:
@@ -203,7 +205,7 @@ class Reading:
             raise AssertionError(f"{wanted}, but {why}\n{self._shown()}")
 
     def _raise_failure(self) -> None:
-        """Raise what the app has raised, if that is to be and was not yet."""
+        """Raise what the app has raised, if it should be raised here and was not yet."""
         error = self._answer.error
         if error is not None and self._raises:
             self._answer.error = None
@@ -212,12 +214,12 @@ class Reading:
     def _shown(self) -> str:
         if not self._is_started():
             return (
-                f"{self._request}: there came nothing. Before its first chunk a source holds the status back, "
-                "for `hold` seconds; stream(..., advance=seconds) lets them pass."
+                f"{self._request}: nothing came. Until the first chunk the status is held back, for up to `hold` "
+                "seconds; stream(..., advance=seconds) lets them pass."
             )
         last = bytes(self._body[-SHOWN:]).decode("utf-8", "replace")
         cut = "..." if len(self._body) > SHOWN else ""
-        came = f"{self._request}: there came {self.status_code}, {len(self._body)} bytes"
+        came = f"{self._request}: received {self.status_code}, {len(self._body)} bytes"
         return f"{came}:\n{cut}{last}" if last else came
 
     # -- inside -----------------------------------------------------------------------------------
@@ -226,7 +228,7 @@ class Reading:
         return self._answer.status_code is not None
 
     def _sum_up(self) -> bool:
-        """Whether all is known of the stream, if it is ours."""
+        """Whether all about the stream's end is known, if it is ours."""
         self._is_summed_up = self._answer.connection is None or self._answer.summed_up
         return self._is_summed_up
 
@@ -236,7 +238,7 @@ class Reading:
             return False
         self._body += piece
         if len(self._body) > LIMIT:
-            raise AssertionError(f"{self._request} goes on: there came {len(self._body)} bytes")
+            raise AssertionError(f"{self._request} does not end: {len(self._body)} bytes came")
         self._events += self._decoder.feed(piece)
         return True
 
@@ -245,5 +247,5 @@ class Reading:
 
 
 def count(number: int, noun: str) -> str:
-    """So many, as the beginning of a sentence."""
+    """The number and the noun, as the beginning of a sentence."""
     return f"1 {noun} was" if number == 1 else f"{number} {noun}s were"

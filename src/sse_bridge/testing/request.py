@@ -1,4 +1,4 @@
-"""What a test asks an app, as WSGI and as ASGI have it, and where the app runs."""
+"""A test's request to an app, in the form of WSGI and of ASGI, and where the app runs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..loops.base import Home
 Pairs = Mapping[str, str] | Iterable[tuple[str, str]]
 
 HOST = "testserver"
-# What an EventSource says. A middleware may stream for those only who ask for it.
+# What an EventSource sends. A middleware may stream only for clients that ask for it.
 ACCEPT = ("accept", "text/event-stream")
 
 
 class Headers(Mapping[str, str]):
-    """Headers by name, in any case; several of one name are joined with a comma, and `pairs` has all."""
+    """Headers by case-insensitive name; several of one name are joined with a comma, and `pairs` has them apart."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self.pairs = list(pairs)
@@ -77,7 +77,7 @@ class Request:
         return f"{self.method} {self.path}"
 
     def environ(self) -> dict[str, Any]:
-        """For a WSGI app."""
+        """The request for a WSGI app."""
         environ: dict[str, Any] = {
             "REQUEST_METHOD": self.method,
             "SCRIPT_NAME": "",
@@ -101,10 +101,10 @@ class Request:
         return environ
 
     def scope(self, state: Mapping[str, Any]) -> MutableMapping[str, Any]:
-        """For an ASGI app whose lifespan has left `state`."""
+        """The request for an ASGI app, with the `state` of its lifespan."""
         return {
             "type": "http",
-            # As uvicorn says it. From 2.4 on `send` would have to raise for a client that has left.
+            # As uvicorn says it. From 2.4 on `send` would have to raise for a client that has disconnected.
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "1.1",
             "method": self.method,
@@ -124,7 +124,7 @@ class Request:
 
 
 class Place(NamedTuple):
-    """Where an app runs: `home`, its loop (None for WSGI), `context`, in which, and what its lifespan has left."""
+    """Where an app runs: `home`, its loop (None for WSGI), its `context`, and the state of its lifespan."""
 
     home: Home | None
     context: contextvars.Context
@@ -132,7 +132,7 @@ class Place(NamedTuple):
 
 
 def nowhere() -> Place:
-    """No loop, and an empty context: as a WSGI server's thread has it."""
+    """No loop, and an empty context, as on a WSGI server's thread."""
     return Place(None, contextvars.Context(), {})
 
 

@@ -22,18 +22,18 @@ class Server(Protocol):
         """Let the app begin, in this context."""
 
     def hang_up(self) -> None:
-        """The client leaves."""
+        """The client disconnects."""
 
     def abandon(self) -> None:
         """End what did not end by itself, as far as that can be."""
 
     @property
     def place(self) -> str:
-        """Where the app is just now, for a message."""
+        """Where the app is at the moment, for a message."""
 
 
 def interface_of(app: Any) -> Interface:
-    """Whether `app` is for WSGI or for ASGI; raises `TypeError` for what does not show it."""
+    """Whether `app` is for WSGI or for ASGI; raises `TypeError` if that cannot be detected."""
     if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__):
         return "asgi"
     takes_two, takes_three = _takes(app, 2), _takes(app, 3)
@@ -58,7 +58,7 @@ Serve = Callable[[Request, Answer], Server]
 def serve(
     app: Callable[..., Any], request: Request, answer: Answer, place: Place, *, raises: bool
 ) -> Server:
-    """Answer a request: the app begins."""
+    """Start the app on a request, and return the server that answers it."""
     server: Server
     if place.home is None:
         server = WsgiServer(app, request, answer, raises=raises)

@@ -1,9 +1,9 @@
-"""An answer as a test holds it: for those who wait in a thread, and for those who wait in a loop.
+"""A response as a test uses it: for tests that wait in a thread, and for tests that wait in a loop.
 
 Rules of this file:
 
-1. Every wait is bounded, and says what it waited for when that was in vain.
-2. Both kinds do the same, and differ in how they wait only.
+1. Every wait is bounded, and if it was in vain, its error says what it waited for.
+2. Both kinds do the same, and differ only in how they wait.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from .servers import Serve
 T = TypeVar("T")
 
 TIMEOUT = 5.0  # seconds that a wait may take
-# Seconds between looks at what nobody rings for: a source that ends long after its stream.
+# Seconds between looks at what rings no bell: a source that ends long after its stream.
 EVERY = 0.01
-# Seconds that the end of the app is waited for when the test has failed already.
+# Seconds to wait for the end of the app when the test has failed already.
 BRIEFLY = 0.5
 
 
 def wait(bell: Bell, look: Look[T], timeout: float, late: Callable[[], AssertionError]) -> T:
-    """Look until there is an answer; raises `late` when it does not come in time."""
+    """Look until there is an answer; raises `late` if it does not come in time."""
     signal, until = ThreadSignal(), monotonic() + timeout
     with bell.heard_by(signal.set):
         while (found := look()) is None:
@@ -52,7 +52,7 @@ async def wait_in_loop(
                 if (now := monotonic()) >= until:
                     raise late()
                 await signal.wait(min(until, now + EVERY))
-                # anyio does not cancel a task whose wake-up is on its way: a busy stream would keep it so.
+                # anyio does not cancel a task whose wake-up is under way, which a busy stream would always cause.
                 await home.pause()
         finally:
             signal.close()
@@ -60,14 +60,14 @@ async def wait_in_loop(
 
 
 def current_home() -> Home:
-    """The loop that the caller runs in; only there anyio is needed."""
+    """The loop that the caller runs in; anyio is needed only for this."""
     from ..loops.current import current_home
 
     return current_home()
 
 
 class _Stream(Reading):
-    """One request's answer, and the server that gives it."""
+    """The response to one request, and the server that sends it."""
 
     def __init__(self, request: Request, serve: Serve, *, raises: bool, timeout: float) -> None:
         answer = Answer()
@@ -84,7 +84,7 @@ class _Stream(Reading):
 
 
 class Stream(_Stream):
-    """An answer, for a test that waits in a thread; every wait takes a `timeout` of its own, in seconds."""
+    """A response, for a test that waits in a thread; every wait takes a `timeout` of its own, in seconds."""
 
     def take(self, number: int = 1, *, timeout: float | None = None) -> list[ServerSentEvent]:
         """The next events, so many."""
@@ -114,7 +114,7 @@ class Stream(_Stream):
         self._wait(self._look_for_status, "an answer was wanted", None)
 
     def _leave(self, *, quietly: bool) -> None:
-        """Leave the block; `quietly` for an error, which is then the one to be told."""
+        """Leave the block; `quietly` after an error, which is then the one to be raised."""
         try:
             self.hang_up(timeout=min(BRIEFLY, self._timeout) if quietly else None)
         except BaseException as error:
@@ -128,7 +128,7 @@ class Stream(_Stream):
 
 
 class AsyncStream(_Stream):
-    """An answer, for a test that waits in a loop; every wait takes a `timeout` of its own, in seconds."""
+    """A response, for a test that waits in a loop; every wait takes a `timeout` of its own, in seconds."""
 
     async def take(self, number: int = 1, *, timeout: float | None = None) -> list[ServerSentEvent]:
         """The next events, so many."""
@@ -158,7 +158,7 @@ class AsyncStream(_Stream):
         await self._wait(self._look_for_status, "an answer was wanted", None)
 
     async def _leave(self, *, quietly: bool) -> None:
-        """Leave the block; `quietly` for an error, which is then the one to be told."""
+        """Leave the block; `quietly` after an error, which is then the one to be raised."""
         try:
             await self.hang_up(timeout=min(BRIEFLY, self._timeout) if quietly else None)
         except BaseException as error:
