@@ -287,7 +287,7 @@ def read(thing: Any, name: str) -> Any:
     """A field of an object or a mapping; None where there is none, or where reading it raises."""
     try:
         return thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
-    except BaseException:  # a property may raise anything, and the client is yet to be told
+    except BaseException:  # a property may raise anything, and the client still has to be told
         return None
 
 

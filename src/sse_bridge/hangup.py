@@ -220,7 +220,7 @@ class _Watcher:
             try:
                 self._ensure_running()
                 self._epoll.register(watch.descriptor, (watch.wants or 0) | select.EPOLLONESHOT)
-            except (OSError, RuntimeError):  # no descriptor, no thread to be had
+            except (OSError, RuntimeError):  # no descriptor or no thread is left
                 return False
             self._watches[watch.descriptor] = watch
         return True

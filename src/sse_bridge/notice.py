@@ -2,8 +2,8 @@
 
 Rules of this file:
 
-1. Nothing of a server is patched, and its own signal handlers are called as ever.
-2. A signal handler takes no lock: it may interrupt whoever holds it.
+1. Nothing of a server is patched, and its own signal handlers are called as always.
+2. A signal handler takes no lock: it may interrupt the code that holds it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Notice:
         if ends and is_first and streams.open:
             self._heard, self.kept_back = True, number
         elif callable(theirs):
-            # A Ctrl-C that Python raises is for whoever catches it.
+            # A Ctrl-C that Python raises is left to the code that catches it.
             self._heard = self._heard or not ends
             theirs(number, frame)
         else:

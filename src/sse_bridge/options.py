@@ -250,7 +250,7 @@ class Options:
         try:
             message = self._describe(error, code)
             return None if message is None else whole(str(message))
-        except BaseException as raised:  # SystemExit too: the client is yet to be told
+        except BaseException as raised:  # SystemExit too: the client still has to be told
             report(raised, "describe raised")
             return GENERAL_FAILURE
 

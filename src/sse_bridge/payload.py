@@ -62,7 +62,7 @@ def _standard(default: Default | None) -> Encode:
 
 
 def _c_encoder(public: json.JSONEncoder) -> Callable[[Any, int], tuple[str, ...]]:
-    """What JSONEncoder.encode makes anew for each value, at half of the cost of a small one."""
+    """The encoder that JSONEncoder.encode makes again for each value, at half of the cost of a small one."""
     marks: dict[int, Any] = {}  # the containers that are open: one met again is a cycle
     return json_writer(json.encoder, marks, public.default, encode_basestring)
 

@@ -124,7 +124,7 @@ class Pursuit:
         self._runs = True
         try:
             threading.Thread(target=self._run, name="sse_bridge pursuit", daemon=True).start()
-        except RuntimeError:  # no thread to be had: the next who asks starts one
+        except RuntimeError:  # no thread could be started: the next caller tries again
             self._runs = False
             _log.exception("stopping a source is delayed: no thread could be started")
 

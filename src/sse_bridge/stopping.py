@@ -140,7 +140,7 @@ class _Lookout:
     """Checks whether the server is about to stop, from the first stream on."""
 
     def __init__(self) -> None:
-        self._grace: float | None = None  # seconds; None: nobody asked
+        self._grace: float | None = None  # seconds; None: `shutdown_on_signal` was not called
         self._runs = False
         self._number = 0  # of the server that is looked at
 

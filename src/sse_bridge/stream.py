@@ -391,7 +391,7 @@ class Stream:
         return Failure(message, code, retryable)
 
 
-# What is to be noted before it is said.
+# The kinds of parts that `_note` needs to see before they are written.
 _RARE = frozenset({Broken, Frame, Raw, Relayed})
 _NO_KINDS: Mapping[type, Callable[[Any, Any], bytes]] = MappingProxyType({})
 

@@ -26,7 +26,7 @@ class Limits(NamedTuple):
 
 
 class Times:
-    """When one stream began, spoke (bytes left) and heard (a chunk came), and its deadlines."""
+    """When one stream began, spoke (wrote bytes) and heard (got a chunk), and its deadlines."""
 
     __slots__ = (
         "_limits",

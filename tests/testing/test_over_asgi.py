@@ -79,7 +79,7 @@ def test_an_app_that_goes_on_sending_waits_for_its_reader_and_is_ended(backend: 
         stream.take(3)
         assert sent < 10
         with pytest.raises(
-            AssertionError, match=r"the app still runs 0\.1 s after the client left"
+            AssertionError, match=r"the app still runs 0\.1 s after the client disconnected"
         ):
             stream.hang_up(timeout=0.1)
         stream._server.abandon()

@@ -105,7 +105,7 @@ class Connection:
         self.begun = True
         try:
             self.worker.start()
-        except Exception as error:  # no thread to be had
+        except Exception as error:  # no thread could be started
             self.begun = False
             self.pipe.end(error)
 

@@ -109,7 +109,7 @@ class Body(Iterator[bytes]):
         if _is_finalizing():
             return
         if not self._released and self._connection.farewell.is_ours:
-            self._releasing.clear()  # whoever began with it was kept from ending it
+            self._releasing.clear()  # a thread that began it was kept from finishing
             threading.Thread(target=self.close, name="sse_bridge forgotten", daemon=True).start()
         else:
             self._forget_client()

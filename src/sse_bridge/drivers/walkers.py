@@ -73,7 +73,7 @@ class OwnThreads:
                 self.check()
                 self._running.add(mine)
             return OwnThread(context, lambda: self._run(call, mine))
-        except BaseException:  # no thread to be had
+        except BaseException:  # no thread could be started
             self._running.discard(mine)
             raise
 

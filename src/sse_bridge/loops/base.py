@@ -93,7 +93,7 @@ class Scope(Protocol):
 
 
 class Home(Protocol):
-    """An event loop, for whoever is inside or outside it."""
+    """An event loop, for callers inside and outside of it."""
 
     def soon(
         self, call: Callable[[], object], from_elsewhere: Callable[[], object] | None = None

@@ -70,7 +70,7 @@ class Inbox:
         return self._gone
 
     async def _read(self) -> Message | None:
-        """Read one message, or wait until whoever is reading has one."""
+        """Read one message, or wait until the other reader has one."""
         if self._reading is not None:
             await self._changes.wait()
             return None

@@ -186,7 +186,7 @@ class Reading:
 
     def _still_runs(self, timeout: float, place: str) -> AssertionError:
         """The error for an app that did not end."""
-        after = f"{timeout:g} s after the client left"
+        after = f"{timeout:g} s after the client disconnected"
         if self._answer.connection is not None and not self._answer.source_closed:
             return AssertionError(
                 f"{self._request}: the source {self._answer.source} still runs {after}"
