@@ -131,7 +131,7 @@ def test_a_line_of_a_body_that_is_no_json_comes_not_into_the_log(caplog: pytest.
     environ = {"REQUEST_METHOD": "GET", "HTTP_ACCEPT": "text/event-stream"}
     body = b"".join(wsgi.Middleware(app)(environ, lambda *started: None))
     assert b"event: error" in body
-    assert "no JSON" in caplog.text
+    assert "is not JSON" in caplog.text
     assert quoted(caplog) == []
 
 
