@@ -191,7 +191,7 @@ def _library_value(value: Any, json_default: Default | None) -> Any:
 def _advice(value: Any) -> str:
     if is_response(value):
         return "a response is no chunk; to refuse a request, raise or abort before the first chunk"
-    return "json_default= says what to make of it"
+    return "give json_default= to convert it"
 
 
 def is_response(value: Any) -> bool:

@@ -34,16 +34,15 @@ def _with_orjson(dumps: fast.Dumps, options: int, standard: Encode) -> Encode:
     def encode(value: Any) -> bytes:
         line = None
         try:
-            # The bytes that orjson gives lie in a block of a kilobyte, and to let hundreds of these wait for the
-            # writer cost several times what the writing does: so without its last character, a copy is made.
+            # The bytes that orjson returns occupy a block of a kilobyte, and letting hundreds of these wait for
+            # the writer cost several times what the writing does: so they are copied, without the last character.
             made = dumps(value, None, options)[:-1]
             if agrees(value.values() if type(value) is dict else (value,)):
                 line = made
         except (TypeError, RecursionError):  # refused, or too deep in the stack to tell
             pass
-        if (
-            line is None
-        ):  # and not while orjson's refusal is handled: it would be told with that of json
+        # Outside of the `except`, or a traceback would show orjson's refusal in front of json's.
+        if line is None:
             return standard(value)
         return line if line.isascii() else escape_line(line)
 
