@@ -61,10 +61,12 @@ MAY_IMPORT = {
         "surrogates",
         "times",
         "unknown",
+        "values",
         "adapters/*",
         "dialects/*",
         "parts",
     },
+    "values": set(),
     "forks": set(),
     "keys": set(),
     "registry": {"forks", "keys"},
@@ -188,7 +190,15 @@ MAY_IMPORT = {
     "fastapi": {"starlette"},
     "testing/*": {"wire", "summary", "registry", "stopping", "loops/*", "drivers/*", "testing/*"},
     "static/*": set(),
-    "__init__": {"wire", "failures", "summary", "stopping", "adapters/*", "dialects/*"},
+    "__init__": {
+        "wire",
+        "failures",
+        "parts",
+        "summary",
+        "stopping",
+        "adapters/*",
+        "dialects/*",
+    },
 }
 
 # Whose framework, and beyond the standard library nothing else.

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import copy
-import inspect
-import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache
 from math import inf
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
-from . import adapters, dialects
+from . import adapters, dialects, values
 from .adapters.base import Adapter, Reader, Wish
 from .arguments import flag
 from .custom import check_adapter, check_dialect, checked_reader, checked_voice
@@ -28,6 +26,7 @@ from .summary import Summary
 from .surrogates import whole
 from .times import Limits
 from .unknown import unknown_option
+from .values import PingForm
 
 RawHeaders = list[tuple[bytes, bytes]]
 Describe = Callable[[BaseException], str | None] | Callable[[BaseException, str], str | None]
@@ -43,7 +42,6 @@ _PLAIN_UNSAID: Any = _Unsaid("plain")
 
 AnyDialect = dialects.DialectName | Dialect
 AnyAdapter = adapters.AdapterName | Adapter
-PingForm = Literal["line", "block"] | None
 
 
 class Words(TypedDict, total=False):
@@ -121,21 +119,27 @@ class Options:
     ) -> None:
         self._translate(dialect, adapter)
         self.limits = Limits(
-            ping=_seconds("ping", ping) or inf,
-            hold=_seconds("hold", hold),
-            first_chunk_timeout=_patience("first_chunk_timeout", first_chunk_timeout),
-            stall_timeout=_patience("stall_timeout", stall_timeout),
-            max_duration=_patience("max_duration", max_duration),
+            ping=values.seconds("ping", ping) or inf,
+            hold=values.seconds("hold", hold),
+            first_chunk_timeout=values.patience("first_chunk_timeout", first_chunk_timeout),
+            stall_timeout=values.patience("stall_timeout", stall_timeout),
+            max_duration=values.patience("max_duration", max_duration),
         )
-        self.send_timeout = _patience("send_timeout", send_timeout)
-        self.cleanup_timeout = _cleanup(cleanup_timeout)
-        self.max_streams, self.retry = _count("max_streams", max_streams), _count("retry", retry)
+        self.send_timeout = values.patience("send_timeout", send_timeout)
+        self.cleanup_timeout = values.cleanup(cleanup_timeout)
+        self.max_streams, self.retry = (
+            values.count("max_streams", max_streams),
+            values.count("retry", retry),
+        )
         self.max_streams_per = key_maker(max_streams_per, max_streams)
-        self.on_end, self.cancel = _callable("on_end", on_end), _callable("cancel", cancel)
-        self._describe = _describer(describe)
+        self.on_end, self.cancel = (
+            values.callback("on_end", on_end),
+            values.callback("cancel", cancel),
+        )
+        self._describe = values.describer(describe)
         self.collect, self.interrupt = flag("collect", collect), flag("interrupt", interrupt)
-        self._objects = object_writer(_callable("json_default", json_default))
-        self._ping_form = _ping_form(ping_form)
+        self._objects = object_writer(values.callback("json_default", json_default))
+        self._ping_form = values.ping_form(ping_form)
 
     def _translate(self, dialect: AnyDialect, adapter: AnyAdapter) -> None:
         self._dialect_named, self._adapter_named = dialect is not _PLAIN_UNSAID, adapter != "auto"
@@ -303,86 +307,6 @@ def _adapter(adapter: Any) -> Adapter:
     if isinstance(adapter, str):
         return adapters.by_name(adapter)
     return check_adapter(adapter)
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number of seconds, got {value!r}")
-    if math.isnan(value) or value < 0:
-        raise ValueError(f"{name} must not be negative, got {value!r}")
-    return float(value)
-
-
-def _seconds(name: str, value: Any) -> float:
-    """Seconds; ``inf`` for None."""
-    return inf if value is None else _number(name, value)
-
-
-def _patience(name: str, value: Any) -> float:
-    """A timeout in seconds; ``inf`` for None; 0 is refused."""
-    seconds = _seconds(name, value)
-    if seconds == 0:
-        raise ValueError(f"{name} must be more than 0, or None for no limit, got {value!r}")
-    return seconds
-
-
-def _cleanup(value: Any) -> float:
-    if value is None:
-        raise TypeError("cleanup_timeout must be a number of seconds, got None")
-    return _number("cleanup_timeout", value)
-
-
-def _count(name: str, value: Any) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an int or None, got {value!r}")
-    if value < 0:
-        raise ValueError(f"{name} must not be negative, got {value!r}")
-    return value
-
-
-def _callable(name: str, value: Any) -> Callable[..., Any] | None:
-    if value is not None and not callable(value):
-        raise TypeError(f"{name} must be callable or None, got {value!r}")
-    made: Callable[..., Any] | None = value
-    return made
-
-
-def _describer(value: Any) -> Callable[[BaseException, str], Any] | None:
-    """`describe`, to be called with exception and code, also where it takes the exception only."""
-    describe = _callable("describe", value)
-    if describe is None:
-        return None
-    takes = _takes(describe)
-    if takes == 0:
-        raise TypeError(
-            f"describe must take an exception, or an exception and its code, got {value!r}"
-        )
-    return describe if takes == 2 else lambda error, _: describe(error)
-
-
-def _takes(describe: Callable[..., Any]) -> int:
-    """With how many arguments it can be called, 1 or 2; 0 for neither."""
-    try:
-        signature = inspect.signature(describe)
-    except (TypeError, ValueError):  # a builtin's
-        return 1
-    # A second parameter with a default is often a value that a lambda has bound, not a place for the code.
-    for number in (1, 2):
-        try:
-            signature.bind(*range(number))
-            return number
-        except TypeError:
-            pass
-    return 0
-
-
-def _ping_form(value: Any) -> PingForm:
-    if value not in (None, "line", "block"):
-        raise ValueError(f'ping_form must be "line", "block" or None, got {value!r}')
-    form: PingForm = value
-    return form
 
 
 def raw(headers: list[tuple[str, str]]) -> RawHeaders:

@@ -30,9 +30,9 @@ class Summary(NamedTuple):
     """What happened on one stream, for logs, bills and databases; times are in seconds.
 
     `truncated`, whether more was said than is kept here; `held`, whether no byte of the stream was sent: then the
-    framework answers, with the failure's status, or the client disconnected before there was a response. `model` and
-    `upstream_id` are the model's name and the service's id of the answer, `cached_tokens` those of the input that
-    came from a cache, `reasoning_tokens` those of the output that were thoughts: None where nobody told.
+    framework answers, with the failure's status, or the client disconnected before there was a response. `model`
+    and `upstream_id` are the model's name and the service's id of the answer, `cached_tokens` those of the input
+    that came from a cache, `reasoning_tokens` those of the output that were thoughts: None where nobody told.
     """
 
     ending: Ending

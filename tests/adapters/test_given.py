@@ -79,7 +79,7 @@ def test_where_there_is_no_place_for_one_it_is_left_out_with_one_warning(caplog)
     result = parts.ToolResult("c", 3)
     assert told(["a", result, result], dialect="openai")[-1] == (None, "[DONE]")
     [record] = caplog.records
-    assert "the openai dialect has no place for a tool's result" in record.getMessage()
+    assert "the openai dialect cannot express a tool's result" in record.getMessage()
 
 
 def test_openai_has_a_place_for_sources_and_nothing_to_say_of_a_step(caplog):
