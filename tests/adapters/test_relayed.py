@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chunks import openai_chunk
+from chunks import openai_chunk, run
 from sse_bridge import ServerSentEvent, UpstreamError
 from sse_bridge.adapters.relayed import LINE_LIMIT, RelayedLines
 from sse_bridge.parts import Broken, Frame, Relayed
@@ -96,6 +96,15 @@ def test_an_event_with_a_name_of_its_own_may_be_a_word_or_not():
     assert not relay(named, must_speak=True, passes="openai")[0][0].speaks
     own = event({"error": "x"}, "tool")
     assert not relay(own, must_speak=True, passes="openai")[0][0].speaks
+
+
+@pytest.mark.parametrize("dialect", ["openai", "delta"])
+def test_an_answer_that_comes_in_one_piece_with_its_end_has_spoken(dialect: str):
+    named = event({"text": "Hel"}, "delta") + b"event: done\ndata: [DONE]\n\n"
+    body = WORD + STOP + DONE if dialect == "openai" else named
+    parts, _ = relay(body, must_speak=True)
+    assert parts == [Frame(body), Relayed(dialect, over=True)]
+    assert run([body], adapter="frames", dialect=dialect) == body
 
 
 def test_the_dialect_is_told_before_the_frame_and_only_if_it_asks():

@@ -68,9 +68,8 @@ class Sightings:
 
     def __init__(self, *, listens: bool = False, named: bool = True) -> None:
         self.protocol: Protocol | None = None
-        self.over = (
-            False  # finished or failed, as the frames themselves say, and nothing came after that
-        )
+        self.began = False  # something came before its end
+        self.over = False  # finished or failed, in its own words, and nothing after that
         self.failed = False
         self.failure: UpstreamError | None = None  # one in place of the first word
         self.spoke = not listens
@@ -108,11 +107,12 @@ class Sightings:
         self.over = False
         if self.protocol is None and self._left:
             self._left -= 1
-            self.protocol = _recognized(self._event, data)
+            self.protocol = recognized(self._event, data)
         if self.protocol is None:
             self.over = self.failed = self._event == b"error"
         else:
             self._look_for_an_end(self.protocol, data)
+        self.began = self.began or not self.over
 
     def _listen(self, data: bytes) -> None:
         """Look for the model's first word, or for a failure in its place."""
@@ -150,7 +150,8 @@ def _words(event: bytes, data: bytes) -> set[bytes]:
     return {event, found.group(1)} if found else {event}
 
 
-def _recognized(event: bytes, data: bytes) -> Protocol | None:
+def recognized(event: bytes, data: bytes) -> Protocol | None:
+    """The protocol that an event of this name and data shows; None where it shows none that is known."""
     words = _words(event, data)
     for protocol in _BY_WORD:
         if words & protocol.spoken:

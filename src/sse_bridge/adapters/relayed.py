@@ -53,6 +53,7 @@ class RelayedLines:
         return broken(parts, upstream_cut()) if self._seen.was_cut else parts
 
     def _pass(self, piece: bytes) -> Parts:
+        had_spoken = self._seen.spoke and self._seen.began
         self._seen.see(self._whole_lines(piece))
         self._is_cut = not piece.endswith((b"\n", b"\r"))
         if self._seen.failure is not None and not self._seen.spoke:
@@ -61,7 +62,9 @@ class RelayedLines:
         if self._told is None or told == self._told:
             return (frame,)
         self._told = told
-        return (Relayed(*told), frame)
+        speaks_first = self._seen.spoke and self._seen.began and not had_spoken
+        # An end that is told before the first word is that of no answer.
+        return (frame, Relayed(*told)) if speaks_first else (Relayed(*told), frame)
 
     def _whole_lines(self, piece: bytes) -> list[bytes]:
         """The whole lines without their ends, leaving out the rest of one whose beginning was passed on."""
