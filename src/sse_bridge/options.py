@@ -91,6 +91,7 @@ class Options:
     """
 
     _say_end = True
+    _is_framed = False  # somebody else's answer, whose frames pass
     _by_lines: Options | None = None  # the same with pings of one line
     _request: Any = None  # what `max_streams_per` is called with
 
@@ -150,7 +151,7 @@ class Options:
     def framed(self, *, say_end: bool = False) -> Options:
         """The same for somebody else's frames; unless `say_end`, those have an end frame of their own."""
         options = self._copy()
-        options._say_end = say_end
+        options._say_end, options._is_framed = say_end, True
         if not self._adapter_named:
             options.adapter = adapters.Frames(exact=True)
         if not self._dialect_named:
@@ -210,8 +211,11 @@ class Options:
     @cached_property
     def _prepared(self) -> _Prepared:
         takes_objects = self.dialect.takes_objects
+        passes = self.dialect.passes
+        is_gateway = self._dialect_named and not (takes_objects or self._is_framed)
+        speaks = passes or self.dialect.name if is_gateway else None
         wish = Wish(
-            self.dialect.passes, takes_objects, self.collect, False, self._objects, names=True
+            passes, takes_objects, self.collect, False, self._objects, names=True, speaks=speaks
         )
         return _Prepared(
             wishes=(wish, wish._replace(lines=True)),

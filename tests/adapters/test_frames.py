@@ -273,13 +273,28 @@ def test_where_a_model_should_speak_it_is_no_answer(dialect, body, status, code)
     assert (raised.value.status_code, raised.value.code) == (status, code)
 
 
+ROLE = {"role": "assistant", "content": ""}
+
+
 @pytest.mark.parametrize("dialect", ["openai", "delta"])
-def test_an_answer_without_a_word_fails_also_behind_a_comment_or_a_role(dialect):
-    for opening in ": ping\n\n", frame(openai_chunk({"role": "assistant", "content": ""})):
-        body = run([opening, DONE], adapter="frames", dialect=dialect)
-        assert body.startswith(opening.encode())
-        assert b"empty_answer" in body
-        assert b"event: done" not in body
+def test_an_answer_without_a_word_fails_also_behind_a_comment(dialect):
+    body = run([": ping\n\n", DONE], adapter="frames", dialect=dialect)
+    assert body.startswith(b": ping\n\n")
+    assert b"empty_answer" in body
+    assert b"event: done" not in body
+
+
+def test_an_answer_without_a_word_fails_also_behind_a_role():
+    opening = frame(openai_chunk(ROLE))
+    body = run([opening, DONE], adapter="frames", dialect="openai")
+    assert body.startswith(opening.encode())
+    assert b"empty_answer" in body
+
+
+def test_in_another_protocol_a_role_alone_is_nothing_and_the_failure_is_a_status():
+    with pytest.raises(UpstreamError) as raised:
+        run([frame(openai_chunk(ROLE)), DONE], adapter="frames", dialect="delta")
+    assert raised.value.code == "empty_answer"
 
 
 # -- how they end ---------------------------------------------------------------------------------

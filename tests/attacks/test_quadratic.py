@@ -63,7 +63,9 @@ def test_a_body_of_events_in_small_pieces_is_decoded_at_a_cost_that_grows_as_it_
 
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize(
-    "wish", [Wish(takes_objects=True), Wish(passes="openai")], ids=["plain", "openai"]
+    "wish",
+    [Wish(takes_objects=True), Wish(passes="openai"), Wish(speaks="delta")],
+    ids=["plain", "openai", "a gateway"],
 )
 def test_a_body_of_events_in_small_pieces_is_passed_at_a_cost_that_grows_as_it_does(
     body: str, wish: Wish

@@ -30,11 +30,10 @@ class Wish(NamedTuple):
     passes: str | None = None  # the protocol whose chunks the dialect passes unchanged
     takes_objects: bool = False  # the dialect sends any object as its JSON
     collect: bool = False  # return parts, too, for what passes unchanged
-    lines: bool = (
-        False  # plain bytes are fine for what is sent unchanged and adds nothing to the Summary
-    )
+    lines: bool = False  # what is sent unchanged and adds nothing to the Summary may be plain bytes
     objects: ObjectWriter = OBJECTS  # what writes objects as JSON
     names: bool = False  # tell once whose answer it is, where the service says
+    speaks: str | None = None  # the model's protocol into which frames of another are translated
 
 
 class Reader(Protocol):

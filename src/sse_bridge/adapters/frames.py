@@ -6,7 +6,8 @@ Rules of this file:
    passed on when its end has come, or when `LINE_LIMIT` bytes of it have: so something of ours may be put between
    two lines, and a line that was cut can be dropped.
 2. Nothing else is buffered: there is no limit on a frame.
-3. A body that does not begin with a field of an event is not an event stream. It passes unchanged, and nothing is
+3. Where a dialect was named that speaks for a model, frames of another protocol are translated: see `gateway`.
+4. A body that does not begin with a field of an event is not an event stream. It passes unchanged, and nothing is
    put into it. Where a model should speak, it is no answer; in a response of ours it ends as a cut body does.
 """
 
@@ -24,6 +25,7 @@ from ..surrogates import Pieces
 from ..wire import FIELDS, ServerSentEvent
 from .base import Parts, Reader, Wish, in_turn
 from .events import event_of, looks_like_event
+from .gateway import Gateway
 from .refusals import refusal_in
 from .relayed import LINE_LIMIT, RelayedLines
 
@@ -39,8 +41,10 @@ _SHORT = re.compile(rb"(?:event|id|retry): ?[^\s:]+$")  # surely a whole line, i
 class Frames:
     """``str`` or ``bytes``, cut anywhere, that are text/event-stream already; lines without their ends; events too.
 
+    Under a dialect that speaks for a model, frames of another model's protocol are translated into it.
+
     Arguments: `exact` (default False), whether exactly the given bytes are to pass: then chunks are never taken for
-    lines without ends, and a body that is not an event stream passes under any dialect. Raises `TypeError` for
+    lines without ends, no protocol is translated, and a body that is not an event stream passes under any dialect. Raises `TypeError` for
     another type. Format: the WHATWG HTML standard (text/event-stream).
     """
 
@@ -62,12 +66,12 @@ class FramesReader:
 
     def __init__(self, wish: Wish, *, exact: bool = False) -> None:
         self._bytes = _Bytes(wish, may_be_lines=not exact)
-        self._passes = wish.passes
+        self._wish = wish
         self._must_speak = not exact and not wish.takes_objects
         self._exact = exact
-        self._head = bytearray()  # the first bytes, which are too few to decide
-        self._telling = b""  # the same, with blank lines merged
-        self._passing: RelayedLines | _NoStream | None = None
+        self._head = bytearray()  # what does not tell yet
+        self._telling = b""  # as much of it as there is to ask
+        self._passing: RelayedLines | Gateway | _NoStream | None = None
 
     def read(self, chunk: Any) -> Parts:
         return self._pass(self._bytes.of(chunk))
@@ -100,10 +104,15 @@ class FramesReader:
         head = bytes(self._head)
         self._head.clear()
         if is_stream:
-            self._passing = RelayedLines(must_speak=self._must_speak, passes=self._passes)
+            self._passing = self._stream()
             return self._passing.read(head.removeprefix(BOM)) if head else ()
         self._passing = _NoStream(head[:40], passes=not self._must_speak, may_end=self._exact)
         return self._passing.read(head)
+
+    def _stream(self) -> RelayedLines | Gateway:
+        if self._wish.speaks is not None and not self._exact:
+            return Gateway(self._wish)
+        return RelayedLines(must_speak=self._must_speak, passes=self._wish.passes)
 
 
 def begins_an_event_stream(data: bytes) -> bool | None:
