@@ -69,5 +69,5 @@ def test_describe_is_called_with_as_much_as_it_takes():
 @pytest.mark.parametrize("value", ["lines", 1, True])
 def test_a_keep_alive_ends_in_one_of_two_ways(value: Any):
     with pytest.raises(ValueError, match='ping_form must be "line", "block" or None, got '):
-        values.ping_form(value)
-    assert values.ping_form("line") == "line"
+        values.pinged(value)
+    assert values.pinged("line") == "line"

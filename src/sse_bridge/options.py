@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from math import inf
 from typing import Any, NamedTuple, TypedDict
 
-from . import adapters, dialects, values
+from . import adapters, dialects
 from .adapters.base import Adapter, Reader, Wish
 from .arguments import flag
 from .custom import check_adapter, check_dialect, checked_reader, checked_voice
@@ -26,7 +26,7 @@ from .summary import Summary
 from .surrogates import whole
 from .times import Limits
 from .unknown import unknown_option
-from .values import PingForm
+from .values import PingForm, callback, cleanup, count, describer, patience, pinged, seconds
 
 RawHeaders = list[tuple[bytes, bytes]]
 Describe = Callable[[BaseException], str | None] | Callable[[BaseException, str], str | None]
@@ -120,27 +120,21 @@ class Options:
     ) -> None:
         self._translate(dialect, adapter)
         self.limits = Limits(
-            ping=values.seconds("ping", ping) or inf,
-            hold=values.seconds("hold", hold),
-            first_chunk_timeout=values.patience("first_chunk_timeout", first_chunk_timeout),
-            stall_timeout=values.patience("stall_timeout", stall_timeout),
-            max_duration=values.patience("max_duration", max_duration),
+            ping=seconds("ping", ping) or inf,
+            hold=seconds("hold", hold),
+            first_chunk_timeout=patience("first_chunk_timeout", first_chunk_timeout),
+            stall_timeout=patience("stall_timeout", stall_timeout),
+            max_duration=patience("max_duration", max_duration),
         )
-        self.send_timeout = values.patience("send_timeout", send_timeout)
-        self.cleanup_timeout = values.cleanup(cleanup_timeout)
-        self.max_streams, self.retry = (
-            values.count("max_streams", max_streams),
-            values.count("retry", retry),
-        )
+        self.send_timeout = patience("send_timeout", send_timeout)
+        self.cleanup_timeout = cleanup(cleanup_timeout)
+        self.max_streams, self.retry = count("max_streams", max_streams), count("retry", retry)
         self.max_streams_per = key_maker(max_streams_per, max_streams)
-        self.on_end, self.cancel = (
-            values.callback("on_end", on_end),
-            values.callback("cancel", cancel),
-        )
-        self._describe = values.describer(describe)
+        self.on_end, self.cancel = callback("on_end", on_end), callback("cancel", cancel)
+        self._describe = describer(describe)
         self.collect, self.interrupt = flag("collect", collect), flag("interrupt", interrupt)
-        self._objects = object_writer(values.callback("json_default", json_default))
-        self._ping_form = values.ping_form(ping_form)
+        self._objects = object_writer(callback("json_default", json_default))
+        self._ping_form = pinged(ping_form)
 
     def _translate(self, dialect: AnyDialect, adapter: AnyAdapter) -> None:
         self._dialect_named, self._adapter_named = dialect is not _PLAIN_UNSAID, adapter != "auto"

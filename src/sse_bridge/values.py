@@ -87,7 +87,7 @@ def _takes(describe: Callable[..., Any]) -> int:
     return 0
 
 
-def ping_form(value: Any) -> PingForm:
+def pinged(value: Any) -> PingForm:
     """How a keep-alive ends."""
     if value not in (None, "line", "block"):
         raise ValueError(f'ping_form must be "line", "block" or None, got {value!r}')

@@ -86,7 +86,7 @@ def test_the_reason_and_the_counts_are_told_at_the_end():
     reader = DeltaReader(Wish())
     usage = Usage(1, 2, 3)
     reason, counts = written(Finish("length"), usage)
-    assert [*reader.read(reason)] == []
+    assert [*reader.read(reason)] == [Finish("length", final=False)]
     assert [*reader.read(counts)] == [usage._replace(final=False)]
     assert [*reader.end()] == [Finish("length"), usage]
 

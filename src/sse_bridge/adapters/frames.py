@@ -44,8 +44,8 @@ class Frames:
     Under a dialect that speaks for a model, frames of another model's protocol are translated into it.
 
     Arguments: `exact` (default False), whether exactly the given bytes are to pass: then chunks are never taken for
-    lines without ends, no protocol is translated, and a body that is not an event stream passes under any dialect. Raises `TypeError` for
-    another type. Format: the WHATWG HTML standard (text/event-stream).
+    lines without ends, no protocol is translated, and a body that is not an event stream passes under any dialect.
+    Raises `TypeError` for another type. Format: the WHATWG HTML standard (text/event-stream).
     """
 
     name = "frames"
