@@ -196,10 +196,12 @@ _CACHED = (
     ("input_tokens_details", "cached_tokens"),
     (None, "cache_read_input_tokens"),
     (None, "prompt_cache_hit_tokens"),
+    (None, "cache_read_tokens"),
 )
 _THOUGHT = (
     ("completion_tokens_details", "reasoning_tokens"),
     ("output_tokens_details", "reasoning_tokens"),
+    (None, "output_reasoning_tokens"),
 )
 
 

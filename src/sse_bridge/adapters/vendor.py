@@ -31,7 +31,7 @@ from ..parts import (
 )
 from ..shapes import noted
 from ..surrogates import whole
-from .base import NO_REASON, Once, Parts, Reader, Wish, added, broken, check_number, text_of
+from .base import NO_REASON, Once, Parts, Reader, Wish, added, broken, check_number, shown, text_of
 from .calls import arguments_in
 from .given import YIELDED, yielded
 from .refusals import refusal_in
@@ -97,6 +97,10 @@ class VendorReader:
         """Whether this is one of the vendor's chunks."""
         raise NotImplementedError
 
+    def sent(self, chunk: Any) -> Any:
+        """What is sent for a chunk where any object is sent as its JSON: it, without what is not the client's."""
+        return chunk
+
     def read(self, chunk: Any) -> Parts:
         if chunk is None:
             return ()
@@ -149,7 +153,10 @@ class VendorReader:
 
     def result(self, id_: Any, output: Any, error: Any = None) -> ToolResult:
         """What came of a call that the service, or the source, has made itself."""
-        line = self._objects.write(output)
+        try:
+            line = self._objects.write(output)
+        except SerializationError:  # where the source runs tools, these give any object
+            line = self._objects.write(shown(output))
         return ToolResult(whole(text_of(id_)), line, whole(text_of(error)) or None)
 
     def source(self, url: Any, title: Any = None, id_: Any = None) -> Iterator[Source]:
@@ -197,7 +204,7 @@ class VendorReader:
 
     def _as_json(self, chunk: Any, said: list[Part]) -> Parts:
         try:
-            line = self._objects.write(chunk)
+            line = self._objects.write(self.sent(chunk))
         except SerializationError:  # as words it can be sent
             return said
         named = said[:1] if said and type(said[0]) is Origin else []
