@@ -181,12 +181,15 @@ SDKS = frozenset(
         "mistralai",
         "ollama",
         "openai",
+        "pydantic_ai",
         "together",
     }
 )
 
-# Class names, of the error's own class or of its base classes; httpx's, requests', aiohttp's, urllib's ...
-_TIMEOUTS = frozenset({"TimeoutError", "TimeoutException", "Timeout", "APITimeoutError"})
+# Names of classes, of the error's own and of those that it stands on; httpx's, requests', aiohttp's, urllib's ...
+_TIMEOUTS = frozenset(
+    {"TimeoutError", "TimeoutException", "Timeout", "APITimeoutError", "ModelTimeoutError"}
+)
 _LOST = frozenset(
     {
         "APIConnectionError",
@@ -195,6 +198,7 @@ _LOST = frozenset(
         "ClientPayloadError",
         "ChunkedEncodingError",
         "IncompleteRead",
+        "ModelConnectionError",
         "ProtocolError",
         "RequestError",
         "TransportError",

@@ -12,6 +12,8 @@ from .frames import Frames
 from .lines import JsonLines
 from .openai import OpenAI
 from .plain import Plain
+from .pydantic_ai import PydanticAI
+from .smolagents import Smolagents
 
 __all__ = [
     "Adapter",
@@ -23,10 +25,12 @@ __all__ = [
     "JsonLines",
     "OpenAI",
     "Plain",
+    "PydanticAI",
+    "Smolagents",
     "by_name",
 ]
 
-AdapterName = Literal["auto", "plain", "openai", "frames", "anthropic"]
+AdapterName = Literal["auto", "plain", "openai", "frames", "anthropic", "pydantic-ai", "smolagents"]
 
 _NAMED: dict[str, Adapter] = {
     "auto": Auto(),
@@ -34,6 +38,8 @@ _NAMED: dict[str, Adapter] = {
     "openai": OpenAI(),
     "frames": Frames(),
     "anthropic": Anthropic(),
+    "pydantic-ai": PydanticAI(),
+    "smolagents": Smolagents(),
 }
 
 

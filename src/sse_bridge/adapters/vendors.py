@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import anthropic
+from . import anthropic, pydantic_ai, smolagents
 from .vendor import Vendor
 
-VENDORS: tuple[Vendor, ...] = (anthropic.VENDOR,)
+VENDORS: tuple[Vendor, ...] = (anthropic.VENDOR, pydantic_ai.VENDOR, smolagents.VENDOR)
 
 FIELDS = frozenset().union(*(vendor.fields for vendor in VENDORS))
 
