@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..parts import Part, Usage
-from .base import count_in, get, items, text_of
+from .base import count_in, get, items, number_of, text_of
 from .refusals import told_failure
 from .vendor import Vendor, VendorAdapter, VendorReader, said_words, thought
 
@@ -45,7 +45,7 @@ class AnthropicReader(VendorReader):
         return looks_like_anthropic(chunk) or goes_on(chunk)
 
     def say(self, chunk: Any) -> Iterator[Part]:
-        kind = get(chunk, "type")
+        kind, index = get(chunk, "type"), number_of(get(chunk, "index"))
         if kind == "message_start":
             self.next_call()
             self._counts.clear()
@@ -53,18 +53,18 @@ class AnthropicReader(VendorReader):
             yield from self.begin(get(message, "id"), get(message, "model"))
             yield from self._count(get(get(chunk, "message"), "usage"))
         elif kind == "content_block_start":
-            yield from self._begin(get(chunk, "index"), get(chunk, "content_block"))
+            yield from self._begin(index, get(chunk, "content_block"))
         elif kind == "content_block_delta":
-            yield from self._delta(get(chunk, "index"), get(chunk, "delta"))
+            yield from self._delta(index, get(chunk, "delta"))
         elif kind == "content_block_stop":
-            yield from self._stop(get(chunk, "index"))
+            yield from self._stop(index)
         elif kind == "message_delta":
             self.finish(get(get(chunk, "delta"), "stop_reason"))
             yield from self._count(get(chunk, "usage"))
         elif kind == "error":
             raise told_failure(get(chunk, "error"), chunk)
 
-    def _begin(self, index: Any, block: Any) -> Iterator[Part]:
+    def _begin(self, index: int | None, block: Any) -> Iterator[Part]:
         kind = text_of(get(block, "type"))
         if kind == "text":
             yield from said_words(get(block, "text"))
@@ -79,7 +79,7 @@ class AnthropicReader(VendorReader):
         elif kind.endswith(_RESULT):
             yield from self._result(block)
 
-    def _delta(self, index: Any, delta: Any) -> Iterator[Part]:
+    def _delta(self, index: int | None, delta: Any) -> Iterator[Part]:
         kind = get(delta, "type")
         if kind == "text_delta":
             yield from said_words(get(delta, "text"))
@@ -91,7 +91,7 @@ class AnthropicReader(VendorReader):
         elif kind == "citations_delta":
             yield from self._cite(get(delta, "citation"))
 
-    def _stop(self, index: Any) -> Iterator[Part]:
+    def _stop(self, index: int | None) -> Iterator[Part]:
         if (given := self._whole.pop(index, None)) is not None:
             yield self.call(index, arguments=given)
 
