@@ -16,4 +16,6 @@ def vendor_of(chunk: Any) -> Vendor | None:
     """Whose chunk this surely is; None for what is nobody's."""
     if isinstance(chunk, dict) and FIELDS.isdisjoint(chunk):
         return None
+    if isinstance(chunk, tuple) and hasattr(chunk, "_fields"):  # no SDK makes named ones: an app's
+        return None
     return next((vendor for vendor in VENDORS if vendor.looks_like(chunk)), None)
