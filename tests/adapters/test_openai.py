@@ -11,9 +11,9 @@ import pytest
 from chunks import ASK, envelope, openai_chunk, read, run, told
 from doubles import NULL_CHOICES, Fault, Raw, Reply, ToolCall
 from sse_bridge import Decoder, UpstreamError
-from sse_bridge.adapters import OpenAI
+from sse_bridge.adapters import Auto, OpenAI
 from sse_bridge.options import Options
-from sse_bridge.parts import Choice, Finish, Native, Reasoning, Usage
+from sse_bridge.parts import Choice, Finish, Native, Reasoning, Usage, Value
 from sse_bridge.parts import ToolCall as Call
 from told import Answer, in_delta
 
@@ -110,6 +110,39 @@ def test_legacy_completions_have_their_text_in_the_choice():
     chunk = {"object": "text_completion", "choices": [{"index": 0, "text": "old"}]}
     assert read(OPENAI, chunk) == ["old"]
     assert read(OPENAI, chunk, passes="openai") == ["old"]
+
+
+# -- the events of the SDK's helper streams -------------------------------------------------------
+
+HELPED = [
+    {"type": "chunk", "chunk": openai_chunk({"content": "Hel"}), "snapshot": {"choices": []}},
+    {"type": "content.delta", "delta": "Hel", "snapshot": "Hel"},
+    {"type": "chunk", "chunk": openai_chunk({}, "stop"), "snapshot": {"choices": []}},
+    {"type": "content.done", "content": "Hel"},
+]
+
+
+@pytest.mark.parametrize("adapter", [OPENAI, Auto()])
+def test_a_helper_streams_chunks_are_read_and_what_repeats_them_is_not(adapter):
+    assert read(adapter, *HELPED) == ["Hel", Finish("stop")]
+
+
+@pytest.mark.parametrize("adapter", [OPENAI, Auto()])
+def test_a_helper_streams_chunks_pass_whole_and_what_repeats_them_does_not(adapter):
+    passed = read(adapter, *HELPED, passes="openai")
+    assert [json.loads(part.json) for part in passed] == [HELPED[0]["chunk"], HELPED[2]["chunk"]]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [HELPED[1], {"type": "chunk"}, {"type": "chunk", "chunk": "x"}, {"type": "chunk", "chunk": {}}],
+)
+def test_what_no_helper_stream_has_begun_is_no_event_of_one(event):
+    with pytest.raises(TypeError, match="takes chunks of chat"):
+        read(OPENAI, event)
+    assert read(Auto(), event, takes_objects=True) == [
+        Value(json.dumps(event, separators=(",", ":")).encode())
+    ]
 
 
 # -- failures in band -----------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from ..shapes import noted
 from . import dashscope
 from .base import Parts, Reader, Wish, in_turn
 from .openai import OpenAIReader
-from .openai_chunk import looks_like_openai
+from .openai_chunk import looks_like_openai, told_in_helper
 from .plain import PlainReader
 from .refusals import error_in, refusal_in
 from .vendor import Vendor, VendorReader
@@ -87,7 +87,7 @@ class AutoReader:
         kind = type(chunk)
         if dashscope.looks_like_dashscope(chunk):
             return self._plain.dashscope if self._takes_objects else _refuse_dashscope
-        if looks_like_openai(chunk):
+        if self._is_openais(chunk):
             self._dicts_speak = self._dicts_speak or kind is dict
             if self._openai is None:
                 self._openai = OpenAIReader(self._wish)
@@ -98,6 +98,11 @@ class AutoReader:
         is_anything = kind in (dict, list) or is_sdks(kind)
         is_looked_at = is_anything or (tells_its_fields(kind) and not self._takes_objects)
         return None if is_looked_at else self._plain.read
+
+    def _is_openais(self, chunk: Any) -> bool:
+        if looks_like_openai(chunk) or told_in_helper(chunk) is not None:
+            return True
+        return self._openai is not None and self._openai.goes_on(chunk)
 
     def _going_on(self, chunk: Any) -> Vendor | None:
         """Whose it is of those that have spoken, if it is less sure by itself."""

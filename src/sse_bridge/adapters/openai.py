@@ -9,6 +9,7 @@ Rules of this file:
    all is over. A chunk that passes tells what it tells.
 4. A source may call its model several times, each time with another id: that is one answer. The calls of tools are
    numbered through and the tokens added up, and of the reasons to finish the last is told.
+5. The SDK's helper stream tells each chunk in an event, and again in others: the chunk is read, and is what passes.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from .base import NO_REASON, Once, Parts, Reader, Wish, added, broken, get, numb
 from .given import YIELDED, yielded
 from .openai_chunk import (
     CHUNK,
+    HELPERS,
     WHOLE,
     choices_of,
     failure_of,
@@ -34,6 +36,7 @@ from .openai_chunk import (
     mere_words,
     origin_of,
     speaks_protocol,
+    told_in_helper,
     without_error,
 )
 from .refusals import refusal_in
@@ -81,6 +84,7 @@ class OpenAIReader:
         self._finishes: dict[int, Part] = {}  # of each choice, to be told when all is over
         # Chunks that pass and only finish or count wait, each with its turn, for another call may follow.
         self._last: list[tuple[int, Native]] = []
+        self._is_helped = False  # whether one came in a helper stream's event
         self._told: Usage | None = None  # what of it the client has seen
         self._once = Once(_log, "there is no place for %s of a chunk: left out")
         self._names = wish.names  # whether a chunk that passes is to tell whose answer it is
@@ -110,6 +114,11 @@ class OpenAIReader:
         native = Native("openai", line, None, None, (words,) if self._collect else ())
         said = (line,) if self._lines else (native,)
         return self._named(chunk, said) if self._names else said
+
+    def goes_on(self, chunk: Any) -> bool:
+        """Whether it is another event of a helper stream, of which a chunk has come."""
+        kind = get(chunk, "type") if self._is_helped else None
+        return isinstance(kind, str) and kind in HELPERS
 
     def end(self) -> Parts:
         usage = (*self._released(), *self._finishes.values(), *self._counts())
@@ -178,9 +187,11 @@ class OpenAIReader:
 
     def _as_json(self, chunk: Any) -> Parts:
         """Read a chunk for a client to whom it is only JSON; a service's own error message is taken out."""
-        if get(chunk, "object") not in (None, "", CHUNK, WHOLE) or self._is_forgotten(chunk):
-            return self._taken_apart(chunk)
-        said, usage, error = self._heard(chunk, ignore), self._usage_of(chunk), failure_of(chunk)
+        inner = self._unwrapped(chunk)
+        told = chunk if inner is None else inner
+        if get(told, "object") not in (None, "", CHUNK, WHOLE) or self._is_forgotten(told):
+            return self._taken_apart(told)
+        said, usage, error = self._heard(told, ignore), self._usage_of(told), failure_of(told)
         self._told = usage or self._told
         if error is None:
             return (self._native(chunk, said, usage),)
@@ -245,6 +256,10 @@ class OpenAIReader:
     def _no_chunk(self, chunk: Any) -> Parts:
         if isinstance(chunk, YIELDED):
             return (yielded(chunk, self._objects.write),)
+        if (told := self._unwrapped(chunk)) is not None:
+            return self.read(told)
+        if self.goes_on(chunk):
+            return ()
         if (refusal := refusal_in(chunk)) is not None:
             raise refusal
         if not self.spoke or not tells_its_fields(type(chunk)):
@@ -255,6 +270,11 @@ class OpenAIReader:
         if usage is None:
             self._once("an object that is not a chunk")
         return self._apart(chunk, [], usage, None)
+
+    def _unwrapped(self, event: Any) -> Any:
+        told = told_in_helper(event)
+        self._is_helped = self._is_helped or told is not None
+        return told
 
     # -- what was said ----------------------------------------------------------------------------
 

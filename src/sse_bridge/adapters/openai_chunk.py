@@ -95,6 +95,31 @@ def _words_in(delta: dict[str, Any]) -> str | Reasoning | None:
     return words
 
 
+def told_in_helper(event: Any) -> Any:
+    """The chunk within an event of the SDK's helper stream; None if that is none, or has none.
+
+    Such a stream tells each chunk in an event, and what it says again in others: see `HELPERS`.
+    """
+    chunk = get(event, "chunk") if get(event, "type") == "chunk" else None
+    return chunk if chunk is not None and looks_like_openai(chunk) else None
+
+
+HELPERS = frozenset(
+    {
+        "content.delta",
+        "content.done",
+        "logprobs.content.delta",
+        "logprobs.content.done",
+        "logprobs.refusal.delta",
+        "logprobs.refusal.done",
+        "refusal.delta",
+        "refusal.done",
+        "tool_calls.function.arguments.delta",
+        "tool_calls.function.arguments.done",
+    }
+)
+
+
 def choices_of(chunk: Any) -> Sequence[Any]:
     """Its choices; a dict in place of a list is one."""
     choices = get(chunk, "choices")
