@@ -1,4 +1,4 @@
-"""Adapters translate a vendor's chunks into our parts: one module for each vendor."""
+"""A vendor's chunks into our parts: one module for each vendor."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from .dashscope import DashScope
 from .frames import Frames
 from .lines import JsonLines
 from .openai import OpenAI
+from .openai_agents import OpenAIAgents
 from .plain import Plain
 from .pydantic_ai import PydanticAI
+from .responses import Responses
 from .smolagents import Smolagents
 
 __all__ = [
@@ -24,22 +26,39 @@ __all__ = [
     "Frames",
     "JsonLines",
     "OpenAI",
+    "OpenAIAgents",
     "Plain",
     "PydanticAI",
+    "Responses",
     "Smolagents",
     "by_name",
 ]
 
-AdapterName = Literal["auto", "plain", "openai", "frames", "anthropic", "pydantic-ai", "smolagents"]
+AdapterName = Literal[
+    "auto",
+    "plain",
+    "openai",
+    "frames",
+    "anthropic",
+    "openai-agents",
+    "openai-responses",
+    "pydantic-ai",
+    "smolagents",
+]
 
+_VENDORS: tuple[Adapter, ...] = (
+    Anthropic(),
+    OpenAIAgents(),
+    Responses(),
+    PydanticAI(),
+    Smolagents(),
+)
 _NAMED: dict[str, Adapter] = {
     "auto": Auto(),
     "plain": Plain(),
     "openai": OpenAI(),
     "frames": Frames(),
-    "anthropic": Anthropic(),
-    "pydantic-ai": PydanticAI(),
-    "smolagents": Smolagents(),
+    **{adapter.name: adapter for adapter in _VENDORS},
 }
 
 

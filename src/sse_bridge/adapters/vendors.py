@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import anthropic, pydantic_ai, smolagents
+from . import (
+    anthropic,
+    openai_agents,
+    pydantic_ai,
+    responses,
+    smolagents,
+)
 from .vendor import Vendor
 
-VENDORS: tuple[Vendor, ...] = (anthropic.VENDOR, pydantic_ai.VENDOR, smolagents.VENDOR)
+# The first whose chunk it is has it: what wraps another's events stands before those.
+VENDORS: tuple[Vendor, ...] = (
+    openai_agents.VENDOR,
+    responses.VENDOR,
+    anthropic.VENDOR,
+    pydantic_ai.VENDOR,
+    smolagents.VENDOR,
+)
 
 FIELDS = frozenset().union(*(vendor.fields for vendor in VENDORS))
 
