@@ -251,7 +251,8 @@ class OpenAIReader:
         if not said or type(said[0]) is Origin:
             return said
         self._is_named, self._names = True, False
-        return [*origin_of(chunk), *said]
+        told = told_in_helper(chunk)
+        return [*origin_of(chunk if told is None else told), *said]
 
     def _no_chunk(self, chunk: Any) -> Parts:
         if isinstance(chunk, YIELDED):
