@@ -94,6 +94,7 @@ class AutoReader:
             whole = self._sends_whole and tells_its_fields(kind)
             return self._openai.whole if whole else self._openai.read
         if (vendor := vendor_of(chunk) or self._going_on(chunk)) is not None:
+            self._dicts_speak = self._dicts_speak or kind is dict
             return self._reader_of(vendor).read
         is_anything = kind in (dict, list) or is_sdks(kind)
         is_looked_at = is_anything or (tells_its_fields(kind) and not self._takes_objects)

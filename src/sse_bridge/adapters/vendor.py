@@ -139,7 +139,8 @@ class VendorReader:
     def call(
         self, key: Hashable, *, id_: Any = None, name: Any = None, arguments: Any = ""
     ) -> ToolCall:
-        """A fragment of the call of a tool that has this key in the model's call."""
+        """A fragment of the call of a tool that has this key in the model's call; None: one that comes whole."""
+        key = object() if key is None else key
         if key not in self._numbers:
             check_number(self._next)
             self._numbers[key] = self._next
@@ -177,10 +178,14 @@ class VendorReader:
         self._is_named = True
         yield Origin(whole(text_of(id_)), None, whole(text_of(model)))
 
-    def finish(self, reason: Any) -> None:
-        """The model says why it stopped, in the vendor's words; told when the source has run dry."""
+    def finish(self, reason: Any, *, asks: bool = False) -> None:
+        """The model says why it stopped, in the vendor's words; told when the source has run dry.
+
+        `asks`: whether it waits for what comes of its calls, for vendors whose word is the same then.
+        """
         if word := text_of(reason):
-            self._reason = _REASONS.get(_plain(word), word)
+            known = _REASONS.get(_plain(word), word)
+            self._reason = "tool_calls" if asks and known == "stop" else known
 
     def count(self, usage: Usage | None) -> Iterator[Usage]:
         """The tokens of this call of the model so far; for the Summary now, for the client at the end."""
@@ -243,6 +248,7 @@ _REASONS = {
     "length": "length",
     "maxtokens": "length",
     "maxoutputtokens": "length",
+    "continuation": "length",
     "modelcontextwindowexceeded": "length",
     "modellength": "length",
     "tooluse": "tool_calls",
@@ -259,5 +265,8 @@ _REASONS = {
     "prohibitedcontent": "content_filter",
     "spii": "content_filter",
     "imagesafety": "content_filter",
+    "imageprohibitedcontent": "content_filter",
+    "imagerecitation": "content_filter",
+    "modelarmor": "content_filter",
     "errortoxic": "content_filter",
 }
