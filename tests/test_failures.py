@@ -293,6 +293,21 @@ def test_an_sdks_error_without_a_status_is_told_by_its_name(name: str, code: str
     assert told.retryable is diagnose(UpstreamError("m", code=code)).retryable
 
 
+def test_an_error_that_ollama_tells_in_mid_stream_is_the_services():
+    error = named_error("ResponseError", "ollama._types")
+    error.status_code = -1  # type: ignore[attr-defined] # as the SDK has it
+    assert (diagnose(error).code, diagnose(error).is_upstream) == ("upstream_error", True)
+
+
+def test_a_key_that_google_calls_a_bad_request_is_a_refused_one():
+    told = {"code": 400, "status": "INVALID_ARGUMENT", "details": [{"reason": "API_KEY_INVALID"}]}
+    error = named_error("ClientError", "google.genai.errors")
+    vars(error).update(code=400, status="INVALID_ARGUMENT", details={"error": told})
+    assert diagnose(error).code == "credentials_refused"
+    told["details"] = [None, {"reason": "FIELD_MISSING"}]
+    assert diagnose(error).code == "bad_request"
+
+
 def test_the_closest_class_that_says_something_counts():
     bad_request = type("BadRequestError", (Exception,), {"__module__": "dashscope.v2.errors"})
     error = named_error("ContentFilterError", "dashscope.v2.errors", bad_request)

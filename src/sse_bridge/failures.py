@@ -135,6 +135,7 @@ _CLOSER_WORDS = {
     "datainspection": "content_filtered",
     "moderation": "content_filtered",
     "sensitive": "content_filtered",
+    "apikeyinvalid": "credentials_refused",
 }
 # ... are more precise than a status, and these are used only where there is no status.
 _WORDS = {
@@ -162,6 +163,7 @@ _WORDS = {
     "notexist": "bad_request",
     "toolarge": "bad_request",
     "internal": "upstream_error",
+    "responseerror": "upstream_error",
 }
 _DEPTH = 5  # so many causes are looked at
 _SPENT = ("insufficientquota", "quotaexceeded", "currentquota", "billing")  # waiting does not help
@@ -334,11 +336,13 @@ def _first(meanings: Mapping[str, str], words: Iterable[str]) -> str | None:
 def _words_of(error: BaseException) -> Iterator[str]:
     """The service's own codes, where SDKs keep them: on the error, or in the response body that it came with."""
     body = read(error, "body")
-    for thing in (error, body, read(body, "error")):
-        for name in ("code", "type", "status"):
-            word = read(thing, name)
-            if isinstance(word, str) and len(text := str.__str__(word)) <= 100:
-                yield text
+    places = (error, body, read(body, "error"))
+    words = [read(place, name) for place in places for name in ("code", "type", "status")]
+    details = read(read(read(error, "details"), "error"), "details")  # Google's
+    more = details[:_DEPTH] if isinstance(details, list) else ()
+    for word in (*words, *(read(detail, "reason") for detail in more)):
+        if isinstance(word, str) and len(text := str.__str__(word)) <= 100:
+            yield text
 
 
 def _plain(word: str) -> str:
