@@ -9,6 +9,7 @@ from .auto import Auto
 from .base import Adapter
 from .dashscope import DashScope
 from .frames import Frames
+from .google import Google
 from .lines import JsonLines
 from .openai import OpenAI
 from .openai_agents import OpenAIAgents
@@ -24,6 +25,7 @@ __all__ = [
     "Auto",
     "DashScope",
     "Frames",
+    "Google",
     "JsonLines",
     "OpenAI",
     "OpenAIAgents",
@@ -40,6 +42,7 @@ AdapterName = Literal[
     "openai",
     "frames",
     "anthropic",
+    "google",
     "openai-agents",
     "openai-responses",
     "pydantic-ai",
@@ -48,6 +51,7 @@ AdapterName = Literal[
 
 _VENDORS: tuple[Adapter, ...] = (
     Anthropic(),
+    Google(),
     OpenAIAgents(),
     Responses(),
     PydanticAI(),

@@ -6,6 +6,7 @@ from typing import Any
 
 from . import (
     anthropic,
+    google,
     openai_agents,
     pydantic_ai,
     responses,
@@ -18,6 +19,7 @@ VENDORS: tuple[Vendor, ...] = (
     openai_agents.VENDOR,
     responses.VENDOR,
     anthropic.VENDOR,
+    google.VENDOR,
     pydantic_ai.VENDOR,
     smolagents.VENDOR,
 )
