@@ -11,6 +11,7 @@ from .dashscope import DashScope
 from .frames import Frames
 from .google import Google
 from .lines import JsonLines
+from .ollama import Ollama
 from .openai import OpenAI
 from .openai_agents import OpenAIAgents
 from .plain import Plain
@@ -27,6 +28,7 @@ __all__ = [
     "Frames",
     "Google",
     "JsonLines",
+    "Ollama",
     "OpenAI",
     "OpenAIAgents",
     "Plain",
@@ -43,6 +45,7 @@ AdapterName = Literal[
     "frames",
     "anthropic",
     "google",
+    "ollama",
     "openai-agents",
     "openai-responses",
     "pydantic-ai",
@@ -52,6 +55,7 @@ AdapterName = Literal[
 _VENDORS: tuple[Adapter, ...] = (
     Anthropic(),
     Google(),
+    Ollama(),
     OpenAIAgents(),
     Responses(),
     PydanticAI(),

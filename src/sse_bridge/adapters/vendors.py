@@ -7,6 +7,7 @@ from typing import Any
 from . import (
     anthropic,
     google,
+    ollama,
     openai_agents,
     pydantic_ai,
     responses,
@@ -20,6 +21,7 @@ VENDORS: tuple[Vendor, ...] = (
     responses.VENDOR,
     anthropic.VENDOR,
     google.VENDOR,
+    ollama.VENDOR,
     pydantic_ai.VENDOR,
     smolagents.VENDOR,
 )

@@ -1,0 +1,80 @@
+"""The ollama adapter: what a local model says, in chunks of ``chat`` and of ``generate``.
+
+The format: https://github.com/ollama/ollama/blob/main/docs/api.md. Each line is a chunk; the last one has ``done``
+and the counts. An error in mid-stream is a line of its own, which the SDK raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..parts import Part, Usage
+from .base import count_in, get, items, text_of
+from .vendor import Vendor, VendorAdapter, VendorReader, said_words, thought
+
+_IMAGE = "image/png"  # what Ollama's models draw
+
+
+class OllamaReader(VendorReader):
+    name = "ollama"
+    takes = "chunks of Ollama's API"
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._done = self._asks = (
+            False  # the call of the model that goes on: whether it calls tools
+        )
+
+    def knows(self, chunk: Any) -> bool:
+        return looks_like_ollama(chunk)
+
+    def say(self, chunk: Any) -> Iterator[Part]:
+        if self._done:  # what comes now is another answer
+            self._done = self._asks = False
+            self.next_call()
+        message = get(chunk, "message")
+        yield from thought(get(message, "thinking") or get(chunk, "thinking"))
+        yield from said_words(get(message, "content") or get(chunk, "response"))
+        for call in items(get(message, "tool_calls")):
+            yield from self._call(call)
+        for image in (get(chunk, "image"), *items(get(message, "images"))):
+            data = get(image, "value") or image  # an SDK's object has it inside
+            if isinstance(data, str):
+                yield from self.file(data and f"data:{_IMAGE};base64,{text_of(data)}", _IMAGE)
+        if get(chunk, "done") is True:
+            self._done = True
+            self.finish(get(chunk, "done_reason"), asks=self._asks)
+            yield from self._count(chunk)
+
+    def _call(self, call: Any) -> Iterator[Part]:
+        function = get(call, "function")
+        if name := text_of(get(function, "name")):
+            self._asks = True
+            given = get(function, "arguments")
+            arguments = {} if given is None else given
+            yield self.call(None, id_=get(call, "id"), name=name, arguments=arguments)
+
+    def _count(self, chunk: Any) -> Iterator[Usage]:
+        given, made = count_in(chunk, "prompt_eval_count"), count_in(chunk, "eval_count")
+        if given is not None or made is not None:
+            total = (given or 0) + (made or 0)
+            yield from self.count(Usage(given or 0, made or 0, total))
+
+
+def looks_like_ollama(chunk: Any) -> bool:
+    """Whether this is a chunk: each names its model and its time, and whether it is the last."""
+    return (
+        isinstance(get(chunk, "done"), bool)
+        and isinstance(get(chunk, "model"), str)
+        and isinstance(get(chunk, "created_at"), str)
+    )
+
+
+class Ollama(VendorAdapter):
+    """Chunks of ``chat(stream=True)`` and ``generate(stream=True)``, or their JSON as dicts."""
+
+    reads_with = OllamaReader
+
+
+VENDOR = Vendor(looks_like_ollama, OllamaReader, frozenset({"done"}))
