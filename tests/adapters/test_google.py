@@ -101,7 +101,7 @@ def test_code_that_the_service_runs_is_a_call_with_its_result():
         (b'"1\\n"', None),
         (b'"no"', "OUTCOME_FAILED"),
     ]
-    assert ("stop",) in said
+    assert Finish("stop") in said
 
 
 def test_a_citation_that_is_repeated_is_told_once():

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..failures import SerializationError
 from ..parts import Part
-from .base import get, text_of
+from .base import get
 from .responses import ResponsesReader
 from .vendor import Vendor, VendorAdapter
 
@@ -45,13 +44,9 @@ class OpenAIAgentsReader(ResponsesReader):
         if get(raw, "type") not in _OF_CALLS:
             return
         told, output = get(raw, "output"), get(item, "output")
-        id_ = get(raw, "call_id")
-        try:
-            yield self.result(id_, told if output is None else output)
-        except SerializationError:
-            yield self.result(id_, text_of(told))
+        yield self.result(get(raw, "call_id"), told if output is None else output, words=told)
 
-    def as_sent(self, chunk: Any) -> Any:
+    def sent(self, chunk: Any) -> Any:
         """Without the agents, which hold the app's instructions and tools."""
         event = {"type": get(chunk, "type")}
         if (data := get(chunk, "data")) is not None:

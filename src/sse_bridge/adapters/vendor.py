@@ -152,12 +152,12 @@ class VendorReader:
         """Whether a fragment of that call has come."""
         return key in self._numbers
 
-    def result(self, id_: Any, output: Any, error: Any = None) -> ToolResult:
-        """What came of a call that the service, or the source, has made itself."""
+    def result(self, id_: Any, output: Any, error: Any = None, words: Any = "") -> ToolResult:
+        """What came of a call that the service or the source made itself; `words` stand for what has no JSON."""
         try:
             line = self._objects.write(output)
         except SerializationError:  # where the source runs tools, these give any object
-            line = self._objects.write(shown(output))
+            line = self._objects.write(text_of(words) or shown(output))
         return ToolResult(whole(text_of(id_)), line, whole(text_of(error)) or None)
 
     def source(self, url: Any, title: Any = None, id_: Any = None) -> Iterator[Source]:
