@@ -23,7 +23,7 @@ from sse_bridge import UpstreamError
 from sse_bridge.adapters import Auto, Google
 from sse_bridge.adapters.base import Wish
 from sse_bridge.adapters.google import GoogleReader, looks_like_google
-from sse_bridge.parts import Source, ToolCall, ToolResult
+from sse_bridge.parts import Finish, Source, ToolCall, ToolResult
 from told import Answer, assert_answers
 
 every_adapter = pytest.mark.parametrize("adapter", ["auto", "google", Google()])
