@@ -172,6 +172,33 @@ def test_a_status_says_more_than_any_other_word():
     assert diagnose(UpstreamError("m", status_code=503, code="invalid")).code == "overloaded"
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("throttlingException", "rate_limited"), ("validationException", "bad_request")],
+)
+def test_where_botocore_tells_no_status_the_services_word_does(code: str, told: str):
+    error = Exception("m")
+    error.response = {"Error": {"Code": code, "Message": "m"}}  # type: ignore[attr-defined]
+    assert diagnose(error).code == told
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"type": "rate_limited"}', '{"data": {"type": "rate_limited"}}', {"type": "rate_limited"}],
+)
+def test_a_body_may_be_kept_as_its_text_or_be_an_events(body: Any):
+    error = Exception("m")
+    error.body = body  # type: ignore[attr-defined]
+    assert diagnose(error).code == "rate_limited"
+
+
+@pytest.mark.parametrize("body", ["no json", "[" * 5000, '{"data": 1}', "[1]", "1"])
+def test_a_body_that_tells_nothing_is_no_error(body: str):
+    error = Exception("m")
+    error.body = body  # type: ignore[attr-defined]
+    assert diagnose(error).code == "upstream_error"
+
+
 def test_spent_money_does_not_come_back_by_waiting():
     error = UpstreamError("m", status_code=429, code="insufficient_quota")
     assert diagnose(error) == ("rate_limited", 429, False, True)

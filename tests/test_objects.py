@@ -131,6 +131,14 @@ def test_a_mapping_comes_before_a_dataclass(both):
     assert object_json([both]) == b'[{"a":1}]'
 
 
+def test_what_is_within_such_a_dict_is_written_with_what_its_class_does_not_name():
+    outer, inner = Attributed(), Attributed()
+    outer.update(one={"shown": "x"}, several=[{"shown": "x"}], mine=1)
+    inner["more"] = 1
+    outer.one, outer.several = inner, [inner]
+    assert object_json(outer) == b'{"one":{"more":1},"several":[{"more":1}],"mine":1}'
+
+
 def test_a_dict_comes_before_what_writes_itself():
     class Both(dict):
         def model_dump_json(self, **_):

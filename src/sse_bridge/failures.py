@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from .shapes import noted
@@ -161,6 +162,7 @@ _WORDS = {
     "badrequest": "bad_request",
     "notfound": "bad_request",
     "notexist": "bad_request",
+    "validationexception": "bad_request",
     "toolarge": "bad_request",
     "internal": "upstream_error",
     "responseerror": "upstream_error",
@@ -171,20 +173,8 @@ _SPENT = ("insufficientquota", "quotaexceeded", "currentquota", "billing")  # wa
 # The packages whose errors are a service's, and whose objects are what came over the wire.
 SDKS = frozenset(
     {
-        "anthropic",
-        "botocore",
-        "cerebras",
-        "cohere",
-        "dashscope",
-        "google",
-        "groq",
-        "grpc",
-        "litellm",
-        "mistralai",
-        "ollama",
-        "openai",
-        "pydantic_ai",
-        "together",
+        *("anthropic", "botocore", "cerebras", "cohere", "dashscope", "google", "groq", "grpc"),
+        *("huggingface_hub", "litellm", "mistralai", "ollama", "openai", "pydantic_ai", "together"),
     }
 )
 
@@ -269,7 +259,7 @@ def status_of(error: BaseException) -> int | None:
     if isinstance(response, Mapping):  # botocore's
         response = read(response.get("ResponseMetadata"), "HTTPStatusCode")
         return as_status(response)
-    body = read(error, "body")
+    body = _body_of(error)
     for thing in (error, response, body, read(body, "error")):
         for name in ("status_code", "status", "code", "http_code"):
             status = as_status(read(thing, name))
@@ -335,14 +325,27 @@ def _first(meanings: Mapping[str, str], words: Iterable[str]) -> str | None:
 
 def _words_of(error: BaseException) -> Iterator[str]:
     """The service's own codes, where SDKs keep them: on the error, or in the response body that it came with."""
-    body = read(error, "body")
-    places = (error, body, read(body, "error"))
+    body = _body_of(error)
+    botocores = {"code": read(read(read(error, "response"), "Error"), "Code")}
+    places = (error, body, read(body, "error"), botocores)
     words = [read(place, name) for place in places for name in ("code", "type", "status")]
     details = read(read(read(error, "details"), "error"), "details")  # Google's
     more = details[:_DEPTH] if isinstance(details, list) else ()
     for word in (*words, *(read(detail, "reason") for detail in more)):
         if isinstance(word, str) and len(text := str.__str__(word)) <= 100:
             yield text
+
+
+def _body_of(error: BaseException) -> Any:
+    """What the service has answered; Mistral's SDK keeps the text of that, or of the event."""
+    body = read(error, "body")
+    if isinstance(body, str) and len(body) < _BODY:
+        with suppress(ValueError, RecursionError):
+            body = json.loads(body)
+    return read(body, "data") or body
+
+
+_BODY = 10_000  # characters of an answer that is read for its code
 
 
 def _plain(word: str) -> str:

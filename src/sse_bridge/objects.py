@@ -25,6 +25,22 @@ def _by_type(ask: Callable[[type], bool]) -> Callable[[type], bool]:
     return lru_cache(maxsize=_TYPES)(ask)
 
 
+@_by_type
+def has_more_than_keys(kind: type) -> bool:
+    """Whether objects of this type are dicts and dataclasses at once, as huggingface_hub's are."""
+    return issubclass(kind, dict) and hasattr(kind, _DATACLASS)
+
+
+def all_fields(thing: Any) -> Any:
+    """Such a dict as a mere one: what is within it is whole in its attributes only."""
+    if isinstance(thing, list):
+        return [all_fields(item) for item in thing]
+    if not isinstance(thing, dict):
+        return thing
+    whole = vars(thing) if has_more_than_keys(type(thing)) else {}
+    return {name: all_fields(whole.get(name, value)) for name, value in thing.items()}
+
+
 class ObjectWriter:
     """Writes any object as one line of JSON; `json_default` converts a value that JSON cannot represent.
 
@@ -75,7 +91,8 @@ class ObjectWriter:
     def _writer(self, kind: type) -> Write:
         """The function that writes objects of this type."""
         if not is_pydantic(kind):
-            return encoder(self._default)
+            write = encoder(self._default)
+            return (lambda chunk: write(all_fields(chunk))) if has_more_than_keys(kind) else write
         method = kind.model_dump_json  # type: ignore[attr-defined] # is_pydantic has looked
         if getattr(method, "__module__", None) == PYDANTICS_OWN:
             return _by_serializer(by_alias_of(method), is_sdks(kind), self._fallback)

@@ -19,7 +19,7 @@ import logging
 from typing import Any
 
 from ..failures import SerializationError, upstream_cut
-from ..objects import tells_its_fields
+from ..objects import all_fields, has_more_than_keys, tells_its_fields
 from ..parts import Broken, Choice, Finish, Native, Origin, Part, Usage
 from ..shapes import noted
 from .answers import Answer
@@ -94,6 +94,8 @@ class OpenAIReader:
     def read(self, chunk: Any) -> Parts:
         if self._passes and tells_its_fields(type(chunk)):
             return self.whole(chunk)
+        if has_more_than_keys(type(chunk)):
+            chunk = all_fields(chunk)
         words = mere_words(chunk)
         if words is None:
             return self._taken_apart(chunk)
@@ -102,6 +104,8 @@ class OpenAIReader:
 
     def whole(self, chunk: Any) -> Parts:
         """A part with the chunk as it is, which can be written as JSON."""
+        if has_more_than_keys(type(chunk)):
+            chunk = all_fields(chunk)
         words = mere_words(chunk)
         if words is None:
             said = self._as_chunk(chunk) if self._passes else self._as_json(chunk)
