@@ -16,7 +16,7 @@ from .openai import OpenAIReader
 from .openai_chunk import looks_like_openai, told_in_helper
 from .plain import PlainReader
 from .refusals import error_in, refusal_in
-from .vendor import Vendor, VendorReader
+from .vendor import ModelReader, Vendor
 from .vendors import FIELDS, vendor_of
 
 _HOW = (
@@ -54,7 +54,7 @@ class AutoReader:
         self._plain = PlainReader(wish)
         self._wish = wish
         self._openai: OpenAIReader | None = None  # made for the first such chunk
-        self._vendors: dict[Vendor, VendorReader] = {}  # so are these, each for its own
+        self._vendors: dict[Vendor, ModelReader] = {}  # so are these, each for its own
         self._dicts_speak = False  # whether chunks of a model's came as dicts
         # None stands for `_look`, whose bound method would make this reader wait for the garbage collector.
         self._by_type: dict[type, Callable[[Any], Parts] | None] = {}
@@ -109,7 +109,7 @@ class AutoReader:
         """Whose it is of those that have spoken, if it is less sure by itself."""
         return next((vendor for vendor in self._vendors if vendor.goes_on(chunk)), None)
 
-    def _reader_of(self, vendor: Vendor) -> VendorReader:
+    def _reader_of(self, vendor: Vendor) -> ModelReader:
         if vendor not in self._vendors:
             self._vendors[vendor] = vendor.reader(self._wish)
         return self._vendors[vendor]

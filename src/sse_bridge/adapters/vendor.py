@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from ..failures import SerializationError, UpstreamError
 from ..parts import (
@@ -39,6 +39,14 @@ from .refusals import refusal_in
 _log = logging.getLogger("sse_bridge")
 
 
+class ModelReader(Reader, Protocol):
+    """What reads one stream of a vendor's, whether by the rules of this file or by another reader's."""
+
+    @property
+    def spoke(self) -> bool:
+        """Whether this source has given a model's words."""
+
+
 class Vendor(NamedTuple):
     """How `auto` finds a vendor's chunks.
 
@@ -48,7 +56,7 @@ class Vendor(NamedTuple):
     """
 
     looks_like: Callable[[Any], bool]
-    reader: Callable[[Wish], VendorReader]
+    reader: Callable[[Wish], ModelReader]
     fields: frozenset[str]
     goes_on: Callable[[Any], bool] = lambda chunk: False
 
