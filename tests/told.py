@@ -79,7 +79,7 @@ def in_openai(make_source: Callable[[], Any], **options: Any) -> tuple[Answer, S
     usages = [chunk["usage"] for chunk in chunks if chunk.get("usage")]
     assert len(reasons) <= 1
     assert len(usages) <= 1
-    calls = [call for delta in deltas for call in delta.get("tool_calls", ())]
+    calls = [call for delta in deltas for call in delta.get("tool_calls") or ()]
     cited = [note["url_citation"] for delta in deltas for note in delta.get("annotations", ())]
     answer = Answer(
         text="".join(delta.get("content") or "" for delta in deltas),

@@ -7,10 +7,14 @@ from typing import Literal
 from .anthropic import Anthropic
 from .auto import Auto
 from .base import Adapter
+from .bedrock import Bedrock
+from .cohere import Cohere
 from .dashscope import DashScope
 from .frames import Frames
 from .google import Google
+from .huggingface import HuggingFace
 from .lines import JsonLines
+from .mistral import Mistral
 from .ollama import Ollama
 from .openai import OpenAI
 from .openai_agents import OpenAIAgents
@@ -24,10 +28,14 @@ __all__ = [
     "AdapterName",
     "Anthropic",
     "Auto",
+    "Bedrock",
+    "Cohere",
     "DashScope",
     "Frames",
     "Google",
+    "HuggingFace",
     "JsonLines",
+    "Mistral",
     "Ollama",
     "OpenAI",
     "OpenAIAgents",
@@ -44,7 +52,11 @@ AdapterName = Literal[
     "openai",
     "frames",
     "anthropic",
+    "bedrock",
+    "cohere",
     "google",
+    "huggingface",
+    "mistral",
     "ollama",
     "openai-agents",
     "openai-responses",
@@ -54,7 +66,11 @@ AdapterName = Literal[
 
 _VENDORS: tuple[Adapter, ...] = (
     Anthropic(),
+    Bedrock(),
+    Cohere(),
     Google(),
+    HuggingFace(),
+    Mistral(),
     Ollama(),
     OpenAIAgents(),
     Responses(),

@@ -6,7 +6,11 @@ from typing import Any
 
 from . import (
     anthropic,
+    bedrock,
+    cohere,
     google,
+    huggingface,
+    mistral,
     ollama,
     openai_agents,
     pydantic_ai,
@@ -20,6 +24,10 @@ VENDORS: tuple[Vendor, ...] = (
     openai_agents.VENDOR,
     responses.VENDOR,
     anthropic.VENDOR,
+    cohere.VENDOR,
+    bedrock.VENDOR,
+    huggingface.VENDOR,
+    mistral.VENDOR,
     google.VENDOR,
     ollama.VENDOR,
     pydantic_ai.VENDOR,
