@@ -15,7 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from .codes import BY_STATUS, CLOSER_WORDS, CODES, LOST, SDKS, SPENT, TIMEOUTS, WORDS
 from .shapes import noted
+
+_DEPTH = 5  # so many causes are looked at
 
 
 class UpstreamError(Exception):
@@ -93,112 +96,6 @@ def no_chunk(line: bytes) -> UpstreamError:
     return UpstreamError(message, retryable=False)
 
 
-# The status of each code, and whether a retry may succeed.
-_CODES = {
-    "rate_limited": (429, True),
-    "overloaded": (503, True),
-    "upstream_timeout": (504, True),
-    "upstream_unreachable": (502, True),
-    "credentials_refused": (502, False),
-    "bad_request": (502, False),
-    "context_too_long": (400, False),
-    "content_filtered": (400, False),
-    "upstream_error": (502, True),
-    "empty_answer": (502, True),
-    "upstream_cut": (502, True),
-    "upstream_stalled": (504, True),
-    "max_duration": (504, False),
-    "shutdown": (503, True),
-    "serialization_error": (500, False),
-}
-
-_BY_STATUS = {
-    401: "credentials_refused",
-    402: "credentials_refused",
-    403: "credentials_refused",
-    407: "credentials_refused",
-    408: "upstream_timeout",
-    429: "rate_limited",
-    503: "overloaded",
-    504: "upstream_timeout",
-    524: "upstream_timeout",
-    529: "overloaded",
-}
-
-# What services send in `code`, `type` and `status`, without case and punctuation. The first match decides: these...
-_CLOSER_WORDS = {
-    "contextlength": "context_too_long",
-    "contextwindow": "context_too_long",
-    "contextsize": "context_too_long",
-    "toolong": "context_too_long",
-    "contentfilter": "content_filtered",
-    "contentpolicy": "content_filtered",
-    "datainspection": "content_filtered",
-    "moderation": "content_filtered",
-    "sensitive": "content_filtered",
-    "apikeyinvalid": "credentials_refused",
-}
-# ... are more precise than a status, and these are used only where there is no status.
-_WORDS = {
-    "ratelimit": "rate_limited",
-    "throttl": "rate_limited",
-    "toomanyrequests": "rate_limited",
-    "resourceexhausted": "rate_limited",
-    "quota": "rate_limited",
-    "overloaded": "overloaded",
-    "unavailable": "overloaded",
-    "timeout": "upstream_timeout",
-    "deadline": "upstream_timeout",
-    "authentication": "credentials_refused",
-    "authfail": "credentials_refused",
-    "unauthenticated": "credentials_refused",
-    "unauthorized": "credentials_refused",
-    "permission": "credentials_refused",
-    "accessdenied": "credentials_refused",
-    "apikey": "credentials_refused",
-    "arrearage": "credentials_refused",
-    "balance": "credentials_refused",
-    "invalid": "bad_request",
-    "badrequest": "bad_request",
-    "notfound": "bad_request",
-    "notexist": "bad_request",
-    "validationexception": "bad_request",
-    "toolarge": "bad_request",
-    "internal": "upstream_error",
-    "responseerror": "upstream_error",
-}
-_DEPTH = 5  # so many causes are looked at
-_SPENT = ("insufficientquota", "quotaexceeded", "currentquota", "billing")  # waiting does not help
-
-# The packages whose errors are a service's, and whose objects are what came over the wire.
-SDKS = frozenset(
-    {
-        *("anthropic", "botocore", "cerebras", "cohere", "dashscope", "google", "groq", "grpc"),
-        *("huggingface_hub", "litellm", "mistralai", "ollama", "openai", "pydantic_ai", "together"),
-    }
-)
-
-# Names of classes, of the error's own and of those that it stands on; httpx's, requests', aiohttp's, urllib's ...
-_TIMEOUTS = frozenset(
-    {"TimeoutError", "TimeoutException", "Timeout", "APITimeoutError", "ModelTimeoutError"}
-)
-_LOST = frozenset(
-    {
-        "APIConnectionError",
-        "ConnectionError",
-        "ClientConnectionError",
-        "ClientPayloadError",
-        "ChunkedEncodingError",
-        "IncompleteRead",
-        "ModelConnectionError",
-        "ProtocolError",
-        "RequestError",
-        "TransportError",
-        "URLError",
-    }
-)
-
-
 def diagnose(error: BaseException) -> Diagnosis:
     """What this failure is, by its status, its message and its type, or by those of what it was raised from."""
     told = None
@@ -207,7 +104,7 @@ def diagnose(error: BaseException) -> Diagnosis:
     except BaseException:  # of a class that lies about itself: then it tells nothing
         pass
     is_ours = issubclass(type(error), UpstreamError)
-    return told or Diagnosis("upstream_error", *_CODES["upstream_error"], is_upstream=is_ours)
+    return told or Diagnosis("upstream_error", *CODES["upstream_error"], is_upstream=is_ours)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -236,11 +133,11 @@ _members_of: Callable[[BaseException], tuple[BaseException, ...]] = vars(BaseExc
 def _diagnosis(error: BaseException) -> Diagnosis | None:
     """The diagnosis of this error alone; None where nothing in it is known."""
     if issubclass(type(error), (SerializationError, UnicodeEncodeError)):
-        return Diagnosis("serialization_error", *_CODES["serialization_error"], is_upstream=False)
+        return Diagnosis("serialization_error", *CODES["serialization_error"], is_upstream=False)
     words = [_plain(word) for word in _words_of(error)]
     code = _code(error, words)
-    status_code, retryable = _CODES[code or "upstream_error"]
-    if any(spent in word for word in words for spent in _SPENT):
+    status_code, retryable = CODES[code or "upstream_error"]
+    if any(spent in word for word in words for spent in SPENT):
         retryable = False
     if isinstance(told := read(error, "retryable"), bool):
         retryable = told
@@ -292,27 +189,27 @@ def _code(error: BaseException, words: list[str]) -> str | None:
     own = read(error, "code")
     if issubclass(type(error), UpstreamError) and isinstance(own, str):
         own = str.__str__(own)
-        if own in _CODES:
+        if own in CODES:
             return own
     status = status_of(error)
-    if status in (None, 400, 413, 422) and (said := _first(_CLOSER_WORDS, words)):
+    if status in (None, 400, 413, 422) and (said := _first(CLOSER_WORDS, words)):
         return said
     if status is not None:
-        return _BY_STATUS.get(status) or ("upstream_error" if status >= 500 else "bad_request")
-    return _by_kind(error) or _first(_WORDS, words) or _by_name(error)
+        return BY_STATUS.get(status) or ("upstream_error" if status >= 500 else "bad_request")
+    return _by_kind(error) or _first(WORDS, words) or _by_name(error)
 
 
 def _by_kind(error: BaseException) -> str | None:
     names = {kind.__name__ for kind in type(error).__mro__}
-    if names & _TIMEOUTS:
+    if names & TIMEOUTS:
         return "upstream_timeout"
-    return "upstream_unreachable" if names & _LOST else None
+    return "upstream_unreachable" if names & LOST else None
 
 
 def _by_name(error: BaseException) -> str | None:
     """Our code by the names of an error's classes, the closest first, for SDK errors without status and code."""
     names = [_plain(kind.__name__) for kind in type(error).__mro__ if _package(kind) in SDKS]
-    return _first(_CLOSER_WORDS, names) or _first(_WORDS, names)
+    return _first(CLOSER_WORDS, names) or _first(WORDS, names)
 
 
 def _first(meanings: Mapping[str, str], words: Iterable[str]) -> str | None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from .failures import SDKS, SerializationError
+from .codes import SDKS
+from .failures import SerializationError
 from .payload import encoder, escape_line
 from .private import PYDANTICS_OWN, STAINLESS, by_alias_of
 from .shapes import noted

@@ -357,13 +357,13 @@ def test_a_client_that_asks_for_html_gets_no_debuggers_page(wrapped: Any):
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_the_code_of_a_failure_is_one_of_our_own_words_whatever_the_service_calls_it(error: Any):
-    from sse_bridge.failures import _CODES
+    from sse_bridge.codes import CODES
 
     _, told = asked(APPS["wsgi"](sync(["a"], error)))
     data = told.rpartition("data: ")[2].partition("\n")[0]
     failure = json.loads(data)
     assert failure.keys() == {"code", "message", "retryable"}
-    assert failure["code"] in _CODES
+    assert failure["code"] in CODES
     assert isinstance(failure["retryable"], bool)
 
 

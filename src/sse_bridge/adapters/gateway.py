@@ -21,6 +21,7 @@ from .openai_chunk import looks_like_openai
 from .protocols import FIRST_EVENTS, recognized
 from .relayed import RelayedLines
 from .translated import ProtocolReader, Translated, decoded, json_of
+from .vendor import VendorReader
 from .vendors import vendor_of
 
 LIMIT = 16 * 1024 * 1024  # bytes of a first frame; the decoder has the same for each
@@ -134,7 +135,8 @@ def _reader_of(event: str, fields: dict[str, Any], wish: Wish) -> ProtocolReader
     if looks_like_openai(fields):
         return OpenAIReader(wish)
     vendor = vendor_of(fields)
-    return None if vendor is None else vendor.reader(wish)
+    reader = None if vendor is None else vendor.reader(wish)
+    return reader if isinstance(reader, VendorReader) else None  # others read an SDK's objects only
 
 
 def _name_of(reader: ProtocolReader) -> str:
