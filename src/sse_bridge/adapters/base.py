@@ -194,6 +194,7 @@ def read_usage(usage: Any, *, final: bool = True) -> Usage | None:
 _CACHED = (
     ("prompt_tokens_details", "cached_tokens"),
     ("input_tokens_details", "cached_tokens"),
+    ("input_token_details", "cache_read"),
     (None, "cache_read_input_tokens"),
     (None, "prompt_cache_hit_tokens"),
     (None, "cache_read_tokens"),
@@ -202,6 +203,7 @@ _THOUGHT = (
     ("completion_tokens_details", "reasoning_tokens"),
     ("output_tokens_details", "reasoning_tokens"),
     (None, "output_reasoning_tokens"),
+    ("output_token_details", "reasoning"),
 )
 
 

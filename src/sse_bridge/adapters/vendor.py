@@ -215,9 +215,13 @@ class VendorReader:
         assert self._usage is not None
         return added(self._before, self._usage)
 
+    def _line(self, chunk: Any) -> bytes:
+        """A chunk as its JSON; raises `SerializationError` for what is better sent as words."""
+        return self._objects.write(self.sent(chunk))
+
     def _as_json(self, chunk: Any, said: list[Part]) -> Parts:
         try:
-            line = self._objects.write(self.sent(chunk))
+            line = self._line(chunk)
         except SerializationError:  # as words it can be sent
             return said
         named = said[:1] if said and type(said[0]) is Origin else []
