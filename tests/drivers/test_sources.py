@@ -61,6 +61,18 @@ def test_what_gives_nothing_is_no_source(thing: Any):
         sources.check_source(thing)
 
 
+class Holder:
+    """As LlamaIndex's responses are."""
+
+    def __init__(self) -> None:
+        self.response_gen = iter("x")
+
+
+def test_an_object_that_holds_its_chunks_is_told_where_they_are():
+    with pytest.raises(TypeError, match="its chunks are in its response_gen: give that"):
+        sources.check_source(Holder())
+
+
 def test_a_callable_must_give_something_iterable():
     with pytest.raises(TypeError, match="the callable or awaitable returned"):
         sources.check_opened(list)

@@ -50,7 +50,15 @@ def check_source(source: Any) -> None:
             f"did you forget stream=True? Got {noted(source)}"
         )
     if not (_is_iterable(source) or inspect.isawaitable(source) or callable(source)):
-        raise TypeError(f"{_WANTED}, got {noted(source)}")
+        raise TypeError(f"{_WANTED}, got {noted(source)}{_where(source)}")
+
+
+def _where(source: Any) -> str:
+    """Where an object of an SDK's keeps the chunks that it is not itself."""
+    names = ("response_gen", "async_response_gen")  # LlamaIndex's
+    known = {*dir(type(source)), *getattr(source, "__dict__", ())}
+    found = next((name for name in names if name in known), None)
+    return f"; its chunks are in its {found}: give that" if found else ""
 
 
 def check_opened(source: Any) -> None:
