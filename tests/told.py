@@ -34,8 +34,9 @@ def assert_answers(make_source: Callable[[], Any], expected: Answer, **options: 
     told, summary = in_delta(make_source, **options)
     assert told == expected
     compatible, _ = in_openai(make_source, **options)
-    # OpenAI's protocol has no place for these.
-    assert compatible == expected._replace(results=(), files=())
+    # OpenAI's protocol has no place for these, and does not end well without a reason.
+    reason = expected.finish or (None if expected.code else "stop")
+    assert compatible == expected._replace(results=(), files=(), finish=reason)
     if expected.code is None:
         assert summary.ending is Ending.FINISHED
         assert summary.finish_reason == expected.finish
