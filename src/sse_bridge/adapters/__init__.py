@@ -13,7 +13,10 @@ from .dashscope import DashScope
 from .frames import Frames
 from .google import Google
 from .huggingface import HuggingFace
+from .langchain import LangChain
+from .langgraph import LangGraph
 from .lines import JsonLines
+from .llamaindex import LlamaIndex
 from .mistral import Mistral
 from .ollama import Ollama
 from .openai import OpenAI
@@ -35,6 +38,9 @@ __all__ = [
     "Google",
     "HuggingFace",
     "JsonLines",
+    "LangChain",
+    "LangGraph",
+    "LlamaIndex",
     "Mistral",
     "Ollama",
     "OpenAI",
@@ -56,6 +62,9 @@ AdapterName = Literal[
     "cohere",
     "google",
     "huggingface",
+    "langchain",
+    "langgraph",
+    "llamaindex",
     "mistral",
     "ollama",
     "openai-agents",
@@ -70,6 +79,9 @@ _VENDORS: tuple[Adapter, ...] = (
     Cohere(),
     Google(),
     HuggingFace(),
+    LangChain(),
+    LangGraph(),
+    LlamaIndex(),
     Mistral(),
     Ollama(),
     OpenAIAgents(),

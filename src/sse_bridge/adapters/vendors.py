@@ -10,6 +10,8 @@ from . import (
     cohere,
     google,
     huggingface,
+    langgraph,
+    llamaindex,
     mistral,
     ollama,
     openai_agents,
@@ -30,6 +32,8 @@ VENDORS: tuple[Vendor, ...] = (
     mistral.VENDOR,
     google.VENDOR,
     ollama.VENDOR,
+    langgraph.VENDOR,  # it reads LangChain's as well: a source may give both
+    llamaindex.VENDOR,
     pydantic_ai.VENDOR,
     smolagents.VENDOR,
 )
