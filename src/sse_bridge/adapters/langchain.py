@@ -14,9 +14,9 @@ from ..failures import SerializationError
 from ..objects import ObjectWriter
 from ..parts import Part, Reasoning, Usage
 from ..shapes import shape
-from .base import get, items, read_usage, real_reason, text_of
+from .base import added, get, items, read_usage, real_reason, text_of
 from .calls import Calls
-from .vendor import Vendor, VendorAdapter, VendorReader, added, said_words
+from .vendor import Vendor, VendorAdapter, VendorReader, said_words
 from .words import ignore, say_content, say_reasoning
 
 _MODELS = ("AIMessageChunk", "ai")
