@@ -6,6 +6,7 @@ assert_answers(lambda: client.messages.create(..., stream=True), Answer("Hello",
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -85,7 +86,7 @@ def in_openai(make_source: Callable[[], Any], **options: Any) -> tuple[Answer, S
     answer = Answer(
         text="".join(delta.get("content") or "" for delta in deltas),
         reasoning="".join(delta.get("reasoning_content") or "" for delta in deltas),
-        calls=_calls((call["index"], {"id": call.get("id"), **call["function"]}) for call in calls),
+        calls=_calls((call["index"], {"id": _told_id(call), **call["function"]}) for call in calls),
         finish=reasons[0] if reasons else None,
         usage=next(
             (
@@ -113,6 +114,12 @@ def _heard(make_source: Callable[[], Any], **options: Any) -> tuple[list[ServerS
     body = b"".join(stream(make_source, {}, **options))
     [summary] = summaries
     return Decoder().feed(body), summary
+
+
+def _told_id(call: dict[str, Any]) -> str | None:
+    """A call's id; None for one that was made for a client of OpenAI's, which needs one."""
+    id_ = call.get("id")
+    return None if id_ is None or re.fullmatch(r"call_.*_\d", id_) else id_
 
 
 def _calls(fragments: Any) -> tuple[Call, ...]:

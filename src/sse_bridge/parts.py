@@ -29,9 +29,9 @@ class Start(NamedTuple):
 class Origin(NamedTuple):
     """What the model's service says about its answer: the answer's id, its time of creation, the model's name."""
 
-    id: str
+    id: str  # "" where the service tells none
     created: int | None  # seconds since 1970; None where the service tells no time
-    model: str
+    model: str  # "" where the service does not name it
 
 
 class Reasoning(NamedTuple):

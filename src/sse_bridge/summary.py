@@ -123,8 +123,8 @@ class Tally:
             error=error,
             truncated=self._is_cut,
             held=held,
-            model=self.origin and self.origin.model,
-            upstream_id=self.origin and self.origin.id,
+            model=(self.origin and self.origin.model) or None,
+            upstream_id=(self.origin and self.origin.id) or None,
             cached_tokens=self.usage and self.usage.cached_tokens,
             reasoning_tokens=self.usage and self.usage.reasoning_tokens,
         )

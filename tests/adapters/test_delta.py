@@ -110,8 +110,8 @@ def test_an_event_that_is_not_known_is_left_out_with_one_warning(caplog: pytest.
     assert read(("chunk", {"a": 1}), ("chunk", 1), ("", "x")) == []
     told = [record.getMessage() for record in caplog.records]
     assert told == [
-        "there is no place for an event 'chunk' of events of the delta protocol: left out",
-        "there is no place for an event 'message' of events of the delta protocol: left out",
+        "left out, because it cannot be translated: an event 'chunk' of events of the delta protocol",
+        "left out, because it cannot be translated: an event 'message' of events of the delta protocol",
     ]
 
 

@@ -116,7 +116,8 @@ def test_a_call_that_has_no_place_is_warned_of(caplog):
     with caplog.at_level(logging.WARNING, "sse_bridge"):
         read(Auto(), *response((click, []), text("Hi")))
     assert [record.getMessage() for record in caplog.records] == [
-        "there is no place for an item of type computer_call of events of OpenAI's Responses API: left out"
+        "left out, because it cannot be translated: an item of type computer_call of events of OpenAI's "
+        "Responses API"
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -108,7 +109,10 @@ def test_every_word_arrives_in_delta(name: str, way: Any):
 @pytest.mark.parametrize("name", [name for name in GOOD if name not in PASSES_WHOLE])
 def test_every_word_reaches_a_client_of_openais(name: str, way: Any):
     chunks, expected = GOOD[name]
-    assert listen(way, "openai", chunks)._replace(finish=expected.finish) == expected
+    heard = listen(way, "openai", chunks)
+    # A call that a service gave no id gets one that is made of the answer's.
+    calls = tuple((re.sub(r"^call_.*_\d$", "", id_), *rest) for id_, *rest in heard.calls)
+    assert heard._replace(finish=expected.finish, calls=calls) == expected
     assert listen(way, "openai", chunks, adapter="openai").text == expected.text
 
 

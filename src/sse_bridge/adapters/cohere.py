@@ -37,6 +37,7 @@ class CohereReader(VendorReader):
             if _tells_failure(chunk):
                 raise told_failure({name: get(chunk, name) for name in _OF_FAILURES})
             self.next_call()
+            yield from self.begin(get(chunk, "id"), None)
         elif kind in ("content-start", "content-delta"):
             yield from thought(get(get(message, "content"), "thinking"))
             yield from said_words(get(get(message, "content"), "text"))

@@ -41,7 +41,9 @@ class GoogleReader(StepsReader):
         if get(chunk, "event_type") is not None:
             yield from super().say(chunk)
             return
-        self._begin_response(text_of(either(chunk, "response_id")))
+        id_ = text_of(either(chunk, "response_id"))
+        self._begin_response(id_)
+        yield from self.begin(id_, either(chunk, "model_version"))
         for number, candidate in numbered(get(chunk, "candidates")):
             if number == 0:
                 yield from self._candidate(candidate)

@@ -93,7 +93,9 @@ class StepsReader(VendorReader):
             yield from self._stop(index)
             yield from self._count_steps(get(chunk, "usage"))
         elif kind == "interaction.created":
-            self._create(text_of(get(get(chunk, "interaction"), "id")))
+            begun = get(chunk, "interaction")
+            self._create(text_of(get(begun, "id")))
+            yield from self.begin(get(begun, "id"), get(begun, "model"))
         elif kind == "interaction.status_update":
             yield from self._become(chunk)
         elif kind == "interaction.completed":

@@ -34,6 +34,7 @@ class OllamaReader(VendorReader):
             self._done = self._asks = False
             self.next_call()
         message = get(chunk, "message")
+        yield from self.begin(None, get(chunk, "model"))
         yield from thought(get(message, "thinking") or get(chunk, "thinking"))
         yield from said_words(get(message, "content") or get(chunk, "response"))
         for call in items(get(message, "tool_calls")):

@@ -86,7 +86,7 @@ class OpenAIReader:
         self._last: list[tuple[int, Native]] = []
         self._is_helped = False  # whether one came in a helper stream's event
         self._told: Usage | None = None  # what of it the client has seen
-        self._once = Once(_log, "there is no place for %s of a chunk: left out")
+        self._once = Once(_log, "left out, because it cannot be translated: %s of a chunk")
         self._names = wish.names  # whether a chunk that passes is to tell whose answer it is
         # Whether it has been told; chunks that we make for a client of OpenAI's have to say so.
         self._is_named = not (self._passes or wish.names)

@@ -157,6 +157,7 @@ _AROUND = frozenset(
         "request_id",
         "service_tier",
         "system_fingerprint",
+        "timings",
         "usage",
         "x_groq",
     }

@@ -75,6 +75,9 @@ class ResponsesReader(VendorReader):
         kind = text_of(get(chunk, "type"))
         if kind == "response.created" or self._is_over:
             self.next_call()
+            yield from self.begin(
+                *(get(get(chunk, "response"), field) for field in ("id", "model"))
+            )
         if kind in _DELTAS:
             yield from self._delta(_DELTAS[kind], get(chunk, "delta"))
         elif kind in _ARGUMENTS:

@@ -95,7 +95,7 @@ class VendorReader:
         self._before: Usage | None = None  # of the calls of the model that are over
         self._usage: Usage | None = None  # of this one
         self.spoke = False
-        self.missed = Once(_log, f"there is no place for %s of {self.takes}: left out")
+        self.missed = Once(_log, f"left out, because it cannot be translated: %s of {self.takes}")
 
     def say(self, chunk: Any) -> Iterable[Part]:
         """What a chunk says that was not said before; raises `UpstreamError` for a failure that it tells."""
@@ -181,10 +181,10 @@ class VendorReader:
 
     def begin(self, id_: Any, model: Any) -> Iterator[Origin]:
         """Whose answer it is, of the first call of the model: the service's id for it, and the model's name."""
-        if self._is_named or not (isinstance(id_, str) and isinstance(model, str)):
-            return
-        self._is_named = True
-        yield Origin(whole(text_of(id_)), None, whole(text_of(model)))
+        told = [text if isinstance(text, str) else "" for text in (id_, model)]
+        if any(told) and not self._is_named:
+            self._is_named = True
+            yield Origin(whole(text_of(told[0])), None, whole(text_of(told[1])))
 
     def finish(self, reason: Any, *, asks: bool = False) -> None:
         """The model says why it stopped, in the vendor's words; told when the source has run dry.

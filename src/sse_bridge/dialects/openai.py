@@ -56,7 +56,7 @@ class OpenAIVoice(Voice):
     def __init__(self, model: str) -> None:
         super().__init__()
         self._model = model
-        self._created = 0
+        self._id, self._created = "", 0
         self._head = ""  # a chunk's JSON up to its choices
         self._roles: set[int] = set()  # the choices whose role has been sent
         self._finish_told = False
@@ -75,8 +75,14 @@ class OpenAIVoice(Voice):
         return b"" if self._roles else self._begin(part.id, part.created, part.model)
 
     def _begin(self, id_: str, created: int | None, model: str) -> bytes:
-        created = self._created = self._created if created is None else created
-        about = {"id": id_, "object": "chat.completion.chunk", "created": created, "model": model}
+        self._id, self._model = id_ or self._id, model or self._model
+        self._created = self._created if created is None else created
+        about = {
+            "id": self._id,
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": self._model,
+        }
         self._head = encode_json(about)[:-1]
         return b""
 
@@ -100,8 +106,10 @@ class OpenAIVoice(Voice):
     def tool_call(self, part: ToolCall) -> bytes:
         function: dict[str, str] = {"arguments": part.arguments}
         call: dict[str, object] = {"index": part.number, "function": function}
-        if part.id is not None:
-            call |= {"id": part.id, "type": "function"}
+        if part.id is not None or part.name is not None:
+            # Some services give a call no id, and a client needs one to say what came of it.
+            id_ = part.id or f"call_{self._id}_{part.number}"
+            call |= {"id": id_, "type": "function"}
         if part.name is not None:
             function["name"] = part.name
         return self._delta(f'"tool_calls":[{encode_json(call)}]')
