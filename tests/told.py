@@ -6,6 +6,7 @@ assert_answers(lambda: client.messages.create(..., stream=True), Answer("Hello",
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ from sse_bridge import Decoder, Ending, ServerSentEvent, Summary
 from sse_bridge.wsgi import stream
 
 Call = tuple[str | None, str | None, str]  # id, name, arguments
+
+ARRIVED: dict[str, set[str]] = {}
 
 
 class Answer(NamedTuple):
@@ -66,6 +69,10 @@ def in_delta(make_source: Callable[[], Any], **options: Any) -> tuple[Answer, Su
         sources=tuple(one["url"] for one in said.get("source", [])),
         files=tuple((one["url"], one["media_type"]) for one in said.get("file", [])),
     )
+    # By the file of tests that runs: what has arrived in it. See vendors/test_table.py.
+    where = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0].rpartition("/")[2]
+    kinds = ARRIVED.setdefault(where, set())
+    kinds |= {field for field, value in answer._asdict().items() if value}
     return answer, summary
 
 

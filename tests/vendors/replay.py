@@ -13,6 +13,11 @@ EVENTS = "text/event-stream"
 PATIENCE = 5.0
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """A client that has gone is nothing to be told."""
+
+
 @contextlib.contextmanager
 def replay(
     wire: bytes, media_type: str = EVENTS, *, status: int = 200, cut: bool = False, **headers: str
@@ -39,7 +44,7 @@ def replay(
 
         def log_message(self, *_: Any) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
