@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 import recorded
 from chunks import dashscope_text, openai_chunk
 from odd_chunks import GOOD
+from recorded import anthropic
 from sse_bridge import Decoder, Ending, Summary
 from sse_bridge.adapters.anthropic import VENDOR as ANTHROPIC
 from sse_bridge.adapters.base import Wish
@@ -41,6 +42,7 @@ MODULES = {
 ANSWERS: dict[str, list[Any]] = {
     name: list(module.ANSWER) for name, module in MODULES.items() if hasattr(module, "ANSWER")
 }
+USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
 every_answer = pytest.mark.parametrize("name", ANSWERS)
 
 
@@ -349,3 +351,28 @@ def _last_words(events: list[Any], dialect: str) -> int:
     if dialect != "openai":
         return sum(event.event in ("done", "error") for event in events)
     return sum(event.data == "[DONE]" for event in events)
+
+
+# -- several vendors in one source ----------------------------------------------------------------
+
+
+def test_the_words_of_two_vendors_in_one_source_are_one_answer():
+    """Such as a model that is asked where another has failed to find something."""
+    chunks = [
+        openai_chunk({"tool_calls": [{"index": 0, "id": "o1", "function": {"name": "add"}}]}),
+        openai_chunk(finish="tool_calls"),
+        *anthropic.ANSWER,
+        openai_chunk({"content": "."}, id="c2"),
+        openai_chunk(
+            {"tool_calls": [{"index": 0, "id": "o2", "function": {"name": "add"}}]}, id="c2"
+        ),
+        openai_chunk(finish="tool_calls", id="c2", usage=USAGE),
+    ]
+    told = anthropic.TOLD._replace(
+        text="Hello.",
+        calls=(("o1", "add", ""), *anthropic.TOLD.calls, ("o2", "add", "")),
+        finish="tool_calls",
+        usage=(8, 11, 19),
+    )
+    answer, _ = in_delta(lambda: iter(chunks))
+    assert answer == told

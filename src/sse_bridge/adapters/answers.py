@@ -16,7 +16,7 @@ from typing import Any
 from ..objects import OBJECTS, ObjectWriter
 from ..parts import Finish, Part, Reasoning
 from ..shapes import named
-from .base import get, real_reason, text_of
+from .base import Numbering, get, real_reason, text_of
 from .calls import Calls
 from .refusals import is_failed_finish
 from .words import Missed, ignore, say_content, say_reasoning
@@ -38,10 +38,10 @@ class Answer:
         "turn",
     )
 
-    def __init__(self, objects: ObjectWriter = OBJECTS) -> None:
+    def __init__(self, objects: ObjectWriter = OBJECTS, numbering: Numbering | None = None) -> None:
         self.spoke = False
         self.turn = 0  # which call of the model speaks
-        self._calls = Calls(objects)
+        self._calls = Calls(objects, numbering)
         self._has_deltas = False
         self._length = self._length_then = 0  # characters of text; then, when it finished
         self._thought = False

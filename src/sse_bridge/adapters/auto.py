@@ -6,12 +6,14 @@ What says nothing by its shape alone, and a dict or a tuple, is looked at each t
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from ..objects import is_sdks, tells_its_fields
+from ..parts import Finish, Usage
 from ..shapes import noted
 from . import dashscope
-from .base import Parts, Reader, Wish, in_turn
+from .base import Numbering, Parts, Reader, Wish, added, in_turn
 from .openai import OpenAIReader
 from .openai_chunk import looks_like_openai, told_in_helper
 from .plain import PlainReader
@@ -40,6 +42,8 @@ class AutoReader:
     __slots__ = (
         "_by_type",
         "_dicts_speak",
+        "_models",
+        "_numbering",
         "_openai",
         "_plain",
         "_sends_whole",
@@ -55,6 +59,8 @@ class AutoReader:
         self._wish = wish
         self._openai: OpenAIReader | None = None  # made for the first such chunk
         self._vendors: dict[Vendor, ModelReader] = {}  # so are these, each for its own
+        self._models: tuple[ModelReader, ...] = ()  # all of them, in the order in which they came
+        self._numbering: Numbering | None = None  # of their calls
         self._dicts_speak = False  # whether chunks of a model's came as dicts
         # None stands for `_look`, whose bound method would make this reader wait for the garbage collector.
         self._by_type: dict[type, Callable[[Any], Parts] | None] = {}
@@ -78,10 +84,10 @@ class AutoReader:
         return self._look(chunk) if read is None else read(chunk)
 
     def end(self) -> Parts:
-        if not self._openai and not self._vendors:
+        if not self._models:
             return self._plain.end()
-        models = [self._openai, *self._vendors.values()]
-        return in_turn(self._plain.end, *(reader.end for reader in models if reader))
+        parts = in_turn(self._plain.end, *(reader.end for reader in self._models))
+        return parts if len(self._models) == 1 else _as_one(parts)
 
     def _choose(self, chunk: Any) -> Callable[[Any], Parts] | None:
         kind = type(chunk)
@@ -90,7 +96,8 @@ class AutoReader:
         if self._is_openais(chunk):
             self._dicts_speak = self._dicts_speak or kind is dict
             if self._openai is None:
-                self._openai = OpenAIReader(self._wish)
+                self._openai = OpenAIReader(self._wish, numbering=self._numbers())
+                self._models = (*self._models, self._openai)
             whole = self._sends_whole and tells_its_fields(kind)
             return self._openai.whole if whole else self._openai.read
         if (vendor := vendor_of(chunk) or self._going_on(chunk)) is not None:
@@ -111,8 +118,14 @@ class AutoReader:
 
     def _reader_of(self, vendor: Vendor) -> ModelReader:
         if vendor not in self._vendors:
-            self._vendors[vendor] = vendor.reader(self._wish)
+            reader = self._vendors[vendor] = vendor.reader(self._wish, numbering=self._numbers())
+            self._models = (*self._models, reader)
         return self._vendors[vendor]
+
+    def _numbers(self) -> Numbering:
+        if self._numbering is None:
+            self._numbering = Numbering()
+        return self._numbering
 
     def _look(self, chunk: Any) -> Parts:
         """Read an object that has no chunk's shape: an app's own, or a service's error in place of an answer."""
@@ -125,8 +138,7 @@ class AutoReader:
 
     @property
     def _model_spoke(self) -> bool:
-        readers = (self._openai, *self._vendors.values())
-        return any(reader.spoke for reader in readers if reader is not None)
+        return any(reader.spoke for reader in self._models)
 
     def _may_be_refusal(self, kind: type) -> bool:
         """Whether this may be a service's error: a dict among an SDK's objects is the app's own."""
@@ -137,6 +149,14 @@ class AutoReader:
 
 def _refuse_dashscope(chunk: Any) -> Parts:
     raise dashscope.failure_in(chunk) or TypeError(_HOW)
+
+
+def _as_one(parts: Parts) -> Parts:
+    """The ends of several models' words as those of one answer."""
+    finish = [part for part in parts if type(part) is Finish][-1:]
+    counts = [part for part in parts if type(part) is Usage]
+    others = [part for part in parts if type(part) not in (Finish, Usage)]
+    return (*others, *finish, *((reduce(added, counts),) if counts else ()))
 
 
 # A dict without any of these is no vendor's chunk.

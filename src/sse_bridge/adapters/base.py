@@ -168,6 +168,25 @@ def check_number(number: int) -> None:
         )
 
 
+class Numbering:
+    """Numbers the calls of one answer through, whoever reads them; `next` is that of one that is new."""
+
+    __slots__ = ("next",)
+
+    def __init__(self) -> None:
+        self.next = 0
+
+    def take(self) -> int:
+        """The number of a call that is new; raises `UpstreamError` if no answer has so many."""
+        check_number(self.next)
+        self.next += 1
+        return self.next - 1
+
+    def pass_by(self, number: int) -> None:
+        """What is new comes behind this number."""
+        self.next = max(self.next, number + 1)
+
+
 NUMBERS = 10_000  # nothing has so many choices or calls
 
 

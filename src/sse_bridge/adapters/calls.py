@@ -22,7 +22,7 @@ from typing import Any
 from ..failures import SerializationError
 from ..objects import OBJECTS, ObjectWriter
 from ..parts import ToolCall
-from .base import check_number, get, items, number_of, shown, text_of
+from .base import Numbering, check_number, get, items, number_of, shown, text_of
 
 
 class _Call:
@@ -34,19 +34,20 @@ class _Call:
 
 
 class Calls:
-    """The tool calls of one choice; `objects` writes arguments that are no text, `first` numbers the first one."""
+    """The tool calls of one choice; `objects` writes arguments that are no text, `numbering` is the answer's."""
 
-    def __init__(self, objects: ObjectWriter = OBJECTS, first: int = 0) -> None:
+    def __init__(self, objects: ObjectWriter = OBJECTS, numbering: Numbering | None = None) -> None:
         self._objects = objects
         self._calls: dict[int, _Call] = {}
-        self._first = self._next = first  # the number of a call that is new
+        self._numbering = numbering or Numbering()
+        self._first = self._numbering.next
         self._by_id: dict[str, int] = {}
         self._by_index: dict[int, int] = {}  # the service's number for a call, and ours
         self._last: int | None = None
 
     def others(self) -> Calls:
         """For another call of the model in the same answer: its calls come behind these."""
-        return Calls(self._objects, self._next)
+        return Calls(self._objects, self._numbering)
 
     def say(self, fragments: Any) -> Iterator[ToolCall]:
         """What the fragments of one chunk say."""
@@ -91,7 +92,7 @@ class Calls:
         if number not in self._calls:
             check_number(number)
             self._calls[number] = _Call()
-            self._next = max(self._next, number + 1)
+            self._numbering.pass_by(number)
         return self._calls[number]
 
     def _number(self, index: int | None, id_: str, name: str, told: set[int]) -> int:
@@ -107,7 +108,7 @@ class Calls:
         return number
 
     def _of_id(self, id_: str) -> int:
-        return self._by_id.get(id_, self._next)
+        return self._by_id.get(id_, self._numbering.next)
 
     def _of_name(self, number: int | None, name: str, told: set[int]) -> int:
         """The call of a fragment without an id: the one of this number, unless its name begins another."""
@@ -115,7 +116,7 @@ class Calls:
             return self._first
         call = self._calls[number]
         is_another = name != call.name or number in told or call.is_whole
-        return self._next if name and call.name and is_another else number
+        return self._numbering.next if name and call.name and is_another else number
 
 
 def _listed(fragments: Any) -> Sequence[Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from ..failures import SerializationError
 from ..objects import is_sdks
 from ..shapes import noted
-from .base import Parts, Reader, Wish, get
+from .base import Numbering, Parts, Reader, Wish, get
 from .given import YIELDED
 from .openai import OpenAIReader
 from .openai_chunk import has_choices, looks_like_openai
@@ -34,8 +34,10 @@ class Mistral:
 class MistralReader:
     """Says what `OpenAIReader` says of the chunks; `strict`, whether anything else that comes is an error."""
 
-    def __init__(self, wish: Wish, *, strict: bool = False) -> None:
-        openai = OpenAIReader(wish)
+    def __init__(
+        self, wish: Wish, *, strict: bool = False, numbering: Numbering | None = None
+    ) -> None:
+        openai = OpenAIReader(wish, numbering=numbering)
         self._openai = openai
         self._read = openai.whole if wish.takes_objects and not strict else openai.read
         self._write = wish.objects.write

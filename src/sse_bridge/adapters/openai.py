@@ -23,7 +23,19 @@ from ..objects import all_fields, has_more_than_keys, tells_its_fields
 from ..parts import Broken, Choice, Finish, Native, Origin, Part, Usage
 from ..shapes import noted
 from .answers import Answer
-from .base import NO_REASON, Once, Parts, Reader, Wish, added, broken, get, numbered, read_usage
+from .base import (
+    NO_REASON,
+    Numbering,
+    Once,
+    Parts,
+    Reader,
+    Wish,
+    added,
+    broken,
+    get,
+    numbered,
+    read_usage,
+)
 from .given import YIELDED, yielded
 from .openai_chunk import (
     CHUNK,
@@ -66,7 +78,9 @@ class OpenAI:
 
 
 class OpenAIReader:
-    def __init__(self, wish: Wish, *, must_finish: bool = False) -> None:
+    def __init__(
+        self, wish: Wish, *, must_finish: bool = False, numbering: Numbering | None = None
+    ) -> None:
         self._passes = wish.passes == "openai"
         self._collect = wish.collect
         self._lines = wish.lines and not wish.collect
@@ -74,7 +88,7 @@ class OpenAIReader:
         # Where chunks are only JSON to the client, the client has to join split characters itself.
         self._write = wish.objects.write_whole if self._passes else wish.objects.write
         self._objects = wish.objects
-        self._first = Answer(wish.objects)
+        self._first = Answer(wish.objects, numbering)
         self._others: dict[int, Answer] = {}
         self._another_spoke = False  # one of those
         self._begun = False  # whether any chunk has come

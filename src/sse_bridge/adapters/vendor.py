@@ -31,7 +31,7 @@ from ..parts import (
 )
 from ..shapes import noted
 from ..surrogates import whole
-from .base import NO_REASON, Once, Parts, Reader, Wish, added, broken, check_number, shown, text_of
+from .base import NO_REASON, Numbering, Once, Parts, Reader, Wish, added, broken, shown, text_of
 from .calls import arguments_in
 from .given import YIELDED, yielded
 from .refusals import refusal_in
@@ -50,13 +50,14 @@ class ModelReader(Reader, Protocol):
 class Vendor(NamedTuple):
     """How `auto` finds a vendor's chunks.
 
-    Arguments: `looks_like`, whether this surely is one of them; `reader`, what reads one stream's; `fields`, of
+    Arguments: `looks_like`, whether this surely is one of them; `reader`, what reads one stream's, made with its
+    `Wish` and the ``numbering`` of the answer; `fields`, of
     which a dict has at least one, or is none of them; `goes_on`, whether something less sure is one of them,
     where one has come before.
     """
 
     looks_like: Callable[[Any], bool]
-    reader: Callable[[Wish], ModelReader]
+    reader: Callable[..., ModelReader]
     fields: frozenset[str]
     goes_on: Callable[[Any], bool] = lambda chunk: False
 
@@ -83,14 +84,16 @@ class VendorReader:
     takes: ClassVar[str]  # what it reads, for the error that something else came
     tells_reason: ClassVar[bool] = True  # whether a good answer always has a reason to finish
 
-    def __init__(self, wish: Wish, *, strict: bool = False) -> None:
+    def __init__(
+        self, wish: Wish, *, strict: bool = False, numbering: Numbering | None = None
+    ) -> None:
         self._objects = wish.objects
         self._sends_whole = wish.takes_objects
         self._collects = wish.collect
         self._strict = strict
         self._is_named = not wish.names
         self._numbers: dict[Hashable, int] = {}  # of this call of the model: its calls of tools
-        self._next = 0
+        self._numbering = numbering or Numbering()
         self._reason: str | None = None
         self._before: Usage | None = None  # of the calls of the model that are over
         self._usage: Usage | None = None  # of this one
@@ -150,9 +153,7 @@ class VendorReader:
         """A fragment of the call of a tool that has this key in the model's call; None: one that comes whole."""
         key = object() if key is None else key
         if key not in self._numbers:
-            check_number(self._next)
-            self._numbers[key] = self._next
-            self._next += 1
+            self._numbers[key] = self._numbering.take()
         written = arguments_in(arguments, self._objects)
         return ToolCall(self._numbers[key], text_of(id_) or None, text_of(name) or None, written)
 
