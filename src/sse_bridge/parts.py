@@ -238,4 +238,5 @@ def speaks(kind: type, parts: list[Any]) -> bool:
     return kind not in _AROUND
 
 
-_AROUND = frozenset({Origin, Relayed, Step, Metadata})
+# Not a model's, but of whoever asks it.
+_AROUND = frozenset({Origin, Relayed, Step, Metadata, Data, Source, ToolResult})

@@ -249,7 +249,7 @@ def test_chunks_of_the_client_are_read_by_auto(double_of_2, dialect):
     ]
     assert body.count(b"world") == 1
     assert b'"stop"' in body
-    assert b":10}" in body
+    assert b'"total_tokens":10' in body
     assert body.endswith(b"data: [DONE]\n\n")
 
 

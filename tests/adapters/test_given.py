@@ -83,11 +83,27 @@ def test_where_there_is_no_place_for_one_it_is_left_out_with_one_warning(caplog)
 
 
 def test_openai_has_a_place_for_sources_and_nothing_to_say_of_a_step(caplog):
-    said = told([parts.Step("search"), parts.Source("https://a.test/")], dialect="openai")
+    said = told([parts.Step("search"), parts.Source("https://a.test/"), "a"], dialect="openai")
     deltas = [chunk["choices"][0]["delta"] for _, chunk in said[:-1]]
     cited = {"url": "https://a.test/", "title": "https://a.test/"}
-    assert deltas[0]["annotations"] == [{"type": "url_citation", "url_citation": cited}]
+    assert deltas[0] == {"annotations": [{"type": "url_citation", "url_citation": cited}]}
+    # A model's own chunk may come next, and has the role.
+    assert deltas[1] == {"role": "assistant", "content": "a"}
     assert not caplog.records
+
+
+@pytest.mark.parametrize("dialect", ["delta", "openai"])
+@pytest.mark.parametrize("adapter", ["auto", "openai"])
+def test_what_an_app_tells_around_an_answer_is_no_answer(adapter, dialect):
+    around = [
+        parts.Data("status", "searching"),
+        parts.Source("https://a.test/"),
+        parts.Step(),
+        parts.Metadata(1),
+        parts.ToolResult("c", 3),
+    ]
+    assert "empty_answer" in str(told(around, adapter=adapter, dialect=dialect)[-2:])
+    assert "empty_answer" not in str(told([*around, parts.Finish("stop")], dialect=dialect))
 
 
 def test_a_value_is_written_where_it_was_given_for_it_may_change():

@@ -15,6 +15,7 @@ from sse_bridge.adapters import Auto, OpenAI
 from sse_bridge.options import Options
 from sse_bridge.parts import Choice, Finish, Native, Reasoning, Usage, Value
 from sse_bridge.parts import ToolCall as Call
+from sse_bridge.wsgi import stream
 from told import Answer, in_delta
 
 OPENAI = OpenAI()
@@ -415,8 +416,38 @@ def test_several_calls_of_a_model_are_one_answer_to_a_client_of_openais(adapter)
     assert [choice["finish_reason"] for choice in choices if choice["finish_reason"]] == ["stop"]
     calls = [call for choice in choices for call in choice["delta"].get("tool_calls", ())]
     assert [(call["index"], call["id"]) for call in calls] == [(0, "tool of c1"), (1, "tool of c2")]
-    # Each call's own count has passed with its chunk, and the last that comes is of all.
-    assert chunks[-1]["usage"]["total_tokens"] == 36
+    assert [choice["delta"]["role"] for choice in choices if "role" in choice["delta"]] == [
+        "assistant"
+    ]
+    words = [choice["delta"].get("content") or "" for choice in choices]
+    assert "".join(words) == "Hm. Three."
+    assert [chunk["usage"]["total_tokens"] for chunk in chunks if chunk.get("usage")] == [36]
+    assert chunks[-1]["usage"]
+
+
+def test_what_comes_behind_a_finish_and_is_of_the_same_call_follows_it():
+    late = [
+        openai_chunk({"content": "a"}),
+        openai_chunk(finish="stop"),
+        openai_chunk({"content": "b"}),
+        envelope([], usage=USAGE),
+    ]
+    events = Decoder().feed(run(late, dialect="openai"))
+    assert [event.json() for event in events[:-1]] == late
+
+
+def test_a_source_that_fails_behind_its_finish_has_told_the_summary_both():
+    def failing():
+        yield from first_call("c1", "stop", "One.")
+        raise LookupError("in the app")
+
+    for dialect in ("delta", "openai"):
+        summaries: list[Any] = []
+        body = b"".join(stream(failing(), {}, dialect=dialect, on_end=summaries.append, hold=0))
+        [summary] = summaries
+        assert (summary.ending, summary.finish_reason) == ("failed", "stop")
+        assert summary.usage["total_tokens"] == 11
+        assert b'"finish_reason":"stop"' not in body
 
 
 def test_words_of_another_id_before_any_finish_are_of_the_same_call():

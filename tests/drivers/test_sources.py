@@ -73,6 +73,26 @@ def test_an_object_that_holds_its_chunks_is_told_where_they_are():
         sources.check_source(Holder())
 
 
+class Manager:
+    """As an SDK's helper gives it."""
+
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *_: Any) -> None: ...
+
+
+class AsyncManager:
+    async def __aenter__(self) -> Any: ...
+    async def __aexit__(self, *_: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("manager", "words"), [(Manager(), "`with"), (AsyncManager(), "`async with")]
+)
+def test_what_is_to_be_entered_first_is_told_so(manager: Any, words: str):
+    with pytest.raises(TypeError, match=f"it is to be entered first: {words} ... as chunks`"):
+        sources.check_source(manager)
+
+
 def test_a_callable_must_give_something_iterable():
     with pytest.raises(TypeError, match="the callable or awaitable returned"):
         sources.check_opened(list)

@@ -51,7 +51,7 @@ class AnthropicReader(VendorReader):
             self._counts.clear()
             message = get(chunk, "message")
             yield from self.begin(get(message, "id"), get(message, "model"))
-            yield from self._count(get(get(chunk, "message"), "usage"))
+            yield from self._count(get(message, "usage"), is_last=False)
         elif kind == "content_block_start":
             yield from self._begin(index, get(chunk, "content_block"))
         elif kind == "content_block_delta":
@@ -60,7 +60,7 @@ class AnthropicReader(VendorReader):
             yield from self._stop(index)
         elif kind == "message_delta":
             self.finish(get(get(chunk, "delta"), "stop_reason"))
-            yield from self._count(get(chunk, "usage"))
+            yield from self._count(get(chunk, "usage"), is_last=True)
         elif kind == "error":
             raise told_failure(get(chunk, "error"), chunk)
 
@@ -73,8 +73,8 @@ class AnthropicReader(VendorReader):
         elif kind == "thinking":
             yield from thought(get(block, "thinking"))
         elif kind.endswith("tool_use"):
-            if given := get(block, "input"):
-                self._whole[index] = given
+            given = get(block, "input")
+            self._whole[index] = {} if given is None else given
             yield self.call(index, id_=get(block, "id"), name=get(block, "name"))
         elif kind.endswith(_RESULT):
             yield from self._result(block)
@@ -106,13 +106,15 @@ class AnthropicReader(VendorReader):
             self.missed("a citation without an address")
         yield from self.source(get(citation, "url"), get(citation, "title"))
 
-    def _count(self, usage: Any) -> Iterator[Usage]:
-        """The input is told at the start, and the output so far with the reason to stop."""
+    def _count(self, usage: Any, *, is_last: bool) -> Iterator[Usage]:
+        """The input is told at the start, and the output with the reason to stop: before, nobody has counted."""
         told = {field: count_in(usage, field) for field in (*_INPUT, "output_tokens")}
         if not any(count is not None for count in told.values()):
             return
         counts = self._counts
         counts |= {field: count for field, count in told.items() if count is not None}
+        if not is_last:
+            return
         # What comes from a cache, or goes into it, is not among the `input_tokens`.
         given, made = sum(counts.get(field, 0) for field in _INPUT), counts.get("output_tokens", 0)
         yield from self.count(Usage(given, made, given + made, cached_tokens=counts.get(_CACHED)))

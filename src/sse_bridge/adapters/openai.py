@@ -121,7 +121,7 @@ class OpenAIReader:
         if has_more_than_keys(type(chunk)):
             chunk = all_fields(chunk)
         words = mere_words(chunk)
-        if words is None:
+        if words is None or self._last:
             said = self._as_chunk(chunk) if self._passes else self._as_json(chunk)
             return self._named(chunk, said) if self._names else said
         try:
@@ -150,10 +150,9 @@ class OpenAIReader:
         return usage
 
     def _released(self) -> Parts:
-        """The chunks that have waited, less the finish of a call of the model that was not the last."""
+        """The chunks that have waited; none of a call of the model that was not the last."""
         last, self._last = self._last, []
-        turn = self._first.turn
-        return tuple(native for then, native in last if then == turn or not native.finish_reason)
+        return tuple(native for then, native in last if then == self._first.turn)
 
     def _counts(self) -> Parts:
         return () if self._usage is None or self._usage == self._told else (self._usage,)
@@ -192,6 +191,10 @@ class OpenAIReader:
 
     def _passed(self, native: Native, said: list[Part]) -> Parts:
         """The chunk; one that only finishes waits, and so does a count, or nothing, behind it."""
+        if (
+            not said and native.usage and self._before
+        ):  # of one call: the client hears of all, at the end
+            return self._of_summary(native)
         if [*map(type, said)] == [Finish] or (self._last and not said):
             self._last.append((self._first.turn, native))
             return self._of_summary(native)

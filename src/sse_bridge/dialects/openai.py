@@ -117,7 +117,8 @@ class OpenAIVoice(Voice):
     def source(self, part: Source) -> bytes:
         cited = {"url": part.url, "title": part.title or part.url}
         citation = encode_json({"type": "url_citation", "url_citation": cited})
-        return self._delta(f'"annotations":[{citation}]')
+        # Without the role: that of a model's own chunk may follow.
+        return self._delta(f'"annotations":[{citation}]', role=False)
 
     def finish(self, part: Finish) -> bytes:
         if not part.final:
@@ -128,11 +129,13 @@ class OpenAIVoice(Voice):
     def usage(self, part: Usage) -> bytes:
         if not part.final:
             return b""
-        usage = {
+        usage: dict[str, object] = {
             "prompt_tokens": part.input_tokens,
             "completion_tokens": part.output_tokens,
             "total_tokens": part.total_tokens,
         }
+        usage |= _details("prompt_tokens_details", "cached_tokens", part.cached_tokens)
+        usage |= _details("completion_tokens_details", "reasoning_tokens", part.reasoning_tokens)
         return data_frame(f'{self._head},"choices":[],"usage":{encode_json(usage)}}}')
 
     def line(self, part: bytes) -> bytes:
@@ -170,8 +173,8 @@ class OpenAIVoice(Voice):
         last = b"" if is_told else self.finish(Finish("stop"))
         return last + self.last_frame
 
-    def _delta(self, fields: str, reason: str = "null") -> bytes:
-        tells_role = self.number not in self._roles and not self._passes
+    def _delta(self, fields: str, reason: str = "null", *, role: bool = True) -> bytes:
+        tells_role = role and self.number not in self._roles and not self._passes
         if tells_role:
             fields = f'"role":"assistant",{fields}'.removesuffix(",")
         delta = f'{{"index":{self.number},"delta":{{{fields}}},"finish_reason":{reason}}}'
@@ -179,3 +182,7 @@ class OpenAIVoice(Voice):
         if tells_role:  # and not where half a character could not be said
             self._roles.add(self.number)
         return frame
+
+
+def _details(field: str, name: str, count: int | None) -> dict[str, object]:
+    return {} if count is None else {field: {name: count}}

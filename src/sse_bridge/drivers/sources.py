@@ -54,7 +54,10 @@ def check_source(source: Any) -> None:
 
 
 def _where(source: Any) -> str:
-    """Where an object of an SDK's keeps the chunks that it is not itself."""
+    """Where an object of an SDK's has the chunks that it is not itself."""
+    for method, words in (("__enter__", "with"), ("__aenter__", "async with")):
+        if hasattr(type(source), method):
+            return f"; it is to be entered first: `{words} ... as chunks`, and the chunks are the source"
     names = ("response_gen", "async_response_gen")  # LlamaIndex's
     known = {*dir(type(source)), *getattr(source, "__dict__", ())}
     found = next((name for name in names if name in known), None)
