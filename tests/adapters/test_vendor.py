@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chunks import read
+from chunks import read, told
 from sse_bridge import UpstreamError, parts
 from sse_bridge.adapters.base import Wish, get
 from sse_bridge.adapters.vendor import VendorAdapter, VendorReader, said_words, thought
@@ -66,6 +66,27 @@ def test_several_calls_of_the_model_are_one_answer():
         usage=(11, 23, 34),
     )
     assert_answers(lambda: iter(chunks), told, adapter=Vendor())
+
+
+def test_another_call_of_the_model_is_a_step_where_it_begins_to_speak():
+    chunks = [
+        {"text": "a"},
+        {"again": True},
+        {"usage": Usage(1, 2, 3)},
+        {"text": "b"},
+        {"text": "c"},
+    ]
+    events = [(name, data) for name, data in told(chunks, adapter=Vendor(), dialect="delta")]
+    assert events[:4] == [
+        ("delta", {"text": "a"}),
+        ("step", {}),
+        ("delta", {"text": "b"}),
+        ("delta", {"text": "c"}),
+    ]
+
+
+def test_the_first_call_is_none():
+    assert read(Vendor(), {"again": True}, {"text": "a", "reason": "stop"}) == ["a", Finish("stop")]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from ..parts import (
     Part,
     Reasoning,
     Source,
+    Step,
     ToolCall,
     ToolResult,
     Usage,
@@ -97,6 +98,7 @@ class VendorReader:
         self._reason: str | None = None
         self._before: Usage | None = None  # of the calls of the model that are over
         self._usage: Usage | None = None  # of this one
+        self._is_another = False  # whether that is to be told, behind another
         self.spoke = False
         self.missed = Once(_log, f"left out, because it cannot be translated: %s of {self.takes}")
 
@@ -130,6 +132,8 @@ class VendorReader:
             return broken(said, error)
         finally:
             self.spoke = self.spoke or any(type(part) not in _NO_WORDS for part in said)
+        if self._is_another and said:
+            self._is_another, said = False, [Step(), *said]
         if self._sends_whole:
             return self._as_json(chunk, said)
         if self._reason is not None and self._reason != reason:
@@ -204,6 +208,7 @@ class VendorReader:
 
     def next_call(self) -> None:
         """The model is called once more: its calls of tools and its tokens come on top."""
+        self._is_another = self.spoke
         self._numbers.clear()
         self._before, self._usage = self._total(), None
 
@@ -231,7 +236,7 @@ class VendorReader:
         return (*named, native)
 
 
-_NO_WORDS = (Origin, Usage)
+_NO_WORDS = (Origin, Step, Usage)
 
 
 def said_words(text: Any) -> Iterator[str]:
