@@ -70,7 +70,7 @@ MODULES = {
 
 # They begin with an underscore, and their packages' own documentation is what tells of them.
 DOCUMENTED = {
-    *("_exit", "_replace", "_current_frames", "_getframe"),  # os, namedtuple, sys
+    *("_exit", "_asdict", "_replace", "_current_frames", "_getframe"),  # os, namedtuple, sys
     "_thread",
     "_get_current_object",  # werkzeug's LocalProxy
 }

@@ -24,7 +24,7 @@ IN_PLACE: dict[str, tuple[str, ...]] = {
     "__pydantic_serializer__": ("objects",),
     # Read for each type, and for each event. `dataclasses.is_dataclass` does the same, but importing it takes
     # milliseconds, which every program would pay.
-    "__dataclass_fields__": ("adapters/events", "objects"),
+    "__dataclass_fields__": ("adapters/events", "adapters/smolagents", "objects"),
     # The function beneath JSON's text, called for each piece of it; `json.dumps` is many times as slow.
     "encode_basestring": ("payload",),
     # A base class, which type checkers need by its name; only a variable is public, `Flask.app_ctx_globals_class`.

@@ -170,6 +170,17 @@ def test_what_is_of_no_known_protocol_passes_with_its_ids(data: bytes, dialect: 
         assert run(chunks, adapter="frames", dialect=dialect).startswith(body)
 
 
+@pytest.mark.parametrize("dialect", ["delta", "openai"])
+def test_a_source_that_an_app_tells_in_front_of_a_models_frames_hides_none_of_them(dialect: str):
+    source = frame({"url": "https://a.test/", "title": "A"}, "source")
+    told = in_delta if dialect == "delta" else in_openai
+    answer, _ = told(lambda: [source, OPENAI, DONE], adapter="frames")
+    assert answer.text == TOLD.text
+    assert answer.finish == TOLD.finish
+    if dialect == "delta":
+        assert answer.sources == ("https://a.test/",)
+
+
 def test_a_dialect_of_ones_own_is_spoken_as_well():
     class Mine(Delta):
         name = "mine"

@@ -10,8 +10,9 @@ import pytest
 
 from chunks import ASK, envelope, openai_chunk, read, run, told
 from doubles import NULL_CHOICES, Fault, Raw, Reply, ToolCall
-from sse_bridge import Decoder, UpstreamError
+from sse_bridge import Decoder, ServerSentEvent, UpstreamError
 from sse_bridge.adapters import Auto, OpenAI
+from sse_bridge.adapters.base import Wish
 from sse_bridge.options import Options
 from sse_bridge.parts import Choice, Finish, Native, Reasoning, Usage, Value
 from sse_bridge.parts import ToolCall as Call
@@ -423,6 +424,82 @@ def test_several_calls_of_a_model_are_one_answer_to_a_client_of_openais(adapter)
     assert "".join(words) == "Hm. Three."
     assert [chunk["usage"]["total_tokens"] for chunk in chunks if chunk.get("usage")] == [36]
     assert chunks[-1]["usage"]
+
+
+@pytest.mark.parametrize("dialect", ["delta", "openai"])
+def test_a_second_call_that_is_cut_is_not_told_with_the_reason_of_the_first(dialect):
+    cut = [*first_call("c1", "tool_calls"), *first_call("c2", "stop", "Half")[:2]]
+    body = run(cut, dialect=dialect)
+    assert b"tool_calls" not in body.partition(b"Half")[2]
+    assert b"Half" in body
+    failed = run(cut, dialect=dialect, adapter=OpenAI(must_finish=True))
+    assert b"upstream_cut" in failed
+
+
+def test_a_count_in_every_chunk_is_each_calls_own():
+    def counted(call: str, made: int) -> list[Any]:
+        chunks = first_call(call, "stop", f"{call} ")[:-1]
+        usage = {"prompt_tokens": 100, "completion_tokens": made, "total_tokens": 100 + made}
+        return [{**chunk, "usage": usage} for chunk in chunks]
+
+    answer, _ = in_delta(lambda: iter([*counted("c1", 10), *counted("c2", 20)]))
+    assert answer.usage == (200, 30, 230)
+
+
+def test_a_count_that_comes_last_with_a_role_and_an_id_of_its_own_is_the_calls():
+    last = openai_chunk({"role": "assistant"}, id="other", usage=USAGE)
+    answer, _ = in_delta(
+        lambda: iter([openai_chunk({"content": "a"}), openai_chunk(finish="stop"), last])
+    )
+    assert answer == Answer("a", finish="stop", usage=(7, 3, 10))
+
+
+def test_a_count_that_waited_with_a_finish_and_was_not_told_is_in_the_sum():
+    first = [openai_chunk({"content": "a"}), openai_chunk(finish="stop", usage=USAGE)]
+    second = [openai_chunk({"content": "b"}, id="c2"), openai_chunk(finish="stop", id="c2")]
+    events = Decoder().feed(run([*first, *second], dialect="openai"))
+    counts = [
+        chunk["usage"] for chunk in map(ServerSentEvent.json, events[:-1]) if chunk.get("usage")
+    ]
+    assert [count["total_tokens"] for count in counts] == [10]
+
+
+def test_a_second_call_that_ends_with_all_of_its_message_says_it_once():
+    whole = {"index": 0, "message": {"content": "two three"}, "finish_reason": "stop"}
+    second = [openai_chunk({"content": text}, id="c2") for text in ("two ", "three")]
+    answer, _ = in_delta(
+        lambda: iter([*first_call("c1", "stop", "one "), *second, envelope([whole], id="c2")])
+    )
+    assert answer.text == "one two three"
+
+
+def test_calls_of_a_service_without_ids_are_told_apart_by_what_comes_behind_a_finish():
+    def without_id(chunks: list[Any]) -> list[Any]:
+        return [{name: value for name, value in chunk.items() if name != "id"} for chunk in chunks]
+
+    calls = without_id(
+        [*first_call("", "tool_calls", tokens=1), *first_call("", "stop", "a", tokens=2)]
+    )
+    answer, _ = in_delta(lambda: iter(calls))
+    assert (answer.finish, answer.usage) == ("stop", (20, 3, 23))
+
+
+def test_what_is_no_word_behind_a_finish_begins_no_call():
+    chunks = [
+        openai_chunk({"content": "a"}, id="1", usage=USAGE),
+        openai_chunk(finish="stop", id="2", usage=USAGE),
+        openai_chunk({"annotations": [{"type": "x"}]}, id="3", usage=USAGE),
+        openai_chunk({"tool_calls": []}, id="4", usage=USAGE),
+    ]
+    answer, _ = in_delta(lambda: iter(chunks))
+    assert answer == Answer("a", finish="stop", usage=(7, 3, 10))
+
+
+def test_nothing_behind_a_finish_fills_no_memory():
+    reader = OpenAI().reader(Wish(passes="openai"))
+    reader.read(openai_chunk(finish="stop"))
+    passed = sum(len(reader.read(openai_chunk())) for _ in range(1000))
+    assert passed > 800
 
 
 def test_what_comes_behind_a_finish_and_is_of_the_same_call_follows_it():

@@ -113,6 +113,26 @@ def test_what_was_said_before_a_failure_is_not_lost():
         Vendor().reader(Wish()).read({"fail": "oh"})
 
 
+@pytest.mark.parametrize("takes_objects", [False, True])
+def test_another_call_that_is_cut_is_not_told_with_the_reason_of_the_one_before(
+    caplog, takes_objects
+):
+    cut = [{"text": "a", "reason": "tool_use"}, {"again": True}, {"text": "Half"}]
+    said = read(Vendor(), *cut, takes_objects=takes_objects)
+    assert Finish("tool_calls") not in said
+    [record] = caplog.records
+    assert "without a finish_reason" in record.getMessage()
+
+
+def test_counts_and_results_behind_a_reason_leave_it():
+    late = [
+        {"text": "a", "reason": "end_turn"},
+        {"usage": Usage(1, 2, 3)},
+        {"url": "https://a.test/"},
+    ]
+    assert Finish("stop") in read(Vendor(), *late)
+
+
 def test_an_answer_without_a_reason_to_finish_is_warned_of(caplog):
     read(Vendor(), {"text": "Hel"})
     [record] = caplog.records

@@ -32,7 +32,6 @@ class Answer:
         "_finish",
         "_has_deltas",
         "_length",
-        "_length_then",
         "_thought",
         "spoke",
         "turn",
@@ -43,7 +42,7 @@ class Answer:
         self.turn = 0  # which call of the model speaks
         self._calls = Calls(objects, numbering)
         self._has_deltas = False
-        self._length = self._length_then = 0  # characters of text; then, when it finished
+        self._length = 0  # characters of text
         self._thought = False
         self._finish: tuple[str, str] | None = None
 
@@ -51,6 +50,11 @@ class Answer:
     def is_finished(self) -> bool:
         """Whether it gave a finish reason, or said nothing at all."""
         return self._finish is not None or not self.spoke
+
+    @property
+    def waits(self) -> bool:
+        """Whether it told a reason to finish: what comes now may be of another call of the model."""
+        return self._finish is not None
 
     def hear(self, words: str | Reasoning) -> None:
         """Note the text of a delta that has nothing else."""
@@ -62,18 +66,21 @@ class Answer:
 
     def say(self, choice: Any, id_: Any, missed: Missed) -> Iterator[Part]:
         """What a choice of the chunk with this id says that is news, its reason to finish last."""
-        if self._finish is not None and self._finish[0] != text_of(id_) and self._goes_on(choice):
+        if self._is_another(text_of(id_), choice):
             self._begin_another()
         yield from self._noted(self._news(choice, missed))
         reason = real_reason(get(choice, "finish_reason"))
         if reason and not is_failed_finish(reason) and self._finish != (text_of(id_), reason):
             self._finish = (text_of(id_), reason)
-            self._length_then = self._length
             self.spoke = True
             yield Finish(reason)
 
-    def _goes_on(self, choice: Any) -> bool:
-        return self._length > self._length_then or has_words(get(choice, "delta"))
+    def _is_another(self, id_: str, choice: Any) -> bool:
+        """Whether this is of another call of the model, within the same answer."""
+        if self._finish is None or (id_ and id_ == self._finish[0]):
+            return False
+        delta = get(choice, "delta")
+        return any(get(delta, field) for field in _WORDS)
 
     def _begin_another(self) -> None:
         """The model was called once more: what it says is news, and its calls come behind the others."""
@@ -158,6 +165,12 @@ def fields_of(thing: Any) -> Iterator[tuple[str, Any]]:
     yield from getattr(thing, "__dict__", {}).items()
     yield from (getattr(thing, "__pydantic_extra__", None) or {}).items()
 
+
+# Those of a delta that say something.
+_WORDS = (
+    *("content", "reasoning_content", "reasoning", "thinking"),
+    *("tool_calls", "function_call", "refusal", "audio"),
+)
 
 # The fields that are read, that mean nothing to a client, or that only repeat other fields.
 _READ = frozenset(

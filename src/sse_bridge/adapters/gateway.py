@@ -30,6 +30,8 @@ _LINE_END = re.compile(rb"[\r\n]")
 # Lines that are no part of a frame, the last of them perhaps unfinished.
 _AROUND = re.compile(rb"(?:[\r\n]++|(?::|retry:)[^\r\n]*+)*+")
 _ANYBODYS = frozenset({"ping", "heartbeat", "keepalive", "keep-alive", "step", "metadata"})
+# Those of ours that an app may well send in front of a model's frames.
+_AROUND_A_MODEL = frozenset({"source", "file", "data", "tool_result", "approval"})
 
 
 class Gateway:
@@ -95,9 +97,20 @@ class Gateway:
                 return self._pass()
             self._goes_on = translated
             self._held.clear()
-            return translated.say([*self._silent, *events[place:]], error)
+            return [*self._told(translated), *translated.say(events[place:], error)]
         is_too_much = len(self._held) > LIMIT or len(self._silent) > FIRST_EVENTS
         return self._pass() if error or is_too_much or is_last else ()
+
+    def _told(self, translated: Translated) -> Parts:
+        """What the frames say that have waited: they are its, or words of ours."""
+        if translated.is_ours:
+            return translated.say(self._silent)
+        reader = DeltaReader(self._wish)
+        waited = ((event.event or "", json_of(event)) for event in self._silent)
+        ours = (
+            chunk for chunk in waited if isinstance(chunk[1], dict) and looks_like_delta(*chunk)
+        )
+        return [part for chunk in ours for part in reader.read(chunk)]
 
     def _pass(self) -> Parts:
         self._goes_on = self._lines
@@ -125,7 +138,12 @@ def _is_anybodys(event: ServerSentEvent) -> bool:
     if event.event in _ANYBODYS or not event.data:
         return True
     fields = json_of(event)
-    return isinstance(fields, dict) and fields.get("type") == "ping"
+    if not isinstance(fields, dict):
+        return False
+    name = event.event or ""
+    return fields.get("type") == "ping" or (
+        name in _AROUND_A_MODEL and looks_like_delta(name, fields)
+    )
 
 
 def _reader_of(event: str, fields: dict[str, Any], wish: Wish) -> ProtocolReader | None:

@@ -35,6 +35,7 @@ from .base import (
     get,
     numbered,
     read_usage,
+    text_of,
 )
 from .given import YIELDED, yielded
 from .openai_chunk import (
@@ -94,10 +95,15 @@ class OpenAIReader:
         self._begun = False  # whether any chunk has come
         self._usage: Usage | None = None  # of all calls of the model
         self._before: Usage | None = None  # of those that are over
+        self._put_off: Usage | None = None  # of one that may begin
         self._turn = 0  # the one whose tokens were counted last
         self._finishes: dict[int, Part] = {}  # of each choice, to be told when all is over
         # Chunks that pass and only finish or count wait, each with its turn, for another call may follow.
         self._last: list[tuple[int, Native]] = []
+        self._waits, self._id = (
+            False,
+            "",
+        )  # whether the model has told why it stopped, and in which call
         self._is_helped = False  # whether one came in a helper stream's event
         self._told: Usage | None = None  # what of it the client has seen
         self._once = Once(_log, "left out, because it cannot be translated: %s of a chunk")
@@ -111,7 +117,7 @@ class OpenAIReader:
         if has_more_than_keys(type(chunk)):
             chunk = all_fields(chunk)
         words = mere_words(chunk)
-        if words is None:
+        if words is None or self._waits:
             return self._taken_apart(chunk)
         self._first.hear(words)
         return (words,) if self._is_named else self._named(chunk, (words,))
@@ -121,7 +127,7 @@ class OpenAIReader:
         if has_more_than_keys(type(chunk)):
             chunk = all_fields(chunk)
         words = mere_words(chunk)
-        if words is None or self._last:
+        if words is None or self._waits:
             said = self._as_chunk(chunk) if self._passes else self._as_json(chunk)
             return self._named(chunk, said) if self._names else said
         try:
@@ -152,9 +158,16 @@ class OpenAIReader:
     def _released(self) -> Parts:
         """The chunks that have waited; none of a call of the model that was not the last."""
         last, self._last = self._last, []
-        return tuple(native for then, native in last if then == self._first.turn)
+        return [self._seen(native) for then, native in last if then == self._first.turn]
+
+    def _seen(self, native: Native) -> Native:
+        """A chunk that goes out, with the count of tokens that the client then has."""
+        self._told = native.usage or self._told
+        return native
 
     def _counts(self) -> Parts:
+        if self._put_off is not None and self._waits:  # it did not go on
+            self._usage = added(self._before, self._put_off)
         return () if self._usage is None or self._usage == self._told else (self._usage,)
 
     @property
@@ -174,16 +187,13 @@ class OpenAIReader:
             self._usage_of(chunk),
             failure_of(chunk),
         )
-        if error is None and speaks_protocol(chunk, said):
+        # The count of one call is not told where the client is to hear of several.
+        is_sum = usage is not None and self._before is not None
+        if error is None and not is_sum and speaks_protocol(chunk, said):
             try:
-                native = self._native(chunk, said, usage)
+                return self._passed(self._native(chunk, said, usage), said)
             except SerializationError:
                 pass
-            else:
-                # Where a client of OpenAI's looks, and of the one call of the model only.
-                if get(chunk, "usage") is not None and self._before is None:
-                    self._told = usage or self._told
-                return self._passed(native, said)
         look_around(chunk, missed.append)
         for what in missed:
             self._once(what)
@@ -191,14 +201,11 @@ class OpenAIReader:
 
     def _passed(self, native: Native, said: list[Part]) -> Parts:
         """The chunk; one that only finishes waits, and so does a count, or nothing, behind it."""
-        if (
-            not said and native.usage and self._before
-        ):  # of one call: the client hears of all, at the end
-            return self._of_summary(native)
-        if [*map(type, said)] == [Finish] or (self._last and not said):
+        only_finishes = bool(said) and all(_is_finish(part) for part in said)
+        if only_finishes or (0 < len(self._last) < _WAITING and not said):
             self._last.append((self._first.turn, native))
             return self._of_summary(native)
-        return (*self._released(), native)
+        return (*self._released(), self._seen(native))
 
     def _of_summary(self, native: Native) -> Parts:
         """What of a chunk that waits is not to be lost if it never goes out."""
@@ -304,7 +311,10 @@ class OpenAIReader:
         """What the chunk adds to what was said before."""
         self._begun = True
         id_ = get(chunk, "id")
+        if not self._waits:
+            self._id = text_of(id_)
         parts: list[Part] = []
+        turn = self._first.turn
         for number, choice in numbered(choices_of(chunk)):
             answer = self._answer(number)
             said = answer.say(choice, id_, missed)
@@ -313,6 +323,9 @@ class OpenAIReader:
                 continue
             parts += (Choice(number, part) for part in said)
             self._another_spoke = self._another_spoke or answer.spoke
+        self._waits = self._first.waits
+        if self._first.turn != turn:  # the finish of a call that was not the last is not told
+            self._finishes.clear()
         return parts
 
     def _answer(self, number: int) -> Answer:
@@ -322,6 +335,11 @@ class OpenAIReader:
             self._others[number] = Answer(self._objects)
         return self._others[number]
 
+    def _begins_another(self, chunk: Any) -> bool:
+        """Whether this may begin another call of the model: its tokens are that one's, if it goes on."""
+        roles = (get(get(choice, "delta"), "role") for choice in choices_of(chunk))
+        return self._waits and any(roles) and self._id != text_of(get(chunk, "id"))
+
     def _usage_of(self, chunk: Any) -> Usage | None:
         """The count of tokens so far; some services send it with every chunk, or in a field of their own."""
         places = [chunk, get(chunk, "x_groq"), *choices_of(chunk)]
@@ -329,7 +347,18 @@ class OpenAIReader:
         usage = next((count for count in told if count is not None), None)
         if usage is None:
             return None
+        if self._begins_another(chunk):
+            self._put_off = usage
+            return None
+        self._put_off = None
         if self._turn != self._first.turn:
             self._before, self._turn = self._usage, self._first.turn
         self._usage = added(self._before, usage)
         return self._usage
+
+
+_WAITING = 100  # so many chunks wait behind a reason to finish, and no more
+
+
+def _is_finish(part: Part) -> bool:
+    return type(part.part if type(part) is Choice else part) is Finish

@@ -53,6 +53,11 @@ class Translated:
         self._over = False  # in the protocol's own words, and nothing was said after that
         self._missed = Once(_log, "%s of the upstream's is none of its protocol: left out")
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether they are frames of our own protocol."""
+        return isinstance(self._reader, DeltaReader)
+
     def read(self, data: bytes) -> Parts:
         """What the frames say that these bytes complete."""
         return self.say(*decoded(self._decoder, data))

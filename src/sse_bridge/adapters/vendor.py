@@ -124,7 +124,7 @@ class VendorReader:
                 f"adapter={self.name!r} takes {self.takes}, got {noted(chunk)}"
             )
         said: list[Part] = []
-        reason = self._reason
+        reason = self._taken_reason()
         try:
             for part in self.say(chunk):
                 said.append(part)  # noqa: PERF402 # what was said before a failure is not lost
@@ -132,6 +132,9 @@ class VendorReader:
             return broken(said, error)
         finally:
             self.spoke = self.spoke or any(type(part) not in _NO_WORDS for part in said)
+            # Words behind a reason to finish are of another call of the model, which has its own.
+            if not any(type(part) in _WORDS for part in said):
+                self._reason = self._reason or reason
         if self._is_another and said:
             self._is_another, said = False, [Step(), *said]
         if self._sends_whole:
@@ -141,10 +144,10 @@ class VendorReader:
         return said
 
     def end(self) -> Parts:
-        if self._sends_whole:
-            return ()
         if self._reason is None and self.spoke and self.tells_reason:
             _log.warning(NO_REASON)
+        if self._sends_whole:
+            return ()
         finish = () if self._reason is None else (Finish(self._reason),)
         usage = self._total()
         return finish if usage is None else (*finish, usage)
@@ -214,6 +217,10 @@ class VendorReader:
 
     # -- inside ------------------------------------------------------------------------------------
 
+    def _taken_reason(self) -> str | None:
+        reason, self._reason = self._reason, None
+        return reason
+
     def _total(self) -> Usage | None:
         return self._before if self._usage is None else self._sum()
 
@@ -237,6 +244,7 @@ class VendorReader:
 
 
 _NO_WORDS = (Origin, Step, Usage)
+_WORDS = (str, Reasoning, ToolCall)
 
 
 def said_words(text: Any) -> Iterator[str]:
