@@ -19,7 +19,7 @@ from test_layers import MAY_IMPORT
 README, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 OPTIONS = ROOT / "docs" / "options.md"
 
-NOT_RUN = 17  # how many blocks say that they cannot be run
+NOT_RUN = 18  # how many blocks say that they cannot be run
 LANGUAGES = {"python", "pycon", "console", "text", "json", "javascript", "html", "tsx"}
 LANGUAGES |= {"apache", "docker", "nginx"}  # run by servers/test_recipes.py and test_proxies.py
 DIRECTIVES = {"{toctree}", "{eval-rst}"}
