@@ -162,6 +162,18 @@ def test_the_log_tells_that_a_chunk_told_of_a_failure_and_quotes_none_of_it():
     assert note == "a chunk of the source told so: a dict with the fields 'error', 'answer'"
 
 
+def test_an_end_that_a_source_says_itself_stands_behind_what_waits():
+    chunks = [
+        openai_chunk({"content": "a"}),
+        openai_chunk(finish="stop"),
+        ServerSentEvent("[DONE]"),
+    ]
+    said = told(chunks, dialect="openai")
+    assert [chunk["choices"][0]["finish_reason"] for _, chunk in said[:-1]] == [None, "stop"]
+    assert said[-1] == (None, "[DONE]")
+    assert told(["a", ServerSentEvent("[DONE]")], dialect="openai")[-1] == (None, "[DONE]")
+
+
 # -- DashScope's ----------------------------------------------------------------------------------
 
 DASHSCOPE = [

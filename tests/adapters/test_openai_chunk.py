@@ -111,10 +111,12 @@ def test_a_dict_of_an_apps_own_is_none(own: Any):
     assert not looks_like_openai(own)
 
 
-def test_whose_chunk_it_is_is_told_whole_or_not_at_all():
+def test_whose_chunk_it_is_is_told_if_it_has_an_id_and_a_model():
     assert list(origin_of(openai_chunk())) == [Origin("c1", 1, "m")]
-    for field in "id", "created", "model":
+    for field in "id", "model":
         assert list(origin_of({**openai_chunk(), field: None})) == []
+    for no_time in None, "now", True, -1, 2**60:
+        assert list(origin_of({**openai_chunk(), "created": no_time})) == [Origin("c1", None, "m")]
 
 
 @pytest.mark.parametrize(

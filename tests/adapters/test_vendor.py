@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chunks import read, told
+from chunks import read, run, told
 from sse_bridge import UpstreamError, parts
 from sse_bridge.adapters.base import Wish, get
 from sse_bridge.adapters.vendor import VendorAdapter, VendorReader, said_words, thought
@@ -175,6 +175,15 @@ def test_whose_answer_it_is_is_told_once_and_to_who_asks():
     assert read(Vendor(), *chunks) == ["a", Finish("stop")]
     half = {"id": 7, "model": "m", "text": "a", "reason": "stop"}
     assert read(Vendor(), half, names=True)[:2] == [Origin("", None, "m"), "a"]
+
+
+def test_a_cut_answer_of_a_service_that_names_nothing_gets_no_reason_to_stop():
+    assert b'finish_reason":"' not in run([{"text": "a"}], adapter=Vendor(), dialect="openai")
+
+
+def test_a_reason_that_says_that_it_failed_is_a_failure():
+    with pytest.raises(UpstreamError):
+        read(Vendor(), {"reason": "error"})
 
 
 def test_a_citation_without_an_address_is_none():

@@ -12,6 +12,7 @@ from typing import Any
 from ..objects import is_sdks, tells_its_fields
 from ..parts import Finish, Usage
 from ..shapes import noted
+from ..wire import ServerSentEvent
 from . import dashscope
 from .base import Numbering, Parts, Reader, Wish, added, in_turn
 from .openai import OpenAIReader
@@ -73,6 +74,8 @@ class AutoReader:
             read = None if _FIELDS_OF_CHUNKS.isdisjoint(chunk) else self._choose(chunk)
         elif kind is tuple:
             read = self._choose(chunk)
+        elif kind is ServerSentEvent and self._ends_too_soon(chunk):
+            return ()
         else:
             try:
                 read = self._by_type[kind]
@@ -111,6 +114,11 @@ class AutoReader:
         if looks_like_openai(chunk) or told_in_helper(chunk) is not None:
             return True
         return self._openai is not None and self._openai.goes_on(chunk)
+
+    def _ends_too_soon(self, event: ServerSentEvent) -> bool:
+        """Whether it is the end that the dialect says itself, behind what still waits."""
+        is_end = event.data == "[DONE]" and self._wish.passes == "openai"
+        return is_end and bool(self._models)
 
     def _going_on(self, chunk: Any) -> Vendor | None:
         """Whose it is of those that have spoken, if it is less sure by itself."""

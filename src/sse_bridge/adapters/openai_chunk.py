@@ -193,11 +193,16 @@ def told_in(data: bytes) -> Told:
 def origin_of(chunk: Any) -> Iterator[Origin]:
     """The chunk's origin, if it has one."""
     id_, created, model = (get(chunk, field) for field in ("id", "created", "model"))
-    if not (isinstance(id_, str) and isinstance(created, int) and isinstance(model, str)):
+    if not (isinstance(id_, str) and isinstance(model, str)):
         return
-    if isinstance(created, bool) or not 0 <= (born := int.__int__(created)) < _END_OF_TIME:
-        return
-    yield Origin(whole(text_of(id_)), born, whole(text_of(model)))
+    yield Origin(whole(text_of(id_)), _born(created), whole(text_of(model)))
+
+
+def _born(created: Any) -> int | None:
+    if not isinstance(created, int) or isinstance(created, bool):
+        return None
+    seconds = int.__int__(created)
+    return seconds if 0 <= seconds < _END_OF_TIME else None
 
 
 _END_OF_TIME = 2**53  # seconds since 1970; JavaScript knows no later one

@@ -35,7 +35,7 @@ from ..surrogates import whole
 from .base import NO_REASON, Numbering, Once, Parts, Reader, Wish, added, broken, shown, text_of
 from .calls import arguments_in
 from .given import YIELDED, yielded
-from .refusals import refusal_in
+from .refusals import is_failed_finish, refusal_in, told_failure
 
 _log = logging.getLogger("sse_bridge")
 
@@ -131,12 +131,8 @@ class VendorReader:
         except UpstreamError as error:
             return broken(said, error)
         finally:
-            self.spoke = self.spoke or any(type(part) not in _NO_WORDS for part in said)
-            # Words behind a reason to finish are of another call of the model, which has its own.
-            if not any(type(part) in _WORDS for part in said):
-                self._reason = self._reason or reason
-        if self._is_another and said:
-            self._is_another, said = False, [Step(), *said]
+            self._note(said, reason)
+        said = [*self._in_front(said), *said]
         if self._sends_whole:
             return self._as_json(chunk, said)
         if self._reason is not None and self._reason != reason:
@@ -199,6 +195,8 @@ class VendorReader:
 
         `asks`: whether it waits for what comes of its calls, for vendors whose word is the same then.
         """
+        if is_failed_finish(reason):
+            raise told_failure(None)
         if word := text_of(reason):
             known = _REASONS.get(_plain(word), word)
             self._reason = "tool_calls" if asks and known == "stop" else known
@@ -216,6 +214,23 @@ class VendorReader:
         self._before, self._usage = self._total(), None
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _note(self, said: list[Part], reason: str | None) -> None:
+        """Note what was said, behind this reason to finish, if there was one."""
+        self.spoke = self.spoke or any(type(part) not in _NO_WORDS for part in said)
+        # Words behind it are of another call of the model, which has its own.
+        if not any(type(part) in _WORDS for part in said):
+            self._reason = self._reason or reason
+
+    def _in_front(self, said: list[Part]) -> Iterator[Part]:
+        """What is to be told before the first words: of the answer, and of another call of the model."""
+        if not self._is_named and self.spoke and self.tells_reason:
+            # The service names nothing; but it has its own reasons to stop, and the dialect is to add none.
+            self._is_named = True
+            yield Origin("", None, "")
+        if self._is_another and said:
+            self._is_another = False
+            yield Step()
 
     def _taken_reason(self) -> str | None:
         reason, self._reason = self._reason, None
