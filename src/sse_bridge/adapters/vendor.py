@@ -131,7 +131,7 @@ class VendorReader:
         except UpstreamError as error:
             return broken(said, error)
         finally:
-            self._note(said, reason)
+            self._take_note(said, reason)
         said = [*self._in_front(said), *said]
         if self._sends_whole:
             return self._as_json(chunk, said)
@@ -215,7 +215,7 @@ class VendorReader:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _note(self, said: list[Part], reason: str | None) -> None:
+    def _take_note(self, said: list[Part], reason: str | None) -> None:
         """Note what was said, behind this reason to finish, if there was one."""
         self.spoke = self.spoke or any(type(part) not in _NO_WORDS for part in said)
         # Words behind it are of another call of the model, which has its own.
