@@ -58,8 +58,16 @@ def test_under_plain_no_event_shows_the_agent():
     assert len(said) == len(ROUND)
     assert "secret" not in json.dumps(said)
     assert said[0] == {"type": "agent_updated_stream_event", "new_agent": {"name": "Helper"}}
-    assert said[1] == {"type": "raw_response_event", "data": ANSWER[0]}
+    begun = {**ANSWER[0]["response"]}
+    del begun["tools"]
+    assert said[1] == {"type": "raw_response_event", "data": {**ANSWER[0], "response": begun}}
     assert (said[-1]["name"], summary.finish_reason) == ("message_output_created", "stop")
+
+
+def test_under_plain_no_model_tells_what_it_was_asked():
+    asked = {"instructions": "a secret", "tools": [{"name": "secret"}]}
+    said, _ = as_plain(lambda: iter(raw(response(text("Hi"), **asked))))
+    assert "secret" not in json.dumps(said)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import json
 import logging
 
 import pytest
@@ -26,7 +28,9 @@ from sse_bridge import UpstreamError
 from sse_bridge.adapters import Auto, Responses
 from sse_bridge.adapters.base import Wish
 from sse_bridge.adapters.responses import ResponsesReader, looks_like_responses
-from told import Answer, assert_answers, in_delta
+from sse_bridge.parts import Value
+from steps import assert_linear
+from told import Answer, as_plain, assert_answers, in_delta
 
 DONE = {"finish": "stop", "usage": (7, 9, 16)}
 
@@ -146,6 +150,70 @@ def test_a_failure_may_be_the_first_that_is_told(adapter, before):
 
 def test_a_failure_without_words_is_one():
     assert_answers(lambda: iter([life("failed", error=None)]), Answer(code="upstream_error"))
+
+
+@pytest.mark.parametrize("kind", ["completed", "incomplete"])
+@pytest.mark.parametrize("status", ["cancelled", "failed"])
+def test_a_response_that_ends_otherwise_than_its_event_says_has_failed(kind, status):
+    events = response(text("Hel"), end=kind, status=status)
+    assert_answers(lambda: iter(events), Answer("Hel", code="upstream_error"))
+    with pytest.raises(UpstreamError, match=f"the response (was )?{status}"):
+        read(Auto(), life(kind, status=status))
+
+
+def test_one_that_is_completed_and_incomplete_is_cut_short():
+    details = {"reason": "max_output_tokens"}
+    events = response(text("Hel"), status="incomplete", incomplete_details=details)
+    assert_answers(lambda: iter(events), Answer("Hel", finish="length", usage=(7, 9, 16)))
+
+
+def test_under_plain_no_response_tells_what_it_was_asked():
+    asked = {
+        **dict.fromkeys(("instructions", "input"), "a secret"),
+        **{field: [{"name": "secret"}] for field in ("tools", "prompt", "input_messages")},
+    }
+    events = [life("created", **asked), *response(text("Hi"), **asked)[1:]]
+    before = copy.deepcopy(events)
+    said, _ = as_plain(lambda: iter(events))
+    assert "secret" not in json.dumps(said)
+    assert events == before
+    kept = {name: value for name, value in events[-1]["response"].items() if name not in asked}
+    assert said[1:-1] == [{**events[1], "response": said[1]["response"]}, *events[2:-1]]
+    assert said[-1] == {**events[-1], "response": kept}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"type": "response.sources", "own": [1]},
+        {"type": "keepalive"},
+        {"type": "error", "message": "going on"},
+        {"type": "response.error", "own": 1},
+    ],
+)
+def test_what_an_app_gives_between_events_is_its_own(own):
+    parts = read(Auto(), event("output_text.delta", delta="x", item_id="x"), own)
+    assert [json.loads(part.json) for part in parts if type(part) is Value] == [own]
+
+
+def test_events_may_have_a_name_and_what_they_say_and_nothing_else():
+    bare = [event("output_text.delta", delta=piece) for piece in ("l", "lo")]
+    events = [life("created"), event("output_text.delta", delta="He"), *bare]
+    assert_answers(lambda: iter([*events, life("completed")]), Answer("Hello", finish="stop"))
+
+
+def test_kinds_of_items_and_parts_that_nobody_knows_are_not_kept():
+    def things(count):
+        items = [{"type": f"kind{number}", "id": "x"} for number in range(count)]
+        parts = [{"type": f"part{number}", "text": ""} for number in range(count)]
+        message = {"type": "message", "content": parts}
+        return [event("output_item.done", item=item) for item in (*items, message)]
+
+    reader = ResponsesReader(Wish())
+    for one in things(100):
+        reader.read(one)
+    assert reader._whole == {"message", "another"}
+    assert_linear(lambda: ResponsesReader(Wish()).read, things, 100)
 
 
 @pytest.mark.parametrize(

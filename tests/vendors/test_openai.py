@@ -16,6 +16,8 @@ from recorded.responses import (
     cited,
     event,
     failing,
+    life,
+    numbered,
     of_llama_cpp,
     refusal,
     response,
@@ -90,6 +92,16 @@ def test_under_plain_each_event_is_its_json_and_the_summary_knows_the_rest(ask: 
     assert [one["type"] for one in said] == [one["type"] for one in ANSWER]
     assert summary.finish_reason == "tool_calls"
     assert summary.usage == {"input_tokens": 7, "output_tokens": 9, "total_tokens": 16}
+
+
+@every_way
+def test_under_plain_no_event_shows_what_the_model_was_asked(ask: Ask):
+    asked = {"instructions": "a secret", "tools": [{"type": "function", "name": "secret"}]}
+    events = [life("created", **asked), *response(text("Hello"), **asked)[1:]]
+    with replay(as_events(numbered(events))) as url:
+        said, _ = as_plain(lambda: ask(url))
+    assert "secret" not in json.dumps(said)
+    assert said[-1]["response"]["output"][0]["content"][0]["text"] == "Hello"
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,10 @@ class OpenAIAgentsReader(ResponsesReader):
         yield self.result(get(raw, "call_id"), told if output is None else output, words=told)
 
     def sent(self, chunk: Any) -> Any:
-        """Without the agents, which hold the app's instructions and tools."""
+        """Without the agents and what the model was asked, which hold the app's instructions and tools."""
         event = {"type": get(chunk, "type")}
         if (data := get(chunk, "data")) is not None:
-            return {**event, "data": data}
+            return {**event, "data": super().sent(data)}
         if (item := get(chunk, "item")) is not None:
             shown = {"type": get(item, "type"), "raw_item": get(item, "raw_item")}
             return {**event, "name": get(chunk, "name"), "item": shown}

@@ -20,6 +20,7 @@ from ..parts import File, Part, Reasoning
 from .base import get, items, number_of, read_usage, text_of
 from .refusals import told_failure
 from .vendor import Vendor, VendorAdapter, VendorReader, said_words, thought
+from .withheld import with_field, without
 
 # Each kind of delta, and the type of the part that it is a piece of.
 _DELTAS = {
@@ -37,6 +38,22 @@ _ARGUMENTS = (
 )
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 _ERRORS = ("error", "response.error")
+# The events that a dict may be by their names alone, as some services leave out all else that tells them.
+_KINDS = frozenset(
+    {
+        *_ENDS,
+        *(f"response.{state}" for state in ("created", "queued", "in_progress")),
+        *(kind for delta in (*_DELTAS, *_ARGUMENTS) for kind in (delta, f"{delta[:-5]}done")),
+        *(
+            f"response.{part}.{state}"
+            for part in ("output_item", "content_part", "reasoning_summary_part")
+            for state in ("added", "done")
+        ),
+        *("response.audio.delta", "response.audio.done", "response.output_text.annotation.added"),
+    }
+)
+# What a response tells of how it was asked for.
+_ASKED = ("instructions", "tools", "prompt", "input", "input_messages")
 
 _ASKS = ("function_call", "custom_tool_call")  # calls that wait for who asked the model
 _RESULTS = ("function_call_output", "custom_tool_call_output")
@@ -45,6 +62,10 @@ _NO_PLACE = (
     *("computer_call", "local_shell_call", "shell_call", "apply_patch_call"),
     "mcp_approval_request",
 )
+_ITEMS = frozenset(
+    {"message", "reasoning", "image_generation_call", "mcp_call", *_RESULTS, *_NO_PLACE}
+)
+_PARTS = frozenset(_DELTAS.values())
 _FORMATS = {"webp": "webp", "jpeg": "jpeg", "gif": "gif", "svg": "svg+xml"}
 
 
@@ -97,6 +118,10 @@ class ResponsesReader(VendorReader):
         elif kind in _ERRORS:
             raise told_failure(get(chunk, "error") or chunk)
 
+    def sent(self, chunk: Any) -> Any:
+        """Without the app's own instructions and tools, which a response repeats."""
+        return with_field(chunk, "response", without(get(chunk, "response"), _ASKED))
+
     def _delta(self, kind: str, text: Any) -> Iterator[Part]:
         self._streamed.add(kind)
         yield from thought(text) if kind in _THOUGHTS else said_words(text)
@@ -141,7 +166,7 @@ class ResponsesReader(VendorReader):
         if kind in _ASKS or kind == "mcp_call":
             yield from self._begin(item, place)
             yield from self._end_call(item)
-        if kind in known:
+        if kind in known or kind not in _ITEMS:
             return
         self._whole.add(kind)
         if kind == "message":
@@ -158,6 +183,7 @@ class ResponsesReader(VendorReader):
 
     def _part(self, part: Any, known: Collection[str]) -> Iterator[Part]:
         kind = text_of(get(part, "type"))
+        kind = kind if kind in _PARTS else "another"
         if kind not in known:
             self._whole.add(kind)
             yield from said_words(get(part, "text") or get(part, "refusal"))
@@ -194,9 +220,11 @@ class ResponsesReader(VendorReader):
             yield from self._item(item, None, known)
         self._is_over = True
         yield from self.count(read_usage(get(response, "usage")))
-        if kind == "response.failed":
-            raise told_failure(get(response, "error"))
-        if kind == "response.incomplete":
+        status = text_of(get(response, "status"))
+        if kind == "response.failed" or status in ("failed", "cancelled"):
+            told = f"the response was {status}" if status == "cancelled" else "the response failed"
+            raise told_failure(get(response, "error"), {"message": told})
+        if kind == "response.incomplete" or status == "incomplete":
             self.finish(get(get(response, "incomplete_details"), "reason") or "incomplete")
         else:
             self.finish("tool_calls" if self._asks else "stop")
@@ -220,12 +248,21 @@ def looks_like_responses(chunk: Any) -> bool:
 
 
 def goes_on(chunk: Any) -> bool:
-    """Whether this may be another event of a response that has begun."""
+    """Whether this may be another event of a response that has begun; of dicts, one that is known."""
     kind = get(chunk, "type")
-    return isinstance(kind, str) and (kind.startswith("response.") or kind in _LOOSE)
+    if not isinstance(kind, str):
+        return False
+    if not isinstance(chunk, dict):
+        return kind.startswith("response.") or kind in _LOOSE
+    is_loose = kind in _LOOSE and any(chunk.get(field) is not None for field in _LOOSE[kind])
+    return is_loose or kind in _KINDS
 
 
-_LOOSE = ("error", "keepalive")
+# The others, and the fields of which one makes a dict such an event.
+_LOOSE = {
+    **dict.fromkeys(_ERRORS, ("error", "code", "sequence_number")),
+    "keepalive": ("sequence_number",),
+}
 
 
 class Responses(VendorAdapter):
