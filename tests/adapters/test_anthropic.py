@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from chunks import read
@@ -9,7 +11,7 @@ from recorded.anthropic import ANSWER, TOLD, block, failing, start, stop, text
 from sse_bridge import UpstreamError
 from sse_bridge.adapters import Anthropic, Auto
 from sse_bridge.adapters.anthropic import looks_like_anthropic
-from sse_bridge.parts import Usage
+from sse_bridge.parts import Usage, Value
 from told import Answer, assert_answers
 
 
@@ -43,10 +45,28 @@ def test_kinds_that_are_not_known_are_left_alone():
         {"type": "error", "error": {}},
         {"type": ["message_start"], "message": {}},
         {"type": "text", "text": "x"},
+        {"type": "message_start", "message": "searching"},
+        {"type": "message_delta", "delta": "x"},
+        {"type": "content_block_start", "content_block": "x"},
     ],
 )
 def test_what_an_app_may_have_made_itself_is_not_taken_for_one(chunk):
     assert not looks_like_anthropic(chunk)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"type": "text", "text": "x"},
+        {"type": "thinking", "step": "x"},
+        {"type": "citation", "doc": "x"},
+        {"type": "error", "text": "a tool failed, going on"},
+        {"type": "message_delta", "delta": "x"},
+    ],
+)
+def test_what_an_app_gives_between_events_is_its_own(own):
+    parts = read(Auto(), start(), *text(0, "Hi"), own, *stop("end_turn"))
+    assert [json.loads(part.json) for part in parts if type(part) is Value] == [own]
 
 
 def test_something_else_is_an_error_that_names_what_is_taken():

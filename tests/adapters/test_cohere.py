@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,8 @@ from recorded.cohere import ANSWER, START, TOLD, call, cite, end, event, text
 from sse_bridge import UpstreamError
 from sse_bridge.adapters import Auto, Cohere
 from sse_bridge.adapters.cohere import looks_like_cohere
-from told import Answer, assert_answers
+from sse_bridge.parts import Value
+from told import Answer, as_plain, assert_answers
 
 
 @pytest.mark.parametrize("adapter", ["auto", "cohere", Cohere()])
@@ -104,6 +106,27 @@ def test_what_an_app_may_have_made_itself_is_not_taken_for_one(chunk):
 )
 def test_odd_events_are_no_error(odd):
     read(Cohere(), START, odd)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"type": "debug", "own": 1},
+        {"type": "content-end", "own": 2},
+        {"type": "content-delta", "delta": "x"},
+        {"type": "message-end", "text": "x"},
+    ],
+)
+def test_what_an_app_gives_between_events_is_its_own(own):
+    parts = read(Auto(), START, *text(0, "Hi"), own, *end("COMPLETE"))
+    assert [json.loads(part.json) for part in parts if type(part) is Value] == [own]
+
+
+def test_under_plain_the_prompt_of_a_debugging_event_is_not_sent():
+    debug = {"type": "debug", "prompt": "a secret"}
+    said, _ = as_plain(lambda: iter([START, debug, *text(0, "Hi"), *end("COMPLETE")]))
+    assert said[1] == {"type": "debug"}
+    assert debug["prompt"] == "a secret"
 
 
 def test_something_else_is_an_error_that_names_what_is_taken():

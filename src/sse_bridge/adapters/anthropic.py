@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..objects import is_sdks
 from ..parts import Part, Usage
 from .base import count_in, get, items, number_of, text_of
 from .refusals import told_failure
@@ -21,8 +22,8 @@ _EVENTS = {
     "content_block_delta": "delta",
     "message_delta": "delta",
 }
-_OTHERS = ("content_block_stop", "message_stop", "ping", "error")
-# What a helper stream makes of them.
+_OTHERS = ("content_block_stop", "message_stop", "ping")
+# What a helper stream makes of them: of a dict, such a word tells nothing.
 _HELPERS = ("text", "thinking", "signature", "citation", "input_json", "compaction")
 _CACHED = "cache_read_input_tokens"
 _INPUT = ("input_tokens", "cache_creation_input_tokens", _CACHED)
@@ -123,12 +124,20 @@ class AnthropicReader(VendorReader):
 def looks_like_anthropic(chunk: Any) -> bool:
     """Whether this is one of the events that begin a message, or say something in it."""
     kind = get(chunk, "type")
-    return isinstance(kind, str) and kind in _EVENTS and get(chunk, _EVENTS[kind]) is not None
+    if not isinstance(kind, str) or kind not in _EVENTS:
+        return False
+    return not isinstance(get(chunk, _EVENTS[kind]), (str, _NONE))
+
+
+_NONE = type(None)
 
 
 def goes_on(chunk: Any) -> bool:
     """Whether this may be another event of a message that has begun, or one of a helper stream's."""
-    return get(chunk, "type") in (*_OTHERS, *_HELPERS)
+    kind = get(chunk, "type")
+    if kind == "error":
+        return get(chunk, "error") is not None
+    return kind in _OTHERS or (kind in _HELPERS and is_sdks(type(chunk)))
 
 
 class Anthropic(VendorAdapter):

@@ -13,12 +13,17 @@ from ..parts import Part
 from .base import get, items, read_usage, text_of
 from .refusals import told_failure
 from .vendor import Vendor, VendorAdapter, VendorReader, said_words, thought
+from .withheld import without
 
 _EVENTS = (
     *("message-start", "content-start", "content-delta", "tool-plan-delta"),
     *("tool-call-start", "tool-call-delta", "citation-start", "message-end"),
 )
-_OTHERS = ("content-end", "tool-call-end", "citation-end", "debug")
+# The others, and the field without which a dict is another's.
+_OTHERS = {
+    **dict.fromkeys(("content-end", "tool-call-end", "citation-end"), "index"),
+    "debug": "prompt",
+}
 _OF_FAILURES = ("message", "code", "status", "status_code")
 _FAILED = ("error", "timeout")  # reasons to finish that are none
 
@@ -49,6 +54,10 @@ class CohereReader(VendorReader):
             yield from self._cite(get(message, "citations"))
         elif kind == "message-end":
             yield from self._end(delta)
+
+    def sent(self, chunk: Any) -> Any:
+        """Without the prompt, which an event for debugging repeats."""
+        return without(chunk, ("prompt",)) if get(chunk, "type") == "debug" else chunk
 
     def _call(self, index: Any, call: Any) -> Iterator[Part]:
         function, key = get(call, "function"), text_of(index)
@@ -102,7 +111,14 @@ def looks_like_cohere(chunk: Any) -> bool:
 
 def goes_on(chunk: Any) -> bool:
     """Whether this may be another event of a message that has begun."""
-    return get(chunk, "type") in (*_EVENTS, *_OTHERS)
+    kind = get(chunk, "type")
+    if not isinstance(kind, str) or not (kind in _EVENTS or kind in _OTHERS):
+        return False
+    if not isinstance(chunk, dict):
+        return True
+    if kind in _OTHERS:
+        return _OTHERS[kind] in chunk
+    return "delta" in chunk and not isinstance(chunk["delta"], str)
 
 
 class Cohere(VendorAdapter):
