@@ -9,7 +9,7 @@ from recorded.ollama import ANSWER, FAILING, GENERATED, GENERATED_TOLD, TOLD, sa
 from sse_bridge import UpstreamError
 from sse_bridge.adapters import Auto, Ollama
 from sse_bridge.adapters.ollama import looks_like_ollama
-from told import Answer, assert_answers
+from told import Answer, assert_answers, in_delta
 
 every_adapter = pytest.mark.parametrize("adapter", ["auto", "ollama", Ollama()])
 
@@ -54,6 +54,19 @@ def test_calls_keep_the_ids_that_newer_servers_give_them():
     assert_answers(lambda: iter([says(tool_calls=calls), stop()]), told)
 
 
+@pytest.mark.parametrize("reason", ["load", "unload"])
+def test_a_model_that_was_only_loaded_has_not_answered(reason):
+    loaded = [{**chunk, "done": True, "done_reason": reason} for chunk in (says(), writes())]
+    told, _ = in_delta(lambda: iter(loaded), adapter="ollama")
+    assert told == Answer(code="empty_answer")
+
+
+def test_the_last_chunk_may_say_nothing_but_counts():
+    last = {name: value for name, value in stop().items() if name != "message"}
+    told = Answer("Hel", finish="stop", usage=(7, 9, 16))
+    assert_answers(lambda: iter([says("Hel"), last]), told)
+
+
 def test_an_image_is_a_file():
     drawn = {**writes(), "done": True, "image": "iVBORw0K"}
     [file] = read(Auto(), {**writes(), "completed": 1, "total": 2}, drawn)
@@ -67,6 +80,8 @@ def test_an_image_is_a_file():
         {"model": "m", "done": False, "response": "x"},
         {"model": "m", "created_at": "now", "done": "no"},
         {"status": "pulling manifest", "completed": 1, "total": 2},
+        {"model": "m", "created_at": "now", "done": True, "answer": "x"},
+        {"model": "m", "created_at": "now", "done": False, "message": "x"},
     ],
 )
 def test_what_an_app_may_have_made_itself_is_not_taken_for_one(chunk):
@@ -76,8 +91,7 @@ def test_what_an_app_may_have_made_itself_is_not_taken_for_one(chunk):
 @pytest.mark.parametrize(
     "odd",
     [
-        {"message": None},
-        {"message": "hi"},
+        {"message": []},
         {"message": {"content": ["x"], "tool_calls": {"function": 1}, "images": [None, 3]}},
         {"message": {"tool_calls": [None, "x", {"function": {"arguments": {}}}]}},
         {"done": True, "done_reason": 3.5j, "eval_count": "many"},

@@ -14,6 +14,7 @@ from .base import count_in, get, items, text_of
 from .vendor import Vendor, VendorAdapter, VendorReader, said_words, thought
 
 _IMAGE = "image/png"  # what Ollama's models draw
+_NO_ANSWERS = ("load", "unload")  # the reasons to be done where a model was asked nothing
 
 
 class OllamaReader(VendorReader):
@@ -22,9 +23,8 @@ class OllamaReader(VendorReader):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._done = self._asks = (
-            False  # the call of the model that goes on: whether it calls tools
-        )
+        self._done = False
+        self._asks = False  # whether the call of the model that goes on calls tools
 
     def knows(self, chunk: Any) -> bool:
         return looks_like_ollama(chunk)
@@ -45,7 +45,8 @@ class OllamaReader(VendorReader):
                 yield from self.file(data and f"data:{_IMAGE};base64,{text_of(data)}", _IMAGE)
         if get(chunk, "done") is True:
             self._done = True
-            self.finish(get(chunk, "done_reason"), asks=self._asks)
+            if (reason := text_of(get(chunk, "done_reason"))) not in _NO_ANSWERS:
+                self.finish(reason, asks=self._asks)
             yield from self._count(chunk)
 
     def _call(self, call: Any) -> Iterator[Part]:
@@ -69,7 +70,23 @@ def looks_like_ollama(chunk: Any) -> bool:
         isinstance(get(chunk, "done"), bool)
         and isinstance(get(chunk, "model"), str)
         and isinstance(get(chunk, "created_at"), str)
+        and (_says(chunk) or (get(chunk, "done") is True and _counts(chunk)))
     )
+
+
+def _says(chunk: Any) -> bool:
+    if not isinstance(get(chunk, "message"), (str, _NONE)):
+        return True
+    is_drawing = count_in(chunk, "completed") is not None
+    return is_drawing or any(isinstance(get(chunk, name), str) for name in ("response", "image"))
+
+
+def _counts(chunk: Any) -> bool:
+    """Whether this is told of the model's work, as with the last chunk."""
+    return any(get(chunk, name) is not None for name in ("done_reason", "eval_count"))
+
+
+_NONE = type(None)
 
 
 class Ollama(VendorAdapter):
