@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from recorded.google import says, stop
 from sse_bridge.adapters.google_args import PartialArguments
+from steps import assert_linear
 from told import Answer, assert_answers
+
+
+def piece_of(path: Any, **value: Any) -> dict[str, Any]:
+    return {**dict.fromkeys(PartialArguments.FIELDS), "json_path": path, **value}
 
 
 def test_arguments_that_come_in_pieces_are_put_together():
@@ -30,8 +37,26 @@ def test_arguments_that_come_in_pieces_are_put_together():
 def test_a_value_that_has_no_place_is_left_out():
     partial = PartialArguments({"name": "f"})
     for path in (None, "", "$", "$.a.b", "$.a[0]", 3):
-        partial.add({**dict.fromkeys(PartialArguments.FIELDS), "json_path": path, "bool_value": 1})
-    partial.add(
-        {**dict.fromkeys(PartialArguments.FIELDS), "json_path": "$.a.b", "string_value": "x"}
-    )
+        partial.add(piece_of(path, bool_value=1))
+    partial.add(piece_of("$.a.b", string_value="x"))
     assert partial.arguments == {"a": {"b": "x"}}
+
+
+def test_text_goes_on_with_the_text_in_its_place_and_replaces_all_else():
+    partial = PartialArguments({"name": "f"})
+    for value in ({"number_value": 1}, {"string_value": "a"}, {"string_value": "b"}):
+        partial.add(piece_of("$.a", **value))
+        partial.add(piece_of("$.b[0]", **value))
+    partial.add(piece_of("$.b[0].c", string_value="no place"))
+    assert partial.arguments == {"a": "ab", "b": ["ab"]}
+    partial.add(piece_of("$.a", bool_value=True))
+    assert partial.arguments == {"a": True, "b": ["ab"]}
+
+
+def test_pieces_of_a_long_text_are_read_at_a_cost_that_grows_as_they_do():
+    def made() -> Any:
+        partial = PartialArguments({"name": "f"})
+        partial.add(piece_of("$.a", string_value="x" * 10_000))
+        return partial.add
+
+    assert_linear(made, lambda count: [piece_of("$.a", string_value="x" * 100)] * count, 100)

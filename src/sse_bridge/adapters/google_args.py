@@ -13,6 +13,13 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d{1,9})\]|\[['\"]([^'\"]*)['\"]\]")
 _DEPTH = 32  # steps of a place, and of no more
 
 
+class _Pieces:
+    """Text that comes in pieces: joined once, when the call is whole."""
+
+    def __init__(self, first: str) -> None:
+        self.pieces = [first]
+
+
 class PartialArguments:
     """What is known of one call; `add` takes the value of each of `FIELDS` that a piece has."""
 
@@ -20,7 +27,11 @@ class PartialArguments:
 
     def __init__(self, call: Any) -> None:
         self.name, self.id = get(call, "name"), get(call, "id")
-        self.arguments: dict[str, Any] = {}
+        self._arguments: dict[str, Any] = {}
+
+    @property
+    def arguments(self) -> Any:
+        return _joined(self._arguments)
 
     def add(self, piece: dict[str, Any]) -> None:
         """Put a value in its place: text is more of the text that stands there."""
@@ -32,16 +43,27 @@ class PartialArguments:
         value = next((value for value in told if value is not None), None)
         if not path or len(path) > _DEPTH or not isinstance(value, (str, int, float, _NONE)):
             return
-        within: Any = self.arguments
+        within: Any = self._arguments
         for step, following in pairwise(path):
             within = _put(within, step, [] if isinstance(following, int) else {})
         if isinstance(value, str):
-            before = _put(within, path[-1], "")
-            value = before + value if isinstance(before, str) else value
+            value = _Pieces(value)
+            before = _put(within, path[-1], value)
+            if isinstance(before, _Pieces) and before is not value:
+                before.pieces += value.pieces
+                return
         _put(within, path[-1], value, anew=True)
 
 
 _NONE = type(None)
+
+
+def _joined(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _joined(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_joined(inner) for inner in value]
+    return "".join(value.pieces) if isinstance(value, _Pieces) else value
 
 
 def _put(within: Any, step: str | int, value: Any, *, anew: bool = False) -> Any:
