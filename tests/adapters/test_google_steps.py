@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import json
+
 import pytest
 
+from chunks import read
 from recorded.google import STOPPED, completed, created, step, text
-from told import Answer, assert_answers
+from sse_bridge import UpstreamError
+from sse_bridge.adapters import Auto
+from told import Answer, as_plain, assert_answers
 
 
 def test_what_came_whole_with_a_steps_start_is_told_at_its_end():
@@ -65,7 +71,7 @@ def test_citations_and_files_are_told():
 
 @pytest.mark.parametrize(
     ("status", "finish"),
-    [("incomplete", "length"), ("budget_exceeded", "length"), ("cancelled", "cancelled")],
+    [("incomplete", "length"), ("budget_exceeded", "length")],
 )
 def test_what_an_interaction_has_become_is_its_reason_to_stop(status, finish):
     chunks = [created(), *step(0, "model_output", *text("x")), completed(status)]
@@ -76,8 +82,35 @@ def test_an_interaction_or_a_step_that_failed_is_a_failure():
     spoken = [created(), *step(0, "model_output", *text("x"))]
     told = Answer("x", code="upstream_error")
     assert_answers(lambda: iter([*spoken, completed("failed")]), told)
+    assert_answers(lambda: iter([*spoken, completed("cancelled")]), told)
+    with pytest.raises(UpstreamError, match="the interaction was cancelled"):
+        read(Auto(), completed("cancelled", usage=None))
     refused = step(1, "model_output", error={"code": 8, "message": "no more"})
     assert_answers(lambda: iter([*spoken, *refused]), told._replace(code="rate_limited"))
+
+
+def test_under_plain_no_event_shows_what_the_model_was_asked():
+    asked = {"system_instruction": "a secret", "input": "a secret", "tools": [{"name": "secret"}]}
+    begun = created()
+    begun["interaction"] |= asked
+    steps = [
+        {"type": "user_input", "content": text("a secret")},
+        {"type": "model_output", "content": text("Hi")},
+    ]
+    events = [
+        begun,
+        *step(0, "user_input", *text("a secret"), content=text("a secret")),
+        *step(1, "model_output", *text("Hi")),
+        completed(steps=steps, **asked),
+    ]
+    before = copy.deepcopy(events)
+    said, _ = as_plain(lambda: iter(events))
+    assert "secret" not in json.dumps(said)
+    assert events == before
+    assert said[0] == created()
+    assert said[1]["step"] == {"type": "user_input"}
+    assert said[3:-1] == events[3:-1]
+    assert said[-1] == completed(steps=steps[1:])
 
 
 def test_kinds_that_are_not_known_are_left_alone():

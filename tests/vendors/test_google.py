@@ -119,6 +119,23 @@ def test_under_plain_each_chunk_is_its_json_and_the_summary_knows_the_rest(ask: 
     assert summary.usage == {"input_tokens": 7, "output_tokens": 7, "total_tokens": 14}
 
 
+@every_event
+def test_under_plain_no_event_shows_what_the_model_was_asked(ask: Ask):
+    asked = {"system_instruction": "a secret", "input": "a secret"}
+    begun = created()
+    begun["interaction"] |= asked
+    chunks = [
+        begun,
+        *step(0, "user_input", *text("a secret"), content=text("a secret")),
+        *step(1, "model_output", *text("Hello")),
+        completed(steps=[{"type": "user_input", "content": text("a secret")}], **asked),
+    ]
+    with replay(wire(chunks)) as url:
+        said, summary = as_plain(lambda: ask(url))
+    assert "secret" not in str(said)
+    assert (len(said), summary.finish_reason) == (len(chunks), "stop")
+
+
 @pytest.mark.parametrize(
     ("reason", "finish"),
     [

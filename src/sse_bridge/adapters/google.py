@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..failures import UpstreamError
-from ..parts import Part, Usage
+from ..parts import Part
 from .base import count_in, get, items, numbered, shown, text_of
 from .google_args import PartialArguments
 from .google_steps import StepsReader, looks_like_step, step_goes_on
@@ -50,10 +50,12 @@ class GoogleReader(StepsReader):
             else:
                 self.missed("another candidate than the first")
         _refuse_blocked(either(chunk, "prompt_feedback"))
-        yield from self._count_response(either(chunk, "usage_metadata"))
+        yield from self.tokens(either(chunk, "usage_metadata"), _COUNTS)
 
     def sent(self, chunk: Any) -> Any:
-        """Without what the SDK has added: headers, and what was said before."""
+        """Without what the SDK has added, headers and what was said before, and what is not the client's."""
+        if get(chunk, "event_type") is not None:
+            return super().sent(chunk)
         fields = getattr(chunk, "__pydantic_fields_set__", None)
         if not isinstance(fields, set) or _ADDED.isdisjoint(fields):
             return chunk
@@ -137,21 +139,6 @@ class GoogleReader(StepsReader):
             failed = outcome not in ("", "OUTCOME_OK") and not outcome.endswith(_UNSPECIFIED)
             yield self.result(id_, get(result, "output"), outcome if failed else None)
 
-    def _count_response(self, told: Any) -> Iterator[Usage]:
-        def counted(name: str) -> int | None:
-            return count_in({name: either(told, name)}, name)
-
-        given, made = counted("prompt_token_count"), counted("candidates_token_count")
-        if given is not None or made is not None:
-            thoughts = counted("thoughts_token_count")
-            given = (given or 0) + (counted("tool_use_prompt_token_count") or 0)
-            made = (made or 0) + (thoughts or 0)
-            total = counted("total_token_count") or given + made
-            cached = counted("cached_content_token_count")
-            yield from self.count(
-                Usage(given, made, total, cached_tokens=cached, reasoning_tokens=thoughts)
-            )
-
 
 def _refuse_blocked(feedback: Any) -> None:
     """Raise `UpstreamError` for a prompt that the service does not answer."""
@@ -172,6 +159,16 @@ def either(thing: Any, name: str) -> Any:
 def _camel(name: str) -> str:
     first, *others = name.split("_")
     return first + "".join(map(str.title, others))
+
+
+# As those of an interaction.
+_COUNTS = tuple(
+    (name, _camel(name))
+    for name in (
+        *("prompt_token_count", "tool_use_prompt_token_count", "candidates_token_count"),
+        *("thoughts_token_count", "cached_content_token_count", "total_token_count"),
+    )
+)
 
 
 def looks_like_google(chunk: Any) -> bool:

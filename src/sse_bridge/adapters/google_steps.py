@@ -11,13 +11,14 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..parts import Part, Usage
 from .base import NUMBERS, count_in, get, items, number_of, text_of
 from .refusals import told_failure
 from .vendor import VendorReader, said_words, thought
+from .withheld import with_field, without
 
 # Each kind of event, and the field without which it is another's.
 _EVENTS = {
@@ -35,8 +36,16 @@ _REASONS = {
     "incomplete": "length",
     "requires_continuation": "length",
     "budget_exceeded": "length",
-    "cancelled": "cancelled",
 }
+_FAILED = ("failed", "cancelled")
+# What an interaction tells of how it was asked for; the steps of users do so, too.
+_ASKED = ("system_instruction", "input", "tools")
+_USERS = "user_input"
+# The tokens: those of the input, of tools, of the output, of its thoughts, from a cache, and all.
+_COUNTS = tuple(
+    (f"total_{kind}tokens",)
+    for kind in ("input_", "tool_use_", "output_", "thought_", "cached_", "")
+)
 _FILES = ("image", "audio", "video", "document")
 # What the codes of gRPC mean, in which a step tells its failure.
 _GRPC = {
@@ -86,12 +95,12 @@ class StepsReader(VendorReader):
         kind, index = get(chunk, "event_type"), number_of(get(chunk, "index"))
         if kind == "step.delta":
             yield from self._delta(index, get(chunk, "delta"))
-            yield from self._count_steps(get(get(chunk, "metadata"), "total_usage"))
+            yield from self.tokens(get(get(chunk, "metadata"), "total_usage"), _COUNTS)
         elif kind == "step.start":
             yield from self._begin(index, get(chunk, "step"))
         elif kind == "step.stop":
             yield from self._stop(index)
-            yield from self._count_steps(get(chunk, "usage"))
+            yield from self.tokens(get(chunk, "usage"), _COUNTS)
         elif kind == "interaction.created":
             begun = get(chunk, "interaction")
             self._create(text_of(get(begun, "id")))
@@ -102,6 +111,27 @@ class StepsReader(VendorReader):
             yield from self._become(get(chunk, "interaction"))
         elif kind == "error":
             raise told_failure(get(chunk, "error"), numbers=_GRPC)
+
+    def sent(self, chunk: Any) -> Any:
+        """Without the app's own instructions, and without what users have said."""
+        if (begun := get(chunk, "interaction")) is not None:
+            shown = without(begun, _ASKED)
+            steps = items(get(shown, "steps"))
+            left = [step for step in steps if get(step, "type") != _USERS]
+            shown = with_field(shown, "steps", left) if len(left) < len(steps) else shown
+            return with_field(chunk, "interaction", shown)
+        if get(get(chunk, "step"), "type") == _USERS:
+            return with_field(chunk, "step", without(get(chunk, "step"), ("content",)))
+        step = self._steps.get(number_of(get(chunk, "index")))
+        return without(chunk, ("delta",)) if step is not None and step.kind == _USERS else chunk
+
+    def tokens(self, told: Any, names: Sequence[Sequence[str]]) -> Iterator[Usage]:
+        """The counts that have these names, each one or several, in the order of `_COUNTS`."""
+        given, for_tools, made, thoughts, cached, total = (count_in(told, *name) for name in names)
+        if given is not None or made is not None:
+            given, made = (given or 0) + (for_tools or 0), (made or 0) + (thoughts or 0)
+            counted = Usage(given, made, total or given + made, True, cached, thoughts)
+            yield from self.count(counted)
 
     def cite(self, url: Any, title: Any) -> Iterator[Part]:
         """A citation that has not been told before: services repeat them."""
@@ -169,7 +199,7 @@ class StepsReader(VendorReader):
     def _content(self, step: _Step, content: Any) -> Iterator[Part]:
         """Words, citations or a file, whole or as a delta."""
         kind = get(content, "type")
-        if step.kind == "user_input":  # the service repeats what it was asked
+        if step.kind == _USERS:  # the service repeats what it was asked
             return
         if kind == "text":
             say = thought if step.kind.startswith("thought") else said_words
@@ -193,23 +223,13 @@ class StepsReader(VendorReader):
     def _become(self, told: Any) -> Iterator[Part]:
         """What an interaction has become."""
         status = text_of(get(told, "status"))
-        yield from self._count_steps(get(told, "usage"))
-        if status == "failed":
-            raise told_failure(
-                get(told, "error"), {"message": "the interaction failed"}, numbers=_GRPC
+        yield from self.tokens(get(told, "usage"), _COUNTS)
+        if status in _FAILED:
+            words = (
+                "the interaction failed" if status == "failed" else "the interaction was cancelled"
             )
+            raise told_failure(get(told, "error"), {"message": words}, numbers=_GRPC)
         self.finish(_REASONS.get(status), asks=self._asks)
-
-    def _count_steps(self, told: Any) -> Iterator[Usage]:
-        given, made = count_in(told, "total_input_tokens"), count_in(told, "total_output_tokens")
-        if given is not None or made is not None:
-            thoughts = count_in(told, "total_thought_tokens")
-            given = (given or 0) + (count_in(told, "total_tool_use_tokens") or 0)
-            made = (made or 0) + (thoughts or 0)
-            total = count_in(told, "total_tokens") or given + made
-            cached = count_in(told, "total_cached_tokens")
-            counted = Usage(given, made, total, cached_tokens=cached, reasoning_tokens=thoughts)
-            yield from self.count(counted)
 
 
 def looks_like_step(chunk: Any) -> bool:
