@@ -41,9 +41,8 @@ class BedrockReader(VendorReader):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._results: dict[
-            Any, tuple[Any, list[Any]]
-        ] = {}  # of tools of the service's, until whole
+        # Of tools of the service's, until whole.
+        self._results: dict[Any, tuple[Any, list[Any]]] = {}
         self._images: dict[Any, tuple[str, list[bytes]]] = {}
 
     def knows(self, chunk: Any) -> bool:
