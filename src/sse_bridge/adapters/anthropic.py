@@ -28,7 +28,7 @@ _HELPERS = ("text", "thinking", "signature", "citation", "input_json", "compacti
 _CACHED = "cache_read_input_tokens"
 _INPUT = ("input_tokens", "cache_creation_input_tokens", _CACHED)
 # How the types of blocks end that hold what a tool of the service's has given.
-_RESULT = "_tool_result"
+_RESULT = "tool_result"
 
 
 class AnthropicReader(VendorReader):

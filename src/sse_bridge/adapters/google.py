@@ -17,6 +17,7 @@ from .base import count_in, get, items, numbered, shown, text_of
 from .google_args import PartialArguments
 from .google_steps import StepsReader, looks_like_step, step_goes_on
 from .vendor import Vendor, VendorAdapter, said_words, thought
+from .withheld import without
 
 _UNSPECIFIED = "_UNSPECIFIED"  # how the names end of what is none
 _ADDED = frozenset({"sdk_http_response", "automatic_function_calling_history"})
@@ -56,12 +57,7 @@ class GoogleReader(StepsReader):
         """Without what the SDK has added, headers and what was said before, and what is not the client's."""
         if get(chunk, "event_type") is not None:
             return super().sent(chunk)
-        fields = getattr(chunk, "__pydantic_fields_set__", None)
-        if not isinstance(fields, set) or _ADDED.isdisjoint(fields):
-            return chunk
-        chunk = chunk.model_copy()
-        chunk.__pydantic_fields_set__.difference_update(_ADDED)
-        return chunk
+        return without(chunk, _ADDED)
 
     def _begin_response(self, id_: str) -> None:
         # One that is continued, as the SDK does by itself, has told no reason to stop.
