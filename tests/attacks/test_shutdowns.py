@@ -167,11 +167,13 @@ def test_streams_that_open_while_the_server_stops_again_and_again_are_refused_or
 
     with ThreadPoolExecutor(4) as threads:
         opening = [threads.submit(open_many) for _ in range(4)]
-        wait_for(lambda: _stopped_once(counts))
-        stop.set()
-        while not all(one.done() for one in opening):
-            shutdown(0)
-            time.sleep(0.01)
+        try:
+            wait_for(lambda: _stopped_once(counts))
+        finally:  # or they would open streams for ever, whatever came of the wait
+            stop.set()
+            while not all(one.done() for one in opening):
+                shutdown(0)
+                time.sleep(0.01)
         for one in opening:
             one.result()
 

@@ -239,4 +239,7 @@ def test_two_answers_of_one_source_are_one():
         yield ChatResponse(message=message, delta="", raw={"id": "2", "usage": USAGE})
 
     calls = (*TOLD.calls, ("call_2", "now", "{}"))
-    assert_answers(both, TOLD._replace(calls=calls, usage=(14, 18, 32)))
+    # The second tells no reason to finish, and the first one's is not the answer's.
+    told = TOLD._replace(calls=calls, finish=None, usage=(14, 18, 32))
+    answer, _ = in_delta(both)
+    assert answer == told
