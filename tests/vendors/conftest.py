@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(
                 pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
             )
+
+
+def need(name: str) -> None:
+    """The same for a package that is not imported here."""
+    if importlib.util.find_spec(name) is None:
+        vendor(name)
 
 
 def vendor(name: str) -> ModuleType:
