@@ -97,7 +97,9 @@ def refusal_in(thing: Any) -> UpstreamError | None:
         if not _is_fine(get(thing, field)) and _message(thing):
             return told_failure(thing)
     fields = thing if isinstance(thing, dict) else getattr(thing, "__pydantic_extra__", None)
-    is_bare = fields and set(fields) == {"detail"} and get(thing, "detail")  # FastAPI's
+    is_bare = (
+        isinstance(fields, dict) and fields.keys() == {"detail"} and get(thing, "detail")
+    )  # FastAPI's
     is_problem = as_status(get(thing, "status")) is not None and _message(thing)  # RFC 9457
     return told_failure(thing) if is_bare or is_problem else None
 
