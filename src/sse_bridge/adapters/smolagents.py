@@ -12,7 +12,7 @@ from typing import Any
 
 from ..failures import SerializationError
 from ..parts import Part, Usage
-from .base import get, items, number_of, read_usage, shown, text_of
+from .base import added, get, items, number_of, read_usage, shown, text_of
 from .vendor import Vendor, VendorAdapter, VendorReader, said_words, thought
 
 _PACKAGE = "smolagents"
@@ -95,7 +95,7 @@ class SmolagentsReader(VendorReader):
             elif arguments:
                 yield self.call(key, arguments=arguments)
         if (usage := read_usage(get(delta, "token_usage"))) is not None:
-            yield from self.count(usage if self._usage is None else _both(self._usage, usage))
+            yield from self.count(added(self._usage, usage))
 
     def _call(self, call: Any) -> Iterator[Part]:
         id_ = text_of(get(call, "id"))
@@ -112,11 +112,8 @@ class SmolagentsReader(VendorReader):
         id_, output = text_of(get(chunk, "id")), get(chunk, "output")
         if id_ in self._waiting:
             self._waiting.remove(id_)
-        try:
-            self._objects.write(output)
-        except SerializationError:  # an image, say: then what its model reads of it
-            output = text_of(get(chunk, "observation"))
-        yield self.result(id_, output)
+        # An image, say, has no JSON: then it is what its model reads of it.
+        yield self.result(id_, output, words=get(chunk, "observation"))
 
     def _action(self, step: Any) -> Iterator[Part]:
         number = number_of(get(step, "step_number"))
@@ -155,12 +152,6 @@ class SmolagentsReader(VendorReader):
             return self._objects.write(output).decode()
         except SerializationError:
             return shown(output)
-
-
-def _both(before: Usage, usage: Usage) -> Usage:
-    given = before.input_tokens + usage.input_tokens
-    made = before.output_tokens + usage.output_tokens
-    return Usage(given, made, given + made)
 
 
 def _kind_of(chunk: Any) -> str | None:
