@@ -23,7 +23,7 @@ from recorded.pydantic_ai import (
 from sse_bridge import UpstreamError
 from sse_bridge.adapters import PydanticAI
 from sse_bridge.adapters.pydantic_ai import goes_on, looks_like_pydantic_ai
-from sse_bridge.parts import Approval, Finish, ToolCall, ToolResult, Usage
+from sse_bridge.parts import Approval, Data, Finish, ToolCall, ToolResult, Usage
 from told import Answer, as_plain, assert_answers
 
 
@@ -164,12 +164,42 @@ def test_under_plain_the_result_of_a_run_is_sent_without_its_messages():
     assert summary.finish_reason == "stop"
 
 
+def test_messages_that_are_put_in_a_queue_are_not_for_the_client():
+    """They hold instructions and the system's prompt."""
+    prompt = {"part_kind": "system-prompt", "content": "be brief"}
+    request = {"kind": "request", "instructions": "be brief", "parts": [prompt]}
+    queued = {"event_kind": "enqueued_messages", "messages": [request], "parts": [prompt]}
+    said, _ = as_plain(lambda: iter([*text(0, "Hi"), queued]))
+    assert said[-1] == {"event_kind": "enqueued_messages"}
+    assert queued["messages"] == [request]
+
+
+def test_an_apps_own_event_is_data():
+    mine = {"event_kind": "custom", "name": "progress", "tool_call_id": None, "step": 3}
+    as_object = SimpleNamespace(event_kind="custom", name="done", to_payload=lambda: [1])
+    assert parts_of(mine, as_object) == [Data("progress", b'{"step":3}'), Data("done", b"[1]")]
+
+
+def test_an_apps_own_event_that_is_not_for_frontends_is_not_told():
+    secret = SimpleNamespace(
+        event_kind="custom", name="audit", ui=False, to_payload=lambda: {"user": "x"}
+    )
+    assert parts_of(secret) == []
+    said, _ = as_plain(lambda: iter([*text(0, "Hi"), secret]))
+    assert said[-1] == {"event_kind": "custom"}
+
+
+def test_a_run_whose_model_failed_has_failed():
+    events = [*text(0, "Hel"), over(reason="error")]
+    assert_answers(lambda: iter(events), Answer("Hel", code="upstream_error"))
+
+
 def test_kinds_that_are_not_known_are_left_alone(caplog):
     odd = [
         start(0, "later-part", content="x"),
         delta(0, "later", content_delta="x"),
         {"event_kind": "later_event", "part": "x"},
-        {"event_kind": "custom", "name": "progress"},
+        SimpleNamespace(event_kind="custom", name="progress"),
         start(1, "speech", "text", transcript="x"),
         start(1, "text", "text", content="x"),
     ]

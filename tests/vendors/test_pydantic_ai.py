@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
+from chunks import read
 from sse_bridge import Ending
+from sse_bridge.adapters import Auto
+from sse_bridge.parts import Data
 from told import Answer, as_plain, assert_answers, in_delta
 from vendors.conftest import vendor
 from vendors.replay import as_events, replay
@@ -252,6 +256,24 @@ def test_a_model_that_fails_is_a_failure_with_its_code(
     agent = make_agent(function.FunctionModel(stream_function=fail))
     summary = assert_answers(lambda: events_of(agent), Answer("".join(words), code=code))
     assert summary.ending is Ending.FAILED
+
+
+@dataclasses.dataclass(kw_only=True)
+class StepEvent(messages.CustomEvent):
+    step: int
+
+
+@dataclasses.dataclass(kw_only=True)
+class AuditEvent(messages.CustomEvent, ui=False):
+    user: str
+
+
+def test_an_apps_own_events_are_data_but_those_that_are_not_for_frontends():
+    begin = messages.PartStartEvent(index=0, part=messages.TextPart("Hi"))
+    assert read(Auto(), begin, StepEvent(step=3), AuditEvent(user="x")) == [
+        "Hi",
+        Data("step", b'{"step":3}'),
+    ]
 
 
 async def over_the_wire(url: str) -> AsyncIterator[Any]:

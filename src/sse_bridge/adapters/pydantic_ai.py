@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..failures import read
-from ..parts import Approval, Part, Usage
+from ..parts import Approval, Data, Part, Usage
 from ..shapes import named
 from ..surrogates import whole
 from .base import get, items, number_of, read_usage, text_of
+from .given import yielded
+from .refusals import is_failed_finish, told_failure
 from .vendor import Vendor, VendorAdapter, VendorReader, said_words, thought
 
 # Each kind of event that may be a stream's first, and where it has what without which it is another's.
@@ -73,11 +75,14 @@ class PydanticAIReader(VendorReader):
         elif kind == "agent_run_result":
             yield from self._over(get(chunk, "result"))
         elif kind == "custom":
-            self.missed("an event of your own")
+            yield from self._own(chunk)
 
     def sent(self, chunk: Any) -> Any:
-        """A run's result holds all that was said, the system's prompt as well: of it there is the end."""
-        if get(chunk, "event_kind") != "agent_run_result":
+        """What holds the system's prompt is sent without: of a run's result there is the end."""
+        kind = get(chunk, "event_kind")
+        if kind == "enqueued_messages" or _is_for_the_server(chunk):
+            return {"event_kind": kind}
+        if kind != "agent_run_result":
             return chunk
         result = get(chunk, "result")
         told = {"output": read(result, "output"), "usage": _usage_of(result)}
@@ -169,13 +174,28 @@ class PydanticAIReader(VendorReader):
             if id_ := whole(text_of(get(call, "tool_call_id"))):
                 yield Approval(id_, id_)
 
+    def _own(self, event: Any) -> Iterator[Part]:
+        """An event of the app's, with what it has for frontends."""
+        name, make = text_of(get(event, "name")), get(event, "to_payload")
+        if isinstance(event, dict):
+            data = {field: value for field, value in event.items() if field not in _OF_CUSTOM}
+        elif callable(make):
+            data = make()
+        else:
+            self.missed("an event of your own")
+            return
+        if name and not _is_for_the_server(event):
+            yield yielded(Data(name, data), self._objects.write)
+
     def _over(self, result: Any) -> Iterator[Usage]:
         """The run has come to its end, whatever its last call of the model was for."""
         waits = any(items(read(read(result, "output"), field)) for field in ("calls", "approvals"))
         reason = text_of(get(_response_of(result), "finish_reason"))
         is_over = reason in ("", "tool_call")
-        self.finish("tool_call" if waits else "stop" if is_over else reason)
         yield from self.count(read_usage(_usage_of(result)))
+        if is_failed_finish(reason):
+            raise told_failure(None)
+        self.finish("tool_call" if waits else "stop" if is_over else reason)
 
 
 def _response_of(result: Any) -> Any:
@@ -191,6 +211,14 @@ def _usage_of(result: Any) -> Any:
         with contextlib.suppress(Exception):
             return usage()
     return usage
+
+
+def _is_for_the_server(event: Any) -> bool:
+    """Whether an app has told that an event of its own is not for frontends."""
+    return get(event, "event_kind") == "custom" and get(event, "ui") is False
+
+
+_OF_CUSTOM = ("event_kind", "name", "tool_call_id", "tool_name")
 
 
 def _is_file(thing: Any) -> bool:
