@@ -109,6 +109,29 @@ class Point(NamedTuple):
 
 Loose = namedtuple("Loose", "candidates choices")  # as older apps write it
 
+
+@dataclasses.dataclass
+class Lenient:
+    """Has whatever it is asked for."""
+
+    own: str = "words"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return None
+
+
+@dataclasses.dataclass
+class Lazy(Lenient):
+    """Will not be asked."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise RuntimeError(f"too early for {name}")
+
+
 OWN: dict[str, Any] = {
     "text": {"type": "text", "text": "hi"},
     "text of a helper": {"type": "text", "text": "hi", "snapshot": "hi"},
@@ -154,6 +177,7 @@ OWN: dict[str, Any] = {
     "an event of pydantic": Event(),
     "a named tuple": Pair("content_block_delta", "hi"),
     "a named tuple with a place": Point(0, "hi"),
+    "a lenient object": Lenient(),
     "an old named tuple": Loose([], []),
 }
 every_own = pytest.mark.parametrize("chunk", OWN.values(), ids=OWN)
@@ -213,6 +237,10 @@ def test_the_text_of_two_vendors_in_one_source_is_all_told(first: str, second: s
 @every_own
 def test_what_an_app_has_made_itself_is_nobodys(chunk: Any):
     assert vendor_of(chunk) is None
+
+
+def test_an_object_that_will_not_be_asked_is_nobodys():
+    assert vendor_of(Lazy()) is None
 
 
 @every_own

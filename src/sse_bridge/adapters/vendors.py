@@ -47,4 +47,17 @@ def vendor_of(chunk: Any) -> Vendor | None:
         return None
     if isinstance(chunk, tuple) and hasattr(chunk, "_fields"):  # no SDK makes named ones: an app's
         return None
+    if not isinstance(chunk, dict) and _has_any_field(chunk):
+        return None
     return next((vendor for vendor in VENDORS if vendor.looks_like(chunk)), None)
+
+
+def _has_any_field(chunk: Any) -> bool:
+    """Whether an object answers whatever it is asked for, or will not be asked: no SDK makes such."""
+    try:
+        return getattr(chunk, "sse_bridge_no_such_field", _NONE) is not _NONE
+    except Exception:
+        return True
+
+
+_NONE = object()
