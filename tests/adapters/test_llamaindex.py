@@ -25,9 +25,9 @@ from recorded.llamaindex import (
 )
 from sse_bridge import UpstreamError
 from sse_bridge.adapters import Auto, LlamaIndex
-from sse_bridge.adapters.llamaindex import looks_like_llamaindex
+from sse_bridge.adapters.llamaindex import goes_on, looks_like_llamaindex
 from sse_bridge.parts import Reasoning, ToolCall, ToolResult
-from told import Answer, assert_answers
+from told import Answer, as_plain, assert_answers
 
 
 @pytest.mark.parametrize("adapter", ["auto", "llamaindex", LlamaIndex()])
@@ -124,9 +124,30 @@ class StopEvent(SimpleNamespace):
     """As a workflow's last event is called."""
 
 
+class WorkflowCancelledEvent(StopEvent):
+    """As its last event is called where somebody has stopped it."""
+
+
+class MyStop(StopEvent):
+    """As an app may call its own."""
+
+
 def test_the_last_event_of_a_workflow_repeats_what_was_said():
-    events = [*AGENT, StopEvent(result="It is hot.")]
-    assert_answers(lambda: iter(events), AGENT_TOLD)
+    for last in (StopEvent(result=AGENT[-1]), WorkflowCancelledEvent(result=None)):
+        assert_answers(lambda last=last: iter([*AGENT, last]), AGENT_TOLD)
+
+
+@pytest.mark.parametrize("own", [StopEvent(result="own"), MyStop(answer="own")])
+def test_a_workflows_own_last_event_is_the_apps(own):
+    assert not goes_on(own)
+    assert read(LlamaIndex(), stream("Hi", "Hi"), own) == ["Hi"]
+
+
+def test_under_plain_what_a_model_is_asked_is_not_sent():
+    asked = {**INPUT, "input": [{"role": "system", "content": "be brief"}]}
+    said, _ = as_plain(lambda: iter([asked, SimpleNamespace(**asked), *AGENT]))
+    assert said[:2] == [{"current_agent_name": "a"}] * 2
+    assert "input" in asked
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from chunks import read
 from recorded.llamaindex import AGENT_TOLD, ANSWER, TOLD, USAGE
+from sse_bridge.adapters import Auto
+from sse_bridge.parts import Value
 from sse_bridge.wsgi import stream
 from told import Answer, as_plain, assert_answers, in_delta
 from vendors.conftest import vendor
@@ -29,6 +32,7 @@ from llama_index.core.base.response.schema import (  # noqa: E402
 from llama_index.core.chat_engine.types import StreamingAgentChatResponse  # noqa: E402
 from llama_index.core.llms import MockLLM  # noqa: E402
 from llama_index.core.llms.mock import MockFunctionCallingLLM  # noqa: E402
+from llama_index.core.workflow import StopEvent  # noqa: E402
 
 # Its workflows look at all that a pydantic class has, what is deprecated too.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -129,10 +133,23 @@ def test_an_agents_run_is_one_answer(adapter):
     assert_answers(only_words, AGENT_TOLD._replace(results=()), adapter=adapter)
 
 
+class MyStop(StopEvent):
+    answer: str
+
+
+@pytest.mark.parametrize("own", [MyStop(answer="own"), StopEvent(result="own")])
+def test_a_workflows_own_last_event_is_the_apps(own):
+    said = [AgentStream(delta="Hi", response="Hi", current_agent_name="a")]
+    written = Value(own.model_dump_json().encode())
+    assert read(Auto(), *said, own) == ["Hi", written]
+    assert read(Auto(), own, *said) == [written, "Hi"]
+
+
 def test_an_agents_run_is_json_under_plain():
     said, summary = as_plain(all_events)
     assert "".join(one["delta"] for one in said if "delta" in one) == "HelloIt is hot."
     assert (len(said), summary.finish_reason) == (summary.chunks, "stop")
+    assert not any("input" in one for one in said)
 
 
 def test_the_packages_own_function_calling_mock_runs_an_agent():

@@ -22,6 +22,8 @@ _CALL = ("tool_name", "tool_kwargs", "tool_id")
 # An agent's events that frame what it says: the model is called, and has spoken.
 _INPUT = ("input", "current_agent_name")
 _OUTPUT = ("response", "current_agent_name", "tool_calls")
+_SAYING = (_RESPONSE, _STREAM, _CALL, _OUTPUT)
+_FAILED, _LATE = ("step_name", "exception"), ("timeout", "active_steps")
 _REASONS = ("finish_reason", "stop_reason", "done_reason")
 
 
@@ -38,7 +40,7 @@ class LlamaIndexReader(VendorReader):
         self._origin = ""  # the service's id for its answer
 
     def knows(self, chunk: Any) -> bool:
-        return looks_like_llamaindex(chunk) or goes_on(chunk)
+        return looks_like_llamaindex(chunk) or _is_stop(chunk)
 
     def say(self, chunk: Any) -> Iterator[Part]:
         if _has(chunk, _RESPONSE):
@@ -52,8 +54,16 @@ class LlamaIndexReader(VendorReader):
             yield from self._flush()
         elif _has(chunk, _INPUT):
             yield from self._begin()
-        else:
+        elif goes_on(chunk):
             _raise_failure_in(chunk)
+        else:
+            self.missed("a workflow's own result")
+
+    def sent(self, chunk: Any) -> Any:
+        """What a model has been asked holds the system's prompt, and is not sent."""
+        if not _has(chunk, _INPUT) or any(_has(chunk, fields) for fields in _SAYING):
+            return chunk
+        return {"current_agent_name": get(chunk, "current_agent_name")}
 
     def end(self) -> Parts:
         calls = () if self._sends_whole else tuple(self._flush())
@@ -166,10 +176,10 @@ class LlamaIndexReader(VendorReader):
 
 def _raise_failure_in(event: Any) -> None:
     """Raise what a workflow has failed with: its events end with that, and as if nothing had been."""
-    if _has(event, ("step_name", "exception")):
+    if _has(event, _FAILED):
         error = get(event, "exception")
         raise error if isinstance(error, Exception) else told_failure(error)
-    if _has(event, ("timeout", "active_steps")):
+    if _has(event, _LATE):
         raise UpstreamError("the workflow ran out of its time", code="upstream_timeout")
 
 
@@ -197,12 +207,25 @@ def looks_like_llamaindex(chunk: Any) -> bool:
     """Whether this is a model's response, or an event of an agent's."""
     if _has(chunk, _RESPONSE):
         return _has(chunk, ("text",)) or _has(chunk, ("message",))
-    return any(_has(chunk, fields) for fields in (_STREAM, _CALL, _OUTPUT, _INPUT))
+    return any(_has(chunk, fields) for fields in (*_SAYING, _INPUT))
 
 
 def goes_on(chunk: Any) -> bool:
-    """Whether this is the event with which a workflow ends, which repeats what was said."""
-    return any(kind.__name__ == "StopEvent" for kind in type(chunk).__mro__)
+    """Whether this is the event with which an agent ends, which repeats what was said, or a workflow fails."""
+    if not _is_stop(chunk):
+        return False
+    if _has(chunk, _FAILED) or _has(chunk, _LATE):
+        return True
+    name = type(chunk).__name__
+    return name == _CANCELLED or (name == _STOP and _has(get(chunk, "result"), _OUTPUT))
+
+
+_STOP, _CANCELLED = "StopEvent", "WorkflowCancelledEvent"
+
+
+def _is_stop(chunk: Any) -> bool:
+    """Whether a workflow ends with this, an app's own too."""
+    return any(kind.__name__ == _STOP for kind in type(chunk).__mro__)
 
 
 class LlamaIndex(VendorAdapter):
