@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,11 +22,16 @@ from recorded.langchain import (
 )
 from sse_bridge import UpstreamError
 from sse_bridge.adapters import Auto, LangChain
-from sse_bridge.adapters.langchain import looks_like_langchain
-from sse_bridge.parts import File, Reasoning, ToolCall, ToolResult
+from sse_bridge.adapters.base import Wish
+from sse_bridge.adapters.calls import Calls
+from sse_bridge.adapters.langchain import KEPT, looks_like_langchain
+from sse_bridge.failures import SerializationError
+from sse_bridge.parts import Data, File, Reasoning, ToolCall, ToolResult
 from told import Answer, as_plain, assert_answers
 
 STREAMED = [event("on_chat_model_stream", chunk=one) for one in ANSWER]
+SYSTEM = chunk("be brief", type="system")
+OPENAIS = {"role": "system", "content": "be brief"}
 WHOLE = chunk(
     "Hello",
     type="ai",
@@ -165,10 +172,67 @@ def test_what_people_say_is_no_answer():
 
 
 def test_an_event_with_objects_that_are_no_json_is_json_all_the_same():
-    odd = event("on_chain_start", input={"model": object(), "message": WHOLE})
-    said, _ = as_plain(lambda: iter([odd, *STREAMED]))
-    assert said[0]["data"]["input"]["model"] == "an object of the type builtins.object"
-    assert said[0]["data"]["input"]["message"]["content"] == "Hello"
+    odd = event("on_chain_end", output={"model": object(), "message": WHOLE}, input=SYSTEM)
+    own = event("on_custom_event") | {"data": object()}
+    said, _ = as_plain(lambda: iter([odd, *STREAMED, own]))
+    assert said[0]["data"]["output"]["model"] == "an object of the type builtins.object"
+    assert said[0]["data"]["output"]["message"]["content"] == "Hello"
+    assert "be brief" not in str(said)
+    assert said[-1]["data"] == "an object of the type builtins.object"
+
+
+def test_under_plain_what_a_model_has_read_is_not_sent():
+    prompt = SimpleNamespace(messages=[SYSTEM, WHOLE])
+    events = [
+        event("on_chat_model_start", input={"messages": [[SYSTEM]]}),
+        event("on_prompt_end", input={}, output=prompt),
+        event("on_chain_stream", chunk=prompt),
+        event("on_chat_model_end", output=WHOLE, input={"messages": [[SYSTEM]]}),
+        event("on_chain_end", output={"messages": [SYSTEM, OPENAIS, WHOLE], "first": SYSTEM}),
+    ]
+    before = copy.deepcopy(events)
+    said, _ = as_plain(lambda: iter(events))
+    state = {"messages": [WHOLE]}
+    told = [{}, {}, {"chunk": state}, {"output": WHOLE}, {"output": state}]
+    assert [one["data"] for one in said] == told
+    assert events == before
+
+
+def test_an_apps_own_event_is_data():
+    own = event("on_custom_event") | {"name": "progress", "data": {"done": 3}}
+    said = read(Auto(), *STREAMED[2:4], own)
+    assert said == ["Hel", "lo", Data("progress", b'{"done":3}')]
+    with pytest.raises(SerializationError):
+        read(Auto(), own | {"data": object()})
+    assert as_plain(lambda: iter([own]))[0] == [own]
+
+
+@pytest.mark.parametrize("reason", ["error", "ERROR", "network_error"])
+def test_a_reason_that_means_a_failure_is_one(reason):
+    chunks = [chunk("Hel"), chunk(response_metadata={"finish_reason": reason})]
+    assert_answers(lambda: iter(chunks), Answer("Hel", code="upstream_error"))
+
+
+def test_what_is_kept_does_not_grow_where_ids_change_with_each_chunk():
+    reader = LangChain().reader(Wish())
+    for number in range(3 * KEPT):
+        fragments = [fragment("", f"c{number}", "f")]
+        reader.read(chunk("x", id_=f"a{number}"))
+        reader.read(chunk(id_=f"b{number}", tool_call_chunks=fragments))
+    kept = [len(held) for held in vars(reader).values() if isinstance(held, dict)]
+    assert max(kept[1:]) <= KEPT + 1, "but for the numbers of the calls"
+
+
+def test_a_message_without_calls_keeps_nothing_for_them():
+    reader = LangChain().reader(Wish())
+    for number in range(9):
+        reader.read(chunk("x", id_=f"a{number}"))
+    assert not any(
+        isinstance(held, Calls)
+        for kept in vars(reader).values()
+        if isinstance(kept, dict)
+        for held in kept.values()
+    )
 
 
 @pytest.mark.parametrize(

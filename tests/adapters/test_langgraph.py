@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +16,8 @@ from sse_bridge.adapters.langgraph import looks_like_langgraph
 from sse_bridge.parts import Data, ToolResult, Value
 from told import Answer, as_plain, assert_answers
 
+SYSTEM = chunk("be brief", "s", type="system")
+SAID = chunk("Hello", "1", type="ai", tool_calls=[{"name": "weather", "args": {}, "id": "call_1"}])
 FORMS: dict[str, Callable[[Any], Any]] = {
     "alone": lambda pair: pair,
     "several modes": lambda pair: ("messages", pair),
@@ -88,6 +92,74 @@ def test_a_graph_that_only_tells_its_states_has_not_failed_under_plain():
     assert summary.error is None
 
 
+UPDATES: list[Any] = [
+    ("updates", {"router": None, "model": {"messages": [SAID]}}),
+    ("updates", {"tools": [{"messages": [tool("30 degrees")]}, {"count": 1}]}),
+    ("updates", {"model": {"messages": chunk("It is hot.", "2", type="ai")}}),
+    ("updates", {"trim": {"messages": [SAID, chunk("hi", type="human")]}}),
+]
+UPDATES_TOLD = Answer(
+    "HelloIt is hot.",
+    calls=(("call_1", "weather", "{}"),),
+    results=(("call_1", "30 degrees"),),
+)
+
+
+@pytest.mark.parametrize("adapter", ["auto", "langgraph"])
+def test_what_nodes_add_to_the_messages_is_told_where_it_comes_in_no_other_mode(adapter):
+    assert_answers(lambda: iter(UPDATES), UPDATES_TOLD, adapter=adapter)
+    parts = [{"type": "updates", "ns": (), "data": update} for _, update in UPDATES]
+    assert_answers(lambda: iter(parts), UPDATES_TOLD, adapter=adapter)
+    inner = [(("graph:1",), update) for _, update in UPDATES]
+    assert_answers(lambda: iter(inner), UPDATES_TOLD, adapter=adapter)
+
+
+def test_updates_alone_are_an_answer():
+    assert_answers(lambda: (update for _, update in UPDATES), UPDATES_TOLD, adapter="langgraph")
+
+
+def test_an_update_without_ids_is_told_by_the_outermost_graph_alone():
+    mine = {"model": {"messages": [chunk("Hello", None, type="ai")]}}
+    chunks = [(("graph:1",), "updates", mine), ((), "updates", mine)]
+    assert read(Auto(), *chunks) == ["Hello"]
+
+
+def test_a_message_that_was_told_by_itself_is_not_told_again_with_its_update():
+    chunks = [chunk("Hel", "1"), chunk("lo", "1"), UPDATES[0]]
+    assert read(Auto(), *chunks) == ["Hel", "lo"]
+
+
+def test_under_plain_states_are_sent_without_the_systems_prompt():
+    before, after = {"messages": [SYSTEM, SAID]}, {"messages": [SAID]}
+    emptied = {"type": "system", "content": "", "id": SYSTEM["id"]}
+
+    def chunks(state: Any, message: Any) -> list[Any]:
+        return [
+            ["values", state],
+            ["tasks", {"id": "1", "input": state}],
+            ["debug", {"type": "checkpoint", "payload": {"values": {"inner": state}}}],
+            ["updates", {"agent": state}],
+            ["messages", [message, WHERE]],
+            {"type": "values", "ns": [], "data": state},
+        ]
+
+    given = [tuple(one) if isinstance(one, list) else one for one in chunks(before, SYSTEM)]
+    kept = copy.deepcopy(given)
+    said, _ = as_plain(lambda: iter([*given, ("custom", SYSTEM)]), adapter="langgraph")
+    assert said == [*chunks(after, emptied), ["custom", SYSTEM]]
+    assert given == kept
+
+
+@pytest.mark.parametrize(
+    "mine",
+    [("debug", {"own": 1}), ("tasks", ["own"]), ("updates", "own"), ("values", 3)],
+)
+def test_pairs_of_an_apps_among_messages_of_langchains_are_its_own(mine):
+    written = json.dumps(mine, separators=(",", ":")).encode()
+    assert read(Auto(), chunk("Hi"), mine) == ["Hi", Value(written)]
+    assert as_plain(lambda: iter([chunk("Hi"), mine]))[0][1] == list(mine)
+
+
 def test_a_state_without_messages_is_a_graphs_once_a_graph_has_spoken():
     state = ("values", {"count": 1})
     assert read(Auto(), state) == [Value(b'["values",{"count":1}]')]
@@ -119,6 +191,8 @@ def test_odd_fields_are_left_alone(odd):
         ("values", [1, 2]),
         ("id", "x"),
         ("a", "b", "c"),
+        (["x", "y"], "values", {"own": 3}),
+        ((), {"a": {"messages": ["x"]}}),
         (1, 2),
         ({"type": "ai"}, {}),
         ({"error": "x"}, 400),

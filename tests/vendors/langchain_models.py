@@ -12,7 +12,10 @@ vendor("langchain_core")
 langgraph = vendor("langgraph.graph")
 openai = vendor("openai")
 
-from langchain_core.language_models.chat_models import BaseChatModel  # noqa: E402
+from langchain_core.language_models.chat_models import (  # noqa: E402
+    BaseChatModel,
+    generate_from_stream,
+)
 from langchain_core.messages import AIMessageChunk, HumanMessage  # noqa: E402
 from langchain_core.outputs import ChatGenerationChunk  # noqa: E402
 from langchain_core.tools import tool  # noqa: E402
@@ -38,7 +41,7 @@ class Recorded(BaseChatModel):
         return "recorded"
 
     def _generate(self, *_: Any, **more: Any) -> Any:
-        raise NotImplementedError
+        return generate_from_stream(self._stream())
 
     def _stream(self, *_: Any, run_manager: Any = None, **more: Any) -> Iterator[Any]:
         for chunk in self._chunks():

@@ -14,6 +14,7 @@ from vendors.conftest import vendor
 from vendors.replay import replay
 
 langgraph = vendor("langgraph.graph")
+messages = vendor("langchain_core.messages")
 
 from langgraph.checkpoint.memory import InMemorySaver  # noqa: E402
 from langgraph.types import interrupt  # noqa: E402
@@ -70,6 +71,45 @@ def test_a_graph_within_a_graph_speaks_too():
         return outer.compile().stream(ASK, stream_mode=ALL, subgraphs=True)
 
     assert_answers(ask, TOLD)
+
+
+@every_way
+@pytest.mark.parametrize("modes", [["updates", "custom"], ["updates"], "updates"], ids=str)
+@pytest.mark.parametrize("subgraphs", [False, True])
+def test_updates_tell_the_words_where_the_mode_of_messages_is_not_asked_for(
+    way: str, modes: Any, subgraphs: bool
+):
+    def ask() -> Any:
+        outer = langgraph.StateGraph(langgraph.MessagesState)
+        outer.add_node("inner", graph())
+        outer.add_edge(langgraph.START, "inner")
+        asked = {"stream_mode": modes, "subgraphs": subgraphs}
+        return getattr(outer.compile(), way)(ASK, **asked)
+
+    told = TOLD._replace(calls=(("call_1", "weather", '{"city":"Rome"}'),))
+    assert_answers(ask, told, adapter="langgraph")
+    if modes != "updates" or subgraphs:
+        assert_answers(ask, told)
+
+
+def test_a_message_that_a_node_has_made_is_told_once_in_whichever_modes_it_comes():
+    def ask(modes: list[str]) -> Any:
+        made = langgraph.StateGraph(langgraph.MessagesState)
+        made.add_node("say", lambda state: {"messages": [messages.AIMessage("Hello")]})
+        made.add_edge(langgraph.START, "say")
+        return made.compile().stream(ASK, stream_mode=modes)
+
+    assert_answers(lambda: ask(["messages", "updates"]), Answer("Hello"))
+    assert_answers(lambda: ask(["updates", "values"]), Answer("Hello"))
+
+
+@pytest.mark.parametrize("subgraphs", [False, True])
+def test_under_plain_no_mode_sends_the_systems_prompt(subgraphs: bool):
+    asked = {"messages": [messages.SystemMessage("be brief"), *ASK["messages"]]}
+    said, summary = as_plain(lambda: graph().stream(asked, stream_mode=ALL, subgraphs=subgraphs))
+    assert "be brief" not in str(said)
+    assert "30 degrees in Rome" in str(said)
+    assert len(said) == summary.chunks
 
 
 class Draft(TypedDict):

@@ -12,10 +12,12 @@ from typing import Any
 
 from ..failures import SerializationError
 from ..objects import ObjectWriter
-from ..parts import Part, Reasoning, Usage
+from ..parts import Data, Part, Reasoning, Usage
 from ..shapes import shape
 from .base import added, get, items, read_usage, real_reason, text_of
 from .calls import Calls
+from .given import yielded
+from .refusals import is_failed_finish, told_failure
 from .vendor import Vendor, VendorAdapter, VendorReader, said_words
 from .words import ignore, say_content, say_reasoning
 
@@ -30,6 +32,7 @@ _CALLS = (
 )
 _SERVER_CALLS = ("server_tool_call", "server_tool_call_chunk")
 _FILES = {"image": "image/png", "video": "video/mp4", "file": "application/octet-stream"}
+KEPT = 1_000  # so many messages, runs and results are remembered
 _ANY = ObjectWriter(shape)  # writes whatever has no JSON form as what it is
 
 
@@ -40,8 +43,8 @@ class LangChainReader(VendorReader):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._calls: dict[str, Calls] = {}  # of each message
-        self._heard: set[str] = set()  # messages, runs and results that need not be told again
+        self._calls: dict[str, Calls] = {}  # of each message that has some
+        self._heard: dict[str, None] = {}  # messages, runs and results that need not be told again
 
     def knows(self, chunk: Any) -> bool:
         return looks_like_langchain(chunk)
@@ -60,15 +63,27 @@ class LangChainReader(VendorReader):
         id_ = text_of(get(message, "id"))
         if kind == "ai" and self._is_told(id_):
             return
-        self._heard.add(id_)
+        self._hear(id_)
         yield from self._words(message, id_)
         yield from self._tools(message, id_)
-        told = get(message, "response_metadata")
-        for reason in (real_reason(get(told, field)) for field in _REASONS):
-            self.finish(reason)
-        if get(told, "status") == "incomplete":  # OpenAI's Responses
-            self.finish(get(get(told, "incomplete_details"), "reason"))
         yield from self._tokens(get(message, "usage_metadata"))
+        self._end(get(message, "response_metadata"))
+
+    def _end(self, told: Any) -> None:
+        """Note why a model stopped; raises `UpstreamError` where it failed."""
+        reasons = [real_reason(get(told, field)) for field in _REASONS]
+        if any(map(is_failed_finish, reasons)):
+            raise told_failure(get(told, "error"))
+        if get(told, "status") == "incomplete":  # OpenAI's Responses
+            reasons.append(text_of(get(get(told, "incomplete_details"), "reason")))
+        for reason in reasons:
+            self.finish(reason)
+
+    def _hear(self, id_: str) -> None:
+        """Note what was told; the oldest is forgotten, for some services change the id with each chunk."""
+        self._heard[id_] = None
+        if len(self._heard) > KEPT:
+            del self._heard[next(iter(self._heard))]
 
     def _is_told(self, id_: str) -> bool:
         """Whether that was told before; what has no id never was."""
@@ -136,6 +151,10 @@ class LangChainReader(VendorReader):
             }
             for fragment in fragments
         ]
+        if not named:
+            return
+        if len(self._calls) > KEPT:
+            del self._calls[next(iter(self._calls))]
         for call in self._calls.setdefault(id_, Calls(self._objects)).say(named):
             key = (id_, call.number)
             yield self.call(key, id_=call.id, name=call.name, arguments=call.arguments)
@@ -144,7 +163,7 @@ class LangChainReader(VendorReader):
         """What a tool has given, which several events tell of."""
         id_ = text_of(get(message, "tool_call_id"))
         if id_ and not self._is_told(f"result {id_}"):
-            self._heard.add(f"result {id_}")
+            self._hear(f"result {id_}")
             content = get(message, "content")
             failed = get(message, "status") == "error"
             yield self.result(id_, content, _text_in(content) if failed else None)
@@ -162,10 +181,10 @@ class LangChainReader(VendorReader):
         kind, data = get(event, "event"), get(event, "data")
         run = f"run {text_of(get(event, 'run_id'))}"
         if kind == "on_chat_model_stream":
-            self._heard.add(run)
+            self._hear(run)
             yield from self._message(get(data, "chunk"))
         elif kind == "on_llm_stream":
-            self._heard.add(run)
+            self._hear(run)
             yield from said_words(get(get(data, "chunk"), "text"))
         elif kind in ("on_chat_model_end", "on_llm_end"):
             yield from () if self._is_told(run) else self._whole(get(data, "output"))
@@ -173,6 +192,22 @@ class LangChainReader(VendorReader):
             yield from self._outcome(get(data, "output"))
         elif kind == "on_tool_error":
             yield from self._failed(get(data, "tool_call_id"))
+        elif kind == "on_custom_event":
+            yield self._own(Data(text_of(get(event, "name")) or "custom", data))
+
+    def _own(self, data: Any) -> Any:
+        """What the app tells; where all is sent as JSON, whatever has none is shown as what it is."""
+        return yielded(data, _ANY.write if self._sends_whole else self._objects.write)
+
+    def sent(self, chunk: Any) -> Any:
+        """An event without what a model or a step has read: there the system's prompt is."""
+        if not is_event(chunk) or chunk["event"] == "on_custom_event":
+            return chunk
+        read = ("input", "output") if chunk["event"].startswith("on_prompt_") else ("input",)
+        data = chunk["data"]
+        if isinstance(data, dict):
+            data = {name: value for name, value in data.items() if name not in read}
+        return {**chunk, "data": without_system(data)}
 
     def _whole(self, output: Any) -> Iterator[Part]:
         """What a model says that did not stream."""
@@ -191,14 +226,14 @@ class LangChainReader(VendorReader):
     def _failed(self, id_: Any) -> Iterator[Part]:
         """A tool that has raised; its error's words are not for the client."""
         if (call := text_of(id_)) and not self._is_told(f"result {call}"):
-            self._heard.add(f"result {call}")
+            self._hear(f"result {call}")
             yield self.result(call, None, "the tool failed")
 
     def _line(self, chunk: Any) -> bytes:
         try:
             return super()._line(chunk)
         except SerializationError:  # an event may hold any object
-            return _ANY.write(chunk)
+            return _ANY.write(self.sent(chunk))
 
 
 def _text_in(content: Any) -> str:
@@ -218,6 +253,37 @@ def is_message(thing: Any) -> bool:
         return False
     fields = ("content", "additional_kwargs", "response_metadata")
     return all(get(thing, field) is not None for field in fields)
+
+
+def is_system(thing: Any) -> bool:
+    """Whether this is a message with the system's prompt, or one as OpenAI's JSON has it."""
+    fields = _fields_of(thing)
+    kind, role = fields.get("type"), fields.get("role")
+    if isinstance(kind, str) and kind in _SYSTEM:
+        return is_message(thing)
+    return isinstance(role, str) and role in _SYSTEM and "content" in fields
+
+
+_SYSTEM = ("system", "SystemMessageChunk", "developer")
+
+
+def _fields_of(thing: Any) -> dict[str, Any]:
+    """What an object holds; whatever it would make only when asked is left alone."""
+    fields = thing if isinstance(thing, dict) else getattr(thing, "__dict__", None)
+    return fields if isinstance(fields, dict) else {}
+
+
+def without_system(state: Any, depth: int = 12) -> Any:
+    """A graph's state, or what holds some, without the messages with the system's prompt."""
+    if depth == 0:
+        return state
+    if isinstance(state, (list, tuple)):
+        return [without_system(one, depth - 1) for one in state if not is_system(one)]
+    fields = _fields_of(state)
+    if not isinstance(state, dict) and not items(fields.get("messages")):
+        return state
+    kept = ((name, value) for name, value in fields.items() if not is_system(value))
+    return {name: without_system(value, depth - 1) for name, value in kept}
 
 
 def is_event(thing: Any) -> bool:
