@@ -137,12 +137,15 @@ def exit_code(server: Server) -> int:
     return server.process.returncode
 
 
+# Clients stand around their server: where one does not stop, it is ended first, and then nobody reads for ever.
+
+
 @on_every_server
 def test_open_streams_end_truthfully_and_the_server_exits(
     start: Start, name: str, notes: Notes, upstream: StallingUpstream, table: list[str]
 ):
     kinds = ["sync/silent", "async/silent", "sync/endless", "async/endless"]
-    with start(name, APPS[name]) as server, ThreadPoolExecutor(MANY) as clients:
+    with ThreadPoolExecutor(MANY) as clients, start(name, APPS[name]) as server:
         responses = [
             opened(server, f"/{kinds[number % 4]}", str(number), upstream=upstream.url)
             for number in range(MANY)
@@ -207,7 +210,7 @@ def test_the_streams_of_a_worker_that_is_recycled_end_truthfully(
     start: Start, name: str, app: str, notes: Notes, upstream: StallingUpstream
 ):
     kinds = ["sync/silent", "async/silent", "sync/endless", "async/endless"]
-    with start(name, app) as server, ThreadPoolExecutor(len(kinds)) as clients:
+    with ThreadPoolExecutor(len(kinds)) as clients, start(name, app) as server:
         before = process(server)
         responses = [opened(server, f"/{kind}", kind, upstream=upstream.url) for kind in kinds]
         bodies = clients.map(rest, responses)
@@ -241,7 +244,7 @@ def process(server: Server) -> int:
 def test_a_stream_that_the_middleware_took_over_ends_as_shutdown(
     start: Start, name: str, app: str, notes: Notes
 ):
-    with start(name, app) as server, ThreadPoolExecutor(1) as client:
+    with ThreadPoolExecutor(1) as client, start(name, app) as server:
         # Nobody knows these frames' protocol: so they are cut as well, as they would have been without us.
         body = client.submit(rest, opened(server, "/by-hand", "by hand"), "cut")
         stopped(server)
@@ -329,7 +332,7 @@ LEFT_TO_PYTHON = ["werkzeug", "waitress", "cheroot"]
 def test_ctrl_c_is_told_as_a_signal_is_where_a_server_leaves_it_to_python(
     start: Start, name: str, notes: Notes
 ):
-    with start(name, "stopping_ctrl_c:app") as server, ThreadPoolExecutor(4) as clients:
+    with ThreadPoolExecutor(4) as clients, start(name, "stopping_ctrl_c:app") as server:
         kinds = ["sync/endless", "async/endless", "async/asking"]
         responses = [opened(server, f"/{kind}", kind) for kind in kinds]
         bodies = clients.map(rest, responses)
