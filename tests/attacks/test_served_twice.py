@@ -207,7 +207,7 @@ def flask_response(source: Any) -> Any:
 def test_a_flask_response_that_is_served_twice_in_turn_is_refused_the_second_time(kind: str):
     response = flask_response(FUNCTIONS[kind])
     assert Call(response).rest() == WORDS
-    with pytest.raises(RuntimeError, match="served already"):
+    with pytest.raises(RuntimeError, match="serves one request, and has been used already"):
         Call(response)
 
 
@@ -216,7 +216,7 @@ def test_a_flask_response_that_is_served_twice_at_once_gives_all_to_the_first(ki
     response = flask_response(FUNCTIONS[kind]())
     first = Call(response)
     begun = first.next()
-    with pytest.raises(RuntimeError, match="served already"):
+    with pytest.raises(RuntimeError, match="serves one request, and has been used already"):
         Call(response)
     assert begun + first.rest() == WORDS
 
@@ -230,7 +230,7 @@ def test_a_flask_response_that_was_read_whole_is_served_as_often_as_one_likes():
 def test_the_body_of_a_flask_response_is_walked_by_one():
     response = flask_response(words)
     walked = iter(response.response)
-    with pytest.raises(RuntimeError, match="served already"):
+    with pytest.raises(RuntimeError, match="serves one request, and has been used already"):
         iter(response.response)
     assert b"".join(walked) == WORDS
     response.close()
