@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from . import (
@@ -38,18 +40,28 @@ VENDORS: tuple[Vendor, ...] = (
     smolagents.VENDOR,
 )
 
+_TUPLES = (langgraph.VENDOR,)
+
 FIELDS = frozenset().union(*(vendor.fields for vendor in VENDORS))
 
 
 def vendor_of(chunk: Any) -> Vendor | None:
     """Whose chunk this surely is; None for what is nobody's."""
-    if isinstance(chunk, dict) and FIELDS.isdisjoint(chunk):
-        return None
-    if isinstance(chunk, tuple) and hasattr(chunk, "_fields"):  # no SDK makes named ones: an app's
-        return None
-    if not isinstance(chunk, dict) and _has_any_field(chunk):
-        return None
-    return next((vendor for vendor in VENDORS if vendor.looks_like(chunk)), None)
+    return next((vendor for vendor in _candidates(chunk) if vendor.looks_like(chunk)), None)
+
+
+def _candidates(chunk: Any) -> Iterable[Vendor]:
+    """Whose it may be: each dict and each tuple of an app's own is asked about, so few are to look closely."""
+    if isinstance(chunk, dict):
+        return _with_some_of(FIELDS.intersection(chunk))
+    if isinstance(chunk, tuple):  # no SDK makes named ones
+        return () if hasattr(chunk, "_fields") else _TUPLES
+    return () if _has_any_field(chunk) else VENDORS
+
+
+@lru_cache(maxsize=256)
+def _with_some_of(fields: frozenset[str]) -> tuple[Vendor, ...]:
+    return tuple(vendor for vendor in VENDORS if not vendor.fields.isdisjoint(fields))
 
 
 def _has_any_field(chunk: Any) -> bool:
