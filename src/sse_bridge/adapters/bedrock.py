@@ -6,7 +6,6 @@ dict of one field, which names its kind. A failure is one, too; botocore raises 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -92,8 +91,7 @@ class BedrockReader(VendorReader):
             error = "the tool failed" if get(about, "status") == "error" else None
             yield self.result(get(about, "toolUseId"), _output(pieces), error)
         if (drawn := self._images.pop(_key(index), None)) is not None and drawn[1]:
-            data = base64.b64encode(b"".join(drawn[1])).decode()
-            yield from self.file(f"data:image/{drawn[0]};base64,{data}", f"image/{drawn[0]}")
+            yield from self.inline(b"".join(drawn[1]), f"image/{drawn[0]}")
 
     def _cite(self, citation: Any) -> Iterator[Part]:
         url = get(get(get(citation, "location"), "web"), "url")

@@ -6,7 +6,6 @@ those of the wire. The counts of tokens are those so far; citations come again w
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -114,11 +113,8 @@ class GoogleReader(StepsReader):
             yield self.call(None, id_=partial.id, name=name, arguments=arguments)
 
     def _file(self, inline: Any, stored: Any) -> Iterator[Part]:
-        data, kind = get(inline, "data"), either(inline, "mime_type")
-        if isinstance(data, (bytes, bytearray)):
-            data = base64.b64encode(data).decode()
-        if isinstance(data, str) and data:
-            yield from self.data(text_of(data), kind, either(inline, "display_name"))
+        kind, name = either(inline, "mime_type"), either(inline, "display_name")
+        yield from self.inline(get(inline, "data"), kind, name)
         url, name = either(stored, "file_uri"), either(stored, "display_name")
         yield from self.file(url, either(stored, "mime_type"), name)
 
@@ -195,8 +191,8 @@ def _stops(candidate: Any) -> bool:
 
 
 def _counts(chunk: dict[Any, Any]) -> bool:
-    usage = either(chunk, "usage_metadata")
-    return count_in({"": either(usage, "prompt_token_count")}, "") is not None
+    name = "prompt_token_count"
+    return count_in(either(chunk, "usage_metadata"), name, _camel(name)) is not None
 
 
 def goes_on(chunk: Any) -> bool:

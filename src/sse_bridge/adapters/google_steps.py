@@ -140,13 +140,6 @@ class StepsReader(VendorReader):
                 self._cited.add(address)
             yield from self.source(address, title)
 
-    def data(self, data: str, media_type: Any, name: Any = None) -> Iterator[Part]:
-        """A file that came in base64."""
-        kind = text_of(media_type) or "application/octet-stream"
-        # An SDK writes the alphabet for URLs, which no `data:` URL has.
-        encoded = data.replace("-", "+").replace("_", "/")
-        yield from self.file(f"data:{kind};base64,{encoded}", kind, name)
-
     def _create(self, id_: str) -> None:
         if id_ != self._interaction:
             self._interaction, self._asks = id_, False
@@ -205,10 +198,8 @@ class StepsReader(VendorReader):
             say = thought if step.kind.startswith("thought") else said_words
             yield from say(get(content, "text"))
         elif kind in _FILES and not step.kind.startswith("thought"):
-            if isinstance(data := get(content, "data"), str) and data:
-                yield from self.data(text_of(data), get(content, "mime_type"))
-            else:
-                yield from self.file(get(content, "uri"), get(content, "mime_type"))
+            kind, data = get(content, "mime_type"), get(content, "data")
+            yield from self.inline(data, kind) if data else self.file(get(content, "uri"), kind)
         for note in items(get(content, "annotations")):
             yield from self._note(note)
 

@@ -18,7 +18,7 @@ from .base import added, get, items, read_usage, real_reason, text_of
 from .calls import Calls
 from .given import yielded
 from .refusals import is_failed_finish, told_failure
-from .vendor import Vendor, VendorAdapter, VendorReader, said_words
+from .vendor import Vendor, VendorAdapter, VendorReader, data_url, said_words
 from .words import ignore, say_content, say_reasoning
 
 _MODELS = ("AIMessageChunk", "ai")
@@ -126,9 +126,8 @@ class LangChainReader(VendorReader):
 
     def _file(self, piece: Any, kind: str) -> Iterator[Part]:
         media_type = text_of(get(piece, "mime_type")) or _FILES[kind]
-        url = text_of(get(piece, "url"))
-        if not url and (data := text_of(get(piece, "base64") or get(piece, "data"))):
-            url = f"data:{media_type};base64,{data}"
+        data = get(piece, "base64") or get(piece, "data")
+        url = text_of(get(piece, "url")) or data_url(data, media_type)
         if not url:
             self.missed(f"content of type {kind!r} without an address")
         yield from self.file(url, media_type, get(get(piece, "extras"), "filename"))

@@ -40,9 +40,7 @@ class OllamaReader(VendorReader):
         for call in items(get(message, "tool_calls")):
             yield from self._call(call)
         for image in (get(chunk, "image"), *items(get(message, "images"))):
-            data = get(image, "value") or image  # an SDK's object has it inside
-            if isinstance(data, str):
-                yield from self.file(data and f"data:{_IMAGE};base64,{text_of(data)}", _IMAGE)
+            yield from self.inline(get(image, "value") or image, _IMAGE)  # an SDK's has it inside
         if get(chunk, "done") is True:
             self._done = True
             if (reason := text_of(get(chunk, "done_reason"))) not in _NO_ANSWERS:

@@ -6,7 +6,6 @@ part is told by its beginning and its deltas, and its end and the call of its to
 
 from __future__ import annotations
 
-import base64
 import contextlib
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +17,7 @@ from ..surrogates import whole
 from .base import get, items, number_of, read_usage, text_of
 from .given import yielded
 from .refusals import is_failed_finish, told_failure
-from .vendor import Vendor, VendorAdapter, VendorReader, said_words, thought
+from .vendor import Vendor, VendorAdapter, VendorReader, data_url, said_words, thought
 
 # Each kind of event that may be a stream's first, and where it has what without which it is another's.
 _EVENTS = {
@@ -227,15 +226,9 @@ def _is_file(thing: Any) -> bool:
 
 
 def _address_of(file: Any) -> str:
-    """Its own, or all of it as one; as JSON it has the other alphabet of base64."""
-    data = get(file, "data")
-    if isinstance(data, bytes):
-        written = base64.b64encode(data).decode()
-    else:
-        written = text_of(data).translate({ord("-"): "+", ord("_"): "/"})
-    if not written:
-        return text_of(get(file, "url"))
-    return f"data:{text_of(get(file, 'media_type'))};base64,{written}"
+    """Its own, or all of it as one."""
+    whole_of_it = data_url(get(file, "data"), text_of(get(file, "media_type")))
+    return whole_of_it or text_of(get(file, "url"))
 
 
 def _without_files(content: Any) -> Any:

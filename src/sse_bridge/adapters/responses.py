@@ -205,9 +205,8 @@ class ResponsesReader(VendorReader):
             yield self.result(id_, get(item, "output"), told)
 
     def _image(self, item: Any) -> Iterator[File]:
-        if image := text_of(get(item, "result")):
-            kind = f"image/{_FORMATS.get(text_of(get(item, 'output_format')), 'png')}"
-            yield from self.file(f"data:{kind};base64,{image}", kind)
+        kind = _FORMATS.get(text_of(get(item, "output_format")), "png")
+        yield from self.inline(get(item, "result"), f"image/{kind}")
 
     def _cite(self, annotation: Any) -> Iterator[Part]:
         if not get(annotation, "url"):

@@ -12,6 +12,7 @@ Rules of this file:
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -180,8 +181,13 @@ class VendorReader:
     def file(self, url: Any, media_type: Any, name: Any = None) -> Iterator[File]:
         """A file, if it has an address."""
         if address := text_of(url):
-            kind = text_of(media_type) or "application/octet-stream"
+            kind = text_of(media_type) or _ANY_FILE
             yield File(whole(address), whole(kind), whole(text_of(name)) or None)
+
+    def inline(self, data: Any, media_type: Any, name: Any = None) -> Iterator[File]:
+        """A file that came whole, if there is anything in it."""
+        kind = text_of(media_type) or _ANY_FILE
+        yield from self.file(data_url(data, kind), kind, name)
 
     def begin(self, id_: Any, model: Any) -> Iterator[Origin]:
         """Whose answer it is, of the first call of the model: the service's id for it, and the model's name."""
@@ -258,8 +264,18 @@ class VendorReader:
         return (*named, native)
 
 
+_ANY_FILE = "application/octet-stream"
 _NO_WORDS = (Origin, Step, Usage)
 _WORDS = (str, Reasoning, ToolCall)
+
+
+def data_url(data: Any, media_type: str) -> str:
+    """All of a file as an address: of bytes, or of text in either alphabet of base64; "" where there is nothing."""
+    if isinstance(data, (bytes, bytearray)):
+        data = base64.b64encode(data).decode()
+    # SDKs write the alphabet for URLs, which no `data:` URL has.
+    encoded = text_of(data).replace("-", "+").replace("_", "/") if isinstance(data, str) else ""
+    return f"data:{media_type};base64,{encoded}" if encoded else ""
 
 
 def said_words(text: Any) -> Iterator[str]:
