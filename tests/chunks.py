@@ -11,7 +11,7 @@ from sse_bridge import Decoder
 from sse_bridge.adapters import Adapter, DashScope
 from sse_bridge.adapters.base import Wish
 from sse_bridge.options import Options
-from sse_bridge.parts import Choice, Finish, Part, Usage
+from sse_bridge.parts import Finish, Part, Usage, inner_of
 
 ASK: dict[str, Any] = {
     "model": "m",
@@ -54,7 +54,7 @@ def read_stream(adapter: Adapter, chunks: Iterable[Any], **wish: Any) -> list[Pa
 
 def is_early(part: Part) -> bool:
     """Whether it is a reason to finish that is for the Summary alone, as long as more may come."""
-    inner = part.part if type(part) is Choice else part
+    inner = inner_of(part)
     return type(inner) is Finish and not inner.final
 
 

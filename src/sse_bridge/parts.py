@@ -229,6 +229,11 @@ Part: TypeAlias = (
 )
 
 
+def inner_of(part: Part) -> Part:
+    """The part itself, whichever choice it belongs to."""
+    return part.part if type(part) is Choice else part
+
+
 def speaks(kind: type, parts: list[Any]) -> bool:
     """Whether these parts of one kind are a model's output, and not what goes around it."""
     if kind is str:

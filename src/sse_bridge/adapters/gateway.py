@@ -127,7 +127,7 @@ class Gateway:
         if reader is None:
             return None
         protocol = recognized((event.event or "").encode(), (event.data or "").encode())
-        if self._wish.speaks in (_name_of(reader), protocol and protocol.name):
+        if self._wish.speaks in (reader.name, protocol and protocol.name):
             return None
         finished = () if protocol is None else protocol.finished
         return Translated(reader, self._decoder, frozenset(word.decode() for word in finished))
@@ -155,7 +155,3 @@ def _reader_of(event: str, fields: dict[str, Any], wish: Wish) -> ProtocolReader
     vendor = vendor_of(fields)
     reader = None if vendor is None else vendor.reader(wish)
     return reader if isinstance(reader, VendorReader) else None  # others read an SDK's objects only
-
-
-def _name_of(reader: ProtocolReader) -> str:
-    return reader.name if not isinstance(reader, OpenAIReader) else "openai"

@@ -20,7 +20,7 @@ from typing import Any
 
 from ..failures import SerializationError, upstream_cut
 from ..objects import all_fields, has_more_than_keys, tells_its_fields
-from ..parts import Broken, Choice, Finish, Native, Origin, Part, Usage
+from ..parts import Broken, Choice, Finish, Native, Origin, Part, Usage, inner_of
 from ..shapes import noted
 from .answers import Answer
 from .base import (
@@ -79,6 +79,8 @@ class OpenAI:
 
 
 class OpenAIReader:
+    name = "openai"
+
     def __init__(
         self, wish: Wish, *, must_finish: bool = False, numbering: Numbering | None = None
     ) -> None:
@@ -100,10 +102,8 @@ class OpenAIReader:
         self._finishes: dict[int, Part] = {}  # of each choice, to be told when all is over
         # Chunks that pass and only finish or count wait, each with its turn, for another call may follow.
         self._last: list[tuple[int, Native]] = []
-        self._waits, self._id = (
-            False,
-            "",
-        )  # whether the model has told why it stopped, and in which call
+        self._waits = False  # whether the model has told why it stopped
+        self._id = ""  # the service's, of the call of the model that did
         self._is_helped = False  # whether one came in a helper stream's event
         self._told: Usage | None = None  # what of it the client has seen
         self._once = Once(_log, "left out, because it cannot be translated: %s of a chunk")
@@ -114,20 +114,17 @@ class OpenAIReader:
     def read(self, chunk: Any) -> Parts:
         if self._passes and tells_its_fields(type(chunk)):
             return self.whole(chunk)
-        if has_more_than_keys(type(chunk)):
-            chunk = all_fields(chunk)
         words = mere_words(chunk)
         if words is None or self._waits:
-            return self._taken_apart(chunk)
+            return self._taken_apart(_with_all_fields(chunk))
         self._first.hear(words)
         return (words,) if self._is_named else self._named(chunk, (words,))
 
     def whole(self, chunk: Any) -> Parts:
         """A part with the chunk as it is, which can be written as JSON."""
-        if has_more_than_keys(type(chunk)):
-            chunk = all_fields(chunk)
         words = mere_words(chunk)
         if words is None or self._waits:
+            chunk = _with_all_fields(chunk)
             said = self._as_chunk(chunk) if self._passes else self._as_json(chunk)
             return self._named(chunk, said) if self._names else said
         try:
@@ -361,4 +358,8 @@ _WAITING = 100  # so many chunks wait behind a reason to finish, and no more
 
 
 def _is_finish(part: Part) -> bool:
-    return type(part.part if type(part) is Choice else part) is Finish
+    return type(inner_of(part)) is Finish
+
+
+def _with_all_fields(chunk: Any) -> Any:
+    return all_fields(chunk) if has_more_than_keys(type(chunk)) else chunk

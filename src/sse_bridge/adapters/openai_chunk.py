@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..failures import UpstreamError
-from ..objects import tells_its_fields
-from ..parts import Choice, Finish, Origin, Part, Reasoning, ToolCall
+from ..objects import has_more_than_keys, tells_its_fields
+from ..parts import Finish, Origin, Part, Reasoning, ToolCall, inner_of
 from ..surrogates import whole
 from .answers import ELSEWHERE, Answer, has_words, look_for_more
 from .base import get, items, number_of, text_of
@@ -26,7 +26,11 @@ _NUMBERS, _TEXTS = (int, type(None)), (str, type(None))
 def mere_words(chunk: Any) -> str | Reasoning | None:
     """The text, or the reasoning, of a chunk that surely has nothing else in it; None for any other."""
     try:  # asked as what they nearly always are: `get` would look at the kind of each, at twice the cost
-        return _words_of_dict(chunk) if isinstance(chunk, dict) else _words_of_model(chunk)
+        if not isinstance(chunk, dict):
+            return _words_of_model(chunk)
+        # One that has more than its keys is not surely mere words.
+        has_more = type(chunk) is not dict and has_more_than_keys(type(chunk))
+        return None if has_more else _words_of_dict(chunk)
     except (AttributeError, LookupError, TypeError, ValueError):
         return None
 
@@ -229,8 +233,7 @@ def speaks_protocol(chunk: Any, said: list[Part]) -> bool:
         if calls is not None and not isinstance(calls, (list, tuple)):
             return False
         fragments += items(calls)
-    inner = (part.part if type(part) is Choice else part for part in said)
-    told = [part for part in inner if type(part) is ToolCall]
+    told = [part for part in map(inner_of, said) if type(part) is ToolCall]
     return len(told) >= len(fragments) and all(map(_is_fragment, fragments, told))
 
 

@@ -15,7 +15,7 @@ import logging
 from typing import Any
 
 from ..failures import upstream_cut
-from ..parts import Choice, Finish, Part, Usage
+from ..parts import Finish, Part, Usage, inner_of
 from ..shapes import named
 from ..wire import BufferExceeded, Decoder, ServerSentEvent
 from .base import Once, Parts, broken, in_turn
@@ -99,8 +99,7 @@ class Translated:
 
     def _finishes(self, said: Parts) -> bool:
         """Whether it is over now: with a reason to finish; counts of tokens may follow, words may not."""
-        inner = (part.part if type(part) is Choice else part for part in said)
-        kinds = {*map(type, inner)}
+        kinds = {type(inner_of(part)) for part in said}
         return Finish in kinds or (self._over and kinds <= {Usage})
 
     def _heard(self, name: str, fields: Any) -> Parts:
